@@ -1,0 +1,57 @@
+# Every target sets up what it needs: Python 3.11 or newer and make are enough.
+export UV_PYTHON_DOWNLOADS = never
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN = $(UV) run --frozen --no-sync
+PYTEST = $(RUN) python -m pytest
+
+.PHONY: demo test test-all setup lint types layers unit notebooks refresh docs bench clean
+
+demo: $(UV)
+	$(UV) sync --frozen --no-dev --extra lab --inexact --quiet
+	$(RUN) chatdata demo
+
+test: setup lint types layers unit notebooks
+
+test-all: setup lint types layers
+	$(PYTEST) --cov -m "slow or not slow"
+	$(MAKE) notebooks
+
+setup: $(UV)
+	$(UV) sync --frozen --all-extras --quiet
+
+lint:
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+types:
+	$(RUN) mypy
+
+layers:
+	$(RUN) lint-imports --no-cache
+
+unit:
+	$(PYTEST) --cov -m "not slow and not browser"
+
+notebooks:
+	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider notebooks
+
+refresh: setup
+	$(RUN) chatdata notebooks refresh
+
+docs: setup
+	$(RUN) python -m chatdata.docs docs
+
+bench: setup
+	$(RUN) python benchmarks/run.py
+
+clean:
+	rm -rf .venv .uv dist build .pytest_cache .ruff_cache .mypy_cache
+
+# uv is fetched into the project's own folder where the machine has none.
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+
+ifneq ($(UV),.uv/bin/uv)
+$(UV):
+endif

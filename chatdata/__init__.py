@@ -1,0 +1,77 @@
+"""chatdata: numbers you can trust, from any chat log, at any size.
+
+```python
+import chatdata as cd
+
+chats = cd.scan("sqlite:///app.db")
+chats.messages.collect()
+cd.analysis.tool_usage(chats)
+```
+
+Names are resolved when they are first used, so that `import chatdata` loads neither Polars nor
+DuckDB, SQLModel or Alembic.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chatdata import analysis
+    from chatdata.chats import Chats
+    from chatdata.errors import (
+        AccessError,
+        ChatdataError,
+        FormatError,
+        LayoutError,
+        MigrationError,
+        SchemaError,
+        SourceError,
+        UnknownFormatError,
+    )
+    from chatdata.formats import formats
+    from chatdata.load import concat, scan
+    from chatdata.sample import sample
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessError",
+    "ChatdataError",
+    "Chats",
+    "FormatError",
+    "LayoutError",
+    "MigrationError",
+    "SchemaError",
+    "SourceError",
+    "UnknownFormatError",
+    "analysis",
+    "concat",
+    "formats",
+    "sample",
+    "scan",
+]
+
+_HOMES = {
+    "Chats": "chatdata.chats",
+    "concat": "chatdata.load",
+    "formats": "chatdata.formats",
+    "sample": "chatdata.sample",
+    "scan": "chatdata.load",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the attribute's own type, seen by checkers above
+    if name == "analysis":
+        return import_module("chatdata.analysis")
+    if name not in __all__:
+        raise AttributeError(f"module 'chatdata' has no attribute {name!r}")
+    found = getattr(import_module(_HOMES.get(name, "chatdata.errors")), name)
+    # Importing a sub-package binds its name here; `formats` and `sample` mean the functions.
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
