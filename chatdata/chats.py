@@ -82,7 +82,8 @@ class Chats(Generic[Frame]):
         Raises:
             duckdb.Error: the query is wrong.
         """
-        return _connect(_collect(self.frames)).sql(query).pl()
+        answer: pl.DataFrame = _connect(_collect(self.frames)).sql(query).pl()
+        return answer
 
     def check(self) -> Chats[Frame]:
         """Return self if the frames follow the contract.
