@@ -1,0 +1,239 @@
+"""The two functions of the kernel, and the columns that they give."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chatdata.tool_calls.decode import NOTHING, Decoded, as_json, as_loose_json, as_text, decode
+from chatdata.tool_calls.items import (
+    Item,
+    Keys,
+    choose,
+    companions,
+    look_inside,
+    pair,
+    sort_items,
+    unwrap,
+)
+from chatdata.tool_calls.outcome import error_class, is_told, outcome
+
+NOT_DECODABLE = "tool calls are neither JSON nor a Python literal"
+NOT_A_CALL = "item is not a tool call"
+NO_CALL_FOR_RESULT = "tool result matches no call"
+
+
+class Row(NamedTuple):
+    """One row of the kernel's output, in the order of `OUTPUT`.
+
+    `outcome` is "call"; "malformed" (`reason` says why); or "kept": no call, but something the
+    caller has to keep from the stored text, a count in place of the list or further keys of a
+    wrapper. `status_evidence` and `status_below` are `outcome.Outcome`.
+    """
+
+    outcome: str
+    reason: str | None = None
+    position: int | None = None
+    native_id: str | None = None
+    name: str | None = None
+    server: str | None = None
+    arguments_raw: str | None = None
+    arguments: str | None = None
+    arguments_status: str | None = None
+    result: str | None = None
+    status: str | None = None
+    status_evidence: str | None = None
+    status_below: str | None = None
+    error_class: str | None = None
+    extra: str | None = None
+
+
+OUTPUT = pa.schema(
+    {
+        "message_id": pa.string(),
+        **{name: pa.uint32() if name == "position" else pa.string() for name in Row._fields},
+    }
+)
+"""The columns of both functions: the message, then the fields of `Row`."""
+
+
+Fields = tuple[Any, ...]
+"""The fields of a `Row`."""
+
+_NO_ARGUMENTS = (None, None, None)
+
+
+def extract_tool_calls(batch: pa.RecordBatch, *, inside: str | None = None) -> pa.RecordBatch:
+    """Read the calls out of stored text, message by message.
+
+    Args:
+        batch: `message_id` (str), `text` (str, null: no calls) and, where the source keeps the
+            results in a column of their own, `results` (str).
+        inside: look only into this key of each text, a JSON object that also holds other things.
+
+    Returns:
+        `OUTPUT`: one row per call, in the order of the input and of each list, with positions from
+        0 in each message; and one row per malformed text or item, per result without its call and
+        per text to be kept. Never raises on what a text holds, and never quotes it in a reason.
+    """
+    texts = batch.column("text")
+    nothing = pc.is_in(texts, value_set=pa.array(NOTHING))
+    stored = batch.filter(pc.and_(pc.is_valid(texts), pc.invert(nothing))).to_pydict()
+    results = stored.get("results") or [None] * len(stored["text"])
+    return _batch(
+        [
+            (message_id, *row)
+            for message_id, text, result in zip(
+                stored["message_id"], stored["text"], results, strict=True
+            )
+            for row in _read(text, result, inside)
+        ]
+    )
+
+
+def extract_tool_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Read calls that are stored one to a row, in columns of their own.
+
+    Args:
+        batch: `message_id`, `name`, `arguments`, `result` and, where the source has them,
+            `native_id`, `success`, `is_error`, `status`, `error` (all str, as stored).
+
+    Returns:
+        `OUTPUT`, one row per row of the batch, in its order, at position 0; a row without a name
+        is malformed.
+    """
+    stored = batch.to_pydict()
+    message_ids = stored.pop("message_id")
+    return _batch(
+        [
+            (message_id, *_read_row(dict(zip(stored, values, strict=True))))
+            for message_id, *values in zip(message_ids, *stored.values(), strict=True)
+        ]
+    )
+
+
+def _batch(rows: list[Fields]) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True)) or [()] * len(OUTPUT)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, OUTPUT.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=OUTPUT)
+
+
+def _read(text: str, results: str | None, inside: str | None) -> list[Fields]:
+    """Read one message's stored text: its calls, then what is wrong with the rest."""
+    try:
+        decoded = decode(text)
+        if inside is not None:
+            decoded = look_inside(decoded, inside)
+    except ValueError:
+        return [Row("malformed", NOT_DECODABLE)]
+    items, keep = unwrap(decoded.value)
+    if items is None:
+        return [Row("kept") if keep else Row("malformed", NOT_A_CALL)]
+    calls, outputs, n_unusable = sort_items(items)
+    n_unmatched = pair(calls, outputs) if outputs else 0
+    if results is not None:
+        n_unmatched += pair(calls, companions(results))
+    rows = [_call(item, position, exact=decoded.exact) for position, item in enumerate(calls)]
+    if keep and inside is None:
+        rows.append(Row("kept"))
+    rows += [Row("malformed", NOT_A_CALL)] * n_unusable
+    rows += [Row("malformed", NO_CALL_FOR_RESULT)] * n_unmatched
+    return rows
+
+
+def _read_row(stored: dict[str, str | None]) -> Fields:
+    """Read one row of a tool table; the text `null` in a JSON column is null."""
+    name = stored.get("name")
+    if name is None or not name.strip():
+        return Row("malformed", NOT_A_CALL)
+    item = {
+        key: value
+        for key, value in stored.items()
+        if value is not None
+        and not (key in ("arguments", "result", "error") and value.strip() in ("null", "None"))
+    }
+    native_id = item.pop("native_id", None)
+    row = Row(*_call(item, 0, exact=True))
+    return row._replace(native_id=native_id, extra=None)
+
+
+def _call(item: Item, position: int, *, exact: bool) -> Fields:
+    """Read one flat item; `exact` says that strict JSON gave it."""
+    keys = choose(item)
+    arguments, result = item.get(keys.arguments), item.get(keys.result)
+    native_id, server = item.get(keys.id), item.get(keys.server)
+    value = text = None
+    if result is not None:
+        value, text = _result(result, keys.result, exact=exact)
+    told = outcome(item if keys.has_flags else None, value, has_result=text is not None)
+    # A plain tuple: building a `Row` costs half as much again as all the rest of this function.
+    return (
+        "call",
+        None,
+        position,
+        None if native_id is None else as_text(native_id),
+        as_text(item[keys.name]),
+        None if server is None else as_text(server),
+        *(_NO_ARGUMENTS if arguments is None else _arguments(arguments, exact=exact)),
+        text,
+        *told,
+        None if told.status == "ok" else error_class(told, value),
+        _extra(item, keys, exact=exact) if keys.has_others else None,
+    )
+
+
+def _extra(item: Item, keys: Keys, *, exact: bool) -> str | None:
+    left = {
+        key: value
+        for key, value in item.items()
+        if key not in keys and value is not None and not is_told(key, value)
+    }
+    return as_loose_json(left, exact=exact) if left else None
+
+
+def _arguments(value: object, *, exact: bool) -> tuple[str, str | None, str]:
+    """Give arguments as found, as a compact JSON object where they are one, and what they are."""
+    if not isinstance(value, str):
+        compact = as_json(value, exact=exact)
+        raw = as_loose_json(value, exact=exact) if compact is None else compact
+    else:
+        raw = as_text(value)
+        if not value.strip():
+            return raw, None, "empty"
+        try:
+            value, exact = decode(value)
+        except ValueError:
+            return raw, None, "invalid"
+        compact = as_json(value, exact=exact)
+    if compact is None:
+        return raw, None, "invalid"
+    return (raw, compact, "ok") if isinstance(value, dict) else (raw, None, "not_object")
+
+
+def _result(value: object, key: str, *, exact: bool) -> tuple[object, str | None]:
+    """Give a result as a value to look into and as text; `{}` and empty texts are no result."""
+    if key == "outputs" and isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        if value.strip() in ("", "null", "None"):
+            return None, None
+        decoded = _decode_result(value)
+        if decoded is None:
+            return value, as_text(value)
+        value, exact = decoded
+    if value is None or value == {}:
+        return None, None
+    return value, as_loose_json(value, exact=exact)
+
+
+def _decode_result(text: str) -> Decoded | None:
+    """Decode a result that holds an object or a list; any other text stays as it is."""
+    if text.lstrip()[0] not in '[{("':
+        return None
+    try:
+        decoded = decode(text)
+    except ValueError:
+        return None
+    return decoded if isinstance(decoded.value, (dict, list, tuple)) else None
