@@ -1,0 +1,317 @@
+"""Upgrade and downgrade."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from chatdata import migrate
+from chatdata.errors import MigrationError
+from chatdata.migrate import history, locate, runner
+
+HEAD = runner.chain().get_current_head()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def new_database(request, tmp_path):
+    """
+    A maker of empty databases of either kind.
+    """
+    if request.param == "postgres":
+        return request.getfixturevalue("postgres")
+    numbers = itertools.count(1)
+    return lambda: f"sqlite:///{tmp_path / f'app{next(numbers)}.db'}"
+
+
+@pytest.fixture
+def url(new_database):
+    """
+    An empty database of either kind.
+    """
+    return new_database()
+
+
+def tables(url):
+    with migrate.connect(url) as connection:
+        return sorted(sa.inspect(connection).get_table_names())
+
+
+def execute(url, *statements):
+    with migrate.connect(url) as connection, connection.begin():
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def fetch(url, query):
+    with migrate.connect(url) as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def test_an_empty_database_gets_every_table(url):
+    """
+    An empty database is brought to head.
+    """
+    run = migrate.upgrade(url)
+
+    assert (None, HEAD) == (run.before, run.after)
+    assert {"users", "tasks", "conversations", "messages"} <= set(tables(url))
+    assert HEAD == migrate.current_revision(url)
+
+
+def test_history_tells_what_was_done(url):
+    """
+    Every step is recorded with its script, its author and the version that took it.
+    """
+    migrate.upgrade(url)
+    rows = fetch(
+        url,
+        "SELECT action, revision, length(script_sha256), chatdata_version FROM chatdata_history"
+        " ORDER BY id",
+    )
+
+    assert [("upgrade", step, 64, "0.1.0") for step in ("0001", "0002")] == rows[:2]
+
+
+def test_at_head_nothing_is_written(tmp_path):
+    """
+    An upgrade of a database that is at head leaves its file alone, byte for byte.
+    """
+    file = tmp_path / "app.db"
+    migrate.upgrade(f"sqlite:///{file}")
+    before = (hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_mtime_ns)
+    run = migrate.upgrade(f"sqlite:///{file}")
+    after = (hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_mtime_ns)
+
+    assert before == after
+    assert () == run.steps
+
+
+def test_a_connection_of_the_caller(url):
+    """
+    A program may hold the connection itself; on SQLite it also decides about the transaction.
+    """
+    with migrate.connect(url) as connection:
+        run = migrate.upgrade(connection)
+        connection.commit()
+
+    assert HEAD == run.after == migrate.current_revision(url)
+
+
+def test_a_connection_that_commits_by_itself_is_refused(tmp_path):
+    """
+    A plain SQLite connection would commit half a revision, so it is refused.
+    """
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'app.db'}")
+
+    with engine.connect() as connection, pytest.raises(MigrationError, match="half a revision"):
+        migrate.upgrade(connection)
+    engine.dispose()
+
+
+def test_pending(url):
+    """
+    What an upgrade would apply is known without writing.
+    """
+    before = migrate.pending(url)
+    migrate.upgrade(url, to="0001")
+
+    assert ("0001", "0002") == before[:2]
+    assert before[1:] == migrate.pending(url)
+
+
+def test_downgrade_asks_before_it_loses_rows(url):
+    """
+    A step that loses rows is refused by name unless the loss is accepted.
+    """
+    migrate.upgrade(url)
+
+    with pytest.raises(MigrationError, match="every row of conversations and messages") as refused:
+        migrate.downgrade(url, "0001")
+    assert 3 == refused.value.exit_code
+    assert HEAD == migrate.current_revision(url)
+
+    run = migrate.downgrade(url, "0001", accept_data_loss=True)
+
+    assert "0001" == run.after == migrate.current_revision(url)
+    assert "messages" not in tables(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "match", "code"),
+    [
+        ("not a url", "not a database URL", 2),
+        ("mysql://u:secret@h/d", "kind 'mysql'", 2),
+        ("sqlite:////no/such/folder/app.db", "folder does not exist", 1),
+        ("postgresql://u:secret@127.0.0.1:1/d", "refused", 1),
+    ],
+)
+def test_targets_that_cannot_be(url, match, code):
+    """
+    A target that cannot be opened is named with the reason, and a password never is.
+    """
+    with pytest.raises(MigrationError, match=match) as error:
+        migrate.upgrade(url)
+
+    assert code == error.value.exit_code
+    assert "secret" not in str(error.value)
+
+
+def test_an_unknown_revision_is_refused(url):
+    """
+    A database that a newer chatdata made is refused, and the version to install is named.
+    """
+    migrate.upgrade(url)
+    execute(
+        url,
+        "UPDATE chatdata_version SET version_num = '9999'",
+        "UPDATE chatdata_history SET chatdata_version = '7.1.0'",
+    )
+
+    with pytest.raises(MigrationError, match=r"9999.*install chatdata 7\.1\.0") as refused:
+        migrate.upgrade(url)
+    assert 3 == refused.value.exit_code
+
+
+def test_an_edited_revision_is_refused(url, tmp_path):
+    """
+    A revision whose script is not the one that was applied stops the run.
+    """
+    scripts = shutil.copytree(locate.scripts(), tmp_path / "chain")
+    migrate.upgrade(url, to="0001", scripts=scripts)
+    script = next((scripts / "versions").glob("0001_*.py"))
+    script.write_text(script.read_text() + "\n")
+
+    with pytest.raises(MigrationError, match="0001 was applied here with another script"):
+        migrate.upgrade(url, scripts=scripts)
+    assert "0001" == migrate.current_revision(url)
+
+
+def test_two_heads_are_refused(url, tmp_path):
+    """
+    A chain that forks is refused before anything is written.
+    """
+    scripts = shutil.copytree(locate.scripts(), tmp_path / "chain")
+    script = next((scripts / "versions").glob("0002_*.py"))
+    fork = script.read_text().replace('revision = "0002"', 'revision = "0002b"')
+    (scripts / "versions" / "0002b_fork.py").write_text(fork)
+
+    with pytest.raises(MigrationError, match="2 heads"):
+        migrate.upgrade(url, scripts=scripts)
+    assert [] == tables(url)
+
+
+def test_tables_of_an_application_are_refused(url):
+    """
+    A database that already holds tables is not ours to fill; adopting it is the next step.
+    """
+    execute(url, "CREATE TABLE users (id INTEGER PRIMARY KEY)")
+
+    with pytest.raises(MigrationError, match="chatdata db adopt") as refused:
+        migrate.upgrade(url)
+    assert 3 == refused.value.exit_code
+    assert ["users"] == tables(url)
+
+
+def test_a_failing_revision_leaves_nothing_behind(tmp_path):
+    """
+    On SQLite a run that fails in its last revision leaves the file as it was.
+    """
+    scripts = shutil.copytree(locate.scripts(), tmp_path / "chain")
+    (scripts / "versions" / "9999_fail.py").write_text(
+        "from alembic import op\n"
+        f"revision, down_revision = '9999', {HEAD!r}\n"
+        "def upgrade():\n    op.execute('CREATE TABLE half (id INTEGER)')\n    op.execute('no')\n"
+    )
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+
+    with pytest.raises(MigrationError, match="syntax error"):
+        migrate.upgrade(url, scripts=scripts)
+    assert [] == tables(url)
+
+
+def test_a_held_lock_is_reported(tmp_path, monkeypatch):
+    """
+    Where another program is writing, the run gives up with exit code 4 and changes nothing.
+    """
+    monkeypatch.setattr(migrate.engine, "BUSY_MS", 50)
+    file = tmp_path / "app.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(MigrationError, match="another program holds it") as busy:
+            migrate.upgrade(f"sqlite:///{file}")
+        assert 4 == busy.value.exit_code
+
+
+@pytest.mark.parametrize(("n", "trials"), [(3, 1), pytest.param(8, 20, marks=pytest.mark.slow)])
+def test_many_at_once(n, trials, new_database):
+    """
+    However many upgraders start together, each succeeds and the steps are taken once.
+    """
+    code = "import sys; from chatdata import migrate; migrate.upgrade(sys.argv[1])"
+    for url in [new_database() for _ in range(trials)]:
+        runs = [
+            subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE)
+            for _ in range(n)
+        ]
+        errors = [run.communicate()[1].decode() for run in runs]
+        steps = fetch(url, "SELECT revision FROM chatdata_history ORDER BY id")
+
+        assert [""] * n == errors
+        assert [0] * n == [run.returncode for run in runs]
+        assert sorted(set(steps)) == steps
+
+
+def test_alembics_own_command(tmp_path):
+    """
+    In a checkout `alembic` works too, through the same engine.
+    """
+    checkout = Path(__file__).parents[1]
+    url = f"sqlite:///{tmp_path / '100% new.db'}"
+    subprocess.run(
+        [sys.executable, "-m", "alembic", "-x", f"url={url}", "upgrade", "head"],
+        cwd=checkout,
+        check=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+    )
+
+    assert HEAD == migrate.current_revision(url)
+    assert 2 <= fetch(url, "SELECT count(*) FROM chatdata_history")[0][0]
+
+
+def test_scripts_are_never_looked_up_in_the_current_folder(tmp_path, monkeypatch):
+    """
+    A folder `migrations` where the program happens to run is not touched.
+    """
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "env.py").write_text("raise SystemExit('poisoned')")
+    monkeypatch.chdir(tmp_path)
+    migrate.upgrade("sqlite:///app.db")
+
+    assert HEAD == migrate.current_revision("sqlite:///app.db")
+
+
+def test_owned_tables(url):
+    """
+    In a database that we created all five tables are ours, in an adopted one a single one.
+    """
+    migrate.upgrade(url)
+    with migrate.connect(url) as connection:
+        standalone = history.owned(connection)
+        history.record(connection, "adopt", "0002")
+        adopted = history.owned(connection)
+        connection.rollback()
+
+    assert {"tool_calls", "users", "tasks", "conversations", "messages"} == standalone
+    assert {"tool_calls"} == adopted
