@@ -1,0 +1,244 @@
+"""What a format is, which ones there are, and telling them apart by content.
+
+A format is one module with a `FORMAT`: how sure it is of a piece of evidence, and how it reads a
+document. Third parties add one through the entry point group `chatdata.formats`.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from chatdata.errors import UnknownFormatError
+from chatdata.formats.records import HEAD_BYTES, Bad, Record, read, sample
+from chatdata.formats.records import shape as shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from chatdata.formats.frames import Batch
+    from chatdata.formats.rows import Conversation
+    from chatdata.formats.sources import Document
+
+# How sure a sniffer can be: keys that only this format has, a shape that few share, a shape that
+# many share, and what is left when nobody else wants it.
+SURE, LIKELY, POSSIBLE, FALLBACK = 1.0, 0.7, 0.4, 0.2
+_MAJORITY = 0.5
+# What code that trusts a record's structure raises when the record breaks it.
+UNEXPECTED = (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One thing that a document shows about itself.
+
+    Attributes:
+        kind: record (a decoded value), prefix (raw text of a value that does not close), text,
+            columns (of a Parquet file), tables (of an SQLite file) or members (of an archive).
+        path: how the document is called; it may break a tie, never decide.
+        value: the decoded record.
+        text: the raw text.
+        names: columns, tables or members.
+        shape: lines, array or values, for records.
+    """
+
+    kind: str
+    path: str
+    value: Any = None
+    text: str = ""
+    names: frozenset[str] = frozenset()
+    shape: str = ""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One log format.
+
+    Attributes:
+        name: as users write it.
+        title: what people call it.
+        sniff: how sure it is that a piece of evidence is its own, from 0 to 1.
+        parse: yields the conversations of a document.
+        notes: the module's docstring, for the documentation.
+    """
+
+    name: str
+    title: str
+    sniff: Callable[[Evidence], float]
+    parse: Callable[[Reading], Iterable[Conversation | Batch]]
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a document was taken for: no format, one, or (ambiguous) none but with candidates."""
+
+    format: Format | None
+    confidence: float
+    reason: str
+    others: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass
+class Tally:
+    """Records of one cause, and what they would have added if they had been counted."""
+
+    n_records: int = 0
+    n_messages: int = 0
+    n_tool_calls: int = 0
+    output_tokens: int | None = None
+
+
+@dataclass
+class Reading:
+    """One document being read: its records, and what became of those that made no row."""
+
+    document: Document
+    source: str
+    origin: str
+    time_zone: str = "UTC"
+    n_records: int = 0
+    shape: str = ""
+    rejects: list[Bad] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The document's name below what was scanned; ids of formats without ids begin with it."""
+        return self.document.name
+
+    def records(self) -> Iterator[Record]:
+        """Yield each record that can be decoded; the others become rejects."""
+        head = self.document.head(HEAD_BYTES)
+        self.shape = shape_of(head, whole=len(head) < HEAD_BYTES)
+        with self.document.open() as stream:
+            for record in read(stream, self.shape):
+                self.n_records += 1
+                if isinstance(record, Bad):
+                    self.reject(record, record.reason)
+                else:
+                    yield record
+
+    def each(self, convert: Callable[[Record], Iterable[Conversation]]) -> Iterator[Conversation]:
+        """Convert record by record; one that is not built as the format promises is a reject."""
+        for record in self.records():
+            try:
+                yield from tuple(convert(record))
+            except UNEXPECTED:
+                self.reject(record, f"not a {self.source} record")
+
+    def reject(self, record: Record | Bad, reason: str) -> None:
+        """Put a record aside that is not what the format promises; never quotes it."""
+        self.rejects.append(Bad(record.number, record.offset, reason))
+        self.count("rejected")
+
+    def count(self, cause: str, n_records: int = 1, **added: int) -> None:
+        """Note what became of records that make no row of their own."""
+        tally = self.tallies.setdefault(cause, Tally())
+        tally.n_records += n_records
+        for name, value in added.items():
+            setattr(tally, name, (getattr(tally, name) or 0) + value)
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """List every format that can be read, ours and those of installed packages, by name."""
+    package = import_module("chatdata.formats")
+    found = []
+    for module in pkgutil.iter_modules(package.__path__):
+        loaded = import_module(f"chatdata.formats.{module.name}")
+        if hasattr(loaded, "FORMAT"):
+            found.append(loaded.FORMAT)
+    found += [point.load() for point in entry_points(group="chatdata.formats")]
+    return tuple(sorted(found, key=lambda format_: format_.name))
+
+
+def named(name: str) -> Format:
+    """Find a format by its name.
+
+    Raises:
+        UnknownFormatError: there is none of that name.
+    """
+    for format_ in formats():
+        if format_.name == name:
+            return format_
+    known = ", ".join(format_.name for format_ in formats())
+    raise UnknownFormatError(f"no format is called {name!r}; known are {known}")
+
+
+def sniff(document: Document) -> Detection:
+    """Tell a document's format by its content.
+
+    Every sampled record votes for the format that is surest of it; the share of votes is the
+    confidence. With less than half of them, or a tie, nothing is guessed.
+    """
+    evidence = _evidence(document)
+    if not evidence:
+        return Detection(None, 0.0, "empty")
+    votes = Counter(_vote(item) for item in evidence)
+    shares = [(name, count / len(evidence)) for name, count in votes.most_common() if name]
+    what = f"{len(evidence)} {evidence[0].kind}{'s' if len(evidence) > 1 else ''}"
+    if not shares:
+        return Detection(None, 0.0, f"no known format fits {what}")
+    name, share = shares[0]
+    others = tuple(shares[1:])
+    if share < _MAJORITY or (others and others[0][1] == share):
+        return Detection(None, share, f"ambiguous: several formats fit {what}", tuple(shares))
+    return Detection(named(name), share, f"{votes[name]} of {what} fit", others)
+
+
+def _vote(evidence: Evidence) -> str | None:
+    sure, name = max((format_.sniff(evidence), format_.name) for format_ in formats())
+    return name if sure > 0 else None
+
+
+def _evidence(document: Document) -> list[Evidence]:
+    kind = document.kind()
+    if kind == "parquet":
+        import polars as pl
+
+        names = frozenset(pl.read_parquet_schema(document.local()))
+        return [Evidence("columns", document.path, names=names)]
+    if kind == "sqlite":
+        return [Evidence("tables", document.path, names=tables(document))]
+    if kind == "zip":
+        from chatdata.formats.sources import members
+
+        names = frozenset(
+            member.name.removeprefix(f"{document.name}/") for member in members(document)
+        )
+        return [Evidence("members", document.path, names=names)]
+    return _text_evidence(document)
+
+
+def _text_evidence(document: Document) -> list[Evidence]:
+    head = document.head(HEAD_BYTES)
+    text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n\0")
+    if not text:
+        return []
+    if text[0] not in "[{":
+        return [Evidence("text", document.path, text=text)]
+    shape = shape_of(head, whole=len(head) < HEAD_BYTES)
+    with document.open() as stream:
+        values = sample(stream, shape)
+    return [Evidence("record", document.path, value=value, shape=shape) for value in values] or [
+        Evidence("prefix", document.path, text=text, shape=shape)
+    ]
+
+
+def tables(document: Document) -> frozenset[str]:
+    """Name the tables of an SQLite file."""
+    import sqlite3
+    from contextlib import closing
+
+    try:
+        with closing(sqlite3.connect(f"file:{document.local()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("select name from sqlite_master where type = 'table'")
+            return frozenset(name for (name,) in rows)
+    except sqlite3.Error:
+        return frozenset()

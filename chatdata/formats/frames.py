@@ -1,0 +1,307 @@
+"""From what readers yield to frames: ids, roles, order and calls, the same way for every format.
+
+Frames come in batches with a few private columns that `identity.py` needs and removes: `_row` (the
+order of reading), `_document`, `_n_records`, and for messages `_stamped`, `_twin` and `_aliases`.
+Batches that outgrow memory are spooled to temporary Parquet.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import polars as pl
+
+from chatdata import schema
+from chatdata.formats.pairing import arguments, pair
+from chatdata.formats.records import encode
+from chatdata.formats.rows import KINDS, ROLES, At, Call, Conversation, Message, Usage
+from chatdata.formats.sources import spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chatdata.formats.base import Reading
+
+_PRIVATE = {"_row": pl.UInt64(), "_document": pl.UInt32(), "_n_records": pl.UInt32()}
+_OF_MESSAGES = {"_stamped": pl.Boolean(), "_twin": pl.String(), "_aliases": pl.List(pl.String())}
+_NAMES = ("conversations", "messages", "tool_calls")
+_COLUMNS: dict[str, dict[str, pl.DataType]] = {
+    table.name: {
+        **dict(table.schema),
+        **_PRIVATE,
+        **(_OF_MESSAGES if table.name == "messages" else {}),
+    }
+    for table in schema.TABLES[:3]
+}
+_DERIVED = {"n_chars", "_row"}
+_LARGEST = 2**63
+_BATCH_ROWS = 20_000
+_BATCH_CHARS = 16 << 20
+_HELD_BYTES = 192 << 20
+_NO_USAGE = Usage()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of the three frames that hold chats, private columns included."""
+
+    conversations: pl.DataFrame
+    messages: pl.DataFrame
+    tool_calls: pl.DataFrame
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory it takes."""
+        return sum(int(getattr(self, name).estimated_size()) for name in _NAMES)
+
+
+class Builder:
+    """Collects conversations as columns and hands them over as lazy frames."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _NAMES}
+        self._counts = dict.fromkeys(_NAMES, 0)
+        self._chars = 0
+        self._held: list[Batch] = []
+        self._frames: dict[str, list[pl.LazyFrame]] = {name: [] for name in _NAMES}
+
+    def add(self, item: Conversation | Batch, reading: Reading, document: int) -> None:
+        """Take one conversation, or a ready batch of a columnar reader."""
+        if isinstance(item, Batch):
+            self._flush()
+            self._hold(
+                Batch(*(self._numbered(name, getattr(item, name), document) for name in _NAMES))
+            )
+            return
+        self._add_conversation(item, reading, document)
+        n_rows = len(self._rows["messages"]) + len(self._rows["conversations"])
+        if n_rows > _BATCH_ROWS or self._chars > _BATCH_CHARS:
+            self._flush()
+
+    def frames(self) -> dict[str, pl.LazyFrame]:
+        """Give everything that was added, in the order of reading."""
+        self._flush()
+        for batch in self._held:
+            for name in _NAMES:
+                self._frames[name].append(getattr(batch, name).lazy())
+        self._held = []
+        return {
+            name: pl.concat(frames, how="vertical")
+            if frames
+            else pl.LazyFrame(schema=_COLUMNS[name])
+            for name, frames in self._frames.items()
+        }
+
+    def _add_conversation(
+        self, conversation: Conversation, reading: Reading, document: int
+    ) -> None:
+        id_ = conversation.id or f"{reading.name}#{conversation.ordinal}"
+        ids = _message_ids(id_, conversation.messages)
+        pair(conversation, ids)
+        self._rows["conversations"].append(_conversation_row(conversation, id_, reading, document))
+        references = _references(conversation.messages, ids)
+        before: str | None = None
+        for message, message_id in zip(conversation.messages, ids, strict=True):
+            parent = before if message.parent is msgspec.UNSET else message.parent
+            parent = references.get(parent, parent) if parent else None
+            self._rows["messages"].append(_message_row(message, message_id, id_, parent, document))
+            self._chars += len(message.content or "") + len(message.reasoning or "")
+            self._add_calls(message.calls, id_, message_id, document)
+            before = message_id
+        self._add_calls(conversation.calls, id_, None, document)
+
+    def _add_calls(
+        self, calls: list[Call], conversation_id: str, message_id: str | None, document: int
+    ) -> None:
+        for position, call in enumerate(calls):
+            key = call.key or (
+                f"{message_id}:{position}"
+                if message_id
+                else f"{conversation_id}:call:{position + 1}"
+            )
+            self._rows["tool_calls"].append(
+                _call_row(call, key, conversation_id, message_id, position, document)
+            )
+            self._chars += len(call.result or "")
+
+    def _flush(self) -> None:
+        if self._rows["conversations"]:
+            self._hold(Batch(*(self._frame(name) for name in _NAMES)))
+        self._rows = {name: [] for name in _NAMES}
+        self._chars = 0
+
+    def _frame(self, name: str) -> pl.DataFrame:
+        columns = {n: t for n, t in _COLUMNS[name].items() if n not in _DERIVED}
+        values = zip(*self._rows[name], strict=True) if self._rows[name] else ((),) * len(columns)
+        frame = pl.DataFrame(
+            [_series(n, v, t) for (n, t), v in zip(columns.items(), values, strict=True)]
+        )
+        return self._numbered(name, frame, None)
+
+    def _numbered(self, name: str, frame: pl.DataFrame, document: int | None) -> pl.DataFrame:
+        start = self._counts[name]
+        self._counts[name] += frame.height
+        row = pl.int_range(start, start + frame.height, dtype=pl.UInt64, eager=True)
+        frame = frame.with_columns(row.alias("_row"))
+        if document is not None:
+            frame = frame.with_columns(pl.lit(document, pl.UInt32).alias("_document"))
+        if name == "messages":
+            frame = frame.with_columns(n_chars=pl.col("content").str.len_chars().cast(pl.UInt32))
+        return frame.select(list(_COLUMNS[name]))
+
+    def _hold(self, batch: Batch) -> None:
+        self._held.append(batch)
+        if sum(held.n_bytes for held in self._held) < _HELD_BYTES:
+            return
+        for name in _NAMES:
+            path = spool() / f"{name}-{uuid.uuid4().hex}.parquet"
+            pl.concat([getattr(held, name) for held in self._held]).write_parquet(
+                path, compression="lz4", statistics=False
+            )
+            self._frames[name].append(pl.scan_parquet(path))
+        self._held = []
+
+
+def _message_ids(conversation_id: str, messages: list[Message]) -> list[str]:
+    """Name the messages; different ones that share a name get ~2, ~3 in source order."""
+    seen: dict[str, int] = {}
+    ids = []
+    for ordinal, message in enumerate(messages, 1):
+        id_ = message.key or f"{conversation_id}:{message.native_id or ordinal}"
+        seen[id_] = seen.get(id_, 0) + 1
+        ids.append(id_ if seen[id_] == 1 else f"{id_}~{seen[id_]}")
+    return ids
+
+
+def _references(messages: list[Message], ids: list[str]) -> dict[str, str]:
+    references: dict[str, str] = {}
+    for message, id_ in zip(messages, ids, strict=True):
+        for name in (message.key, message.native_id, *message.aliases):
+            if name is not None:
+                references.setdefault(name, id_)
+    return references
+
+
+def _conversation_row(
+    conversation: Conversation, id_: str, reading: Reading, document: int
+) -> tuple[Any, ...]:
+    c = conversation
+    return (
+        id_,
+        reading.source,
+        reading.origin,
+        c.native_id,
+        c.user_id,
+        c.title,
+        c.model,
+        c.agent,
+        c.project,
+        _us(c.created_at),
+        _us(c.updated_at),
+        c.parent_id,
+        c.relation,
+        c.parent_call,
+        None if c.declared_tools is None else encode(c.declared_tools),
+        _extra(c.extra),
+        document,
+        c.n_records,
+    )
+
+
+def _message_row(
+    message: Message, id_: str, conversation_id: str, parent: str | None, document: int
+) -> tuple[Any, ...]:
+    m = message
+    known = m.role or ROLES.get(m.role_raw.lower())
+    role = known or "system"
+    usage = m.usage or _NO_USAGE
+    return (
+        id_,
+        conversation_id,
+        0,
+        m.native_id,
+        parent,
+        m.is_main_path,
+        role,
+        m.role_raw,
+        m.kind or (KINDS[role] if known else "event"),
+        m.content,
+        m.reasoning,
+        m.model,
+        m.generation_id or (id_ if role == "assistant" and m.kind != "event" else None),
+        _us(m.at),
+        m.at.precision if m.at else None,
+        m.finish_reason,
+        _tokens(usage.input),
+        _tokens(usage.output),
+        _tokens(usage.cache_read),
+        _tokens(usage.cache_write),
+        _tokens(usage.reasoning),
+        _extra(m.extra),
+        document,
+        m.n_records,
+        m.stamped,
+        m.twin,
+        list(m.aliases),
+    )
+
+
+def _call_row(  # noqa: PLR0913, PLR0917 - a row of that many independent parts
+    call: Call,
+    id_: str,
+    conversation_id: str,
+    message_id: str | None,
+    position: int,
+    document: int,
+) -> tuple[Any, ...]:
+    raw, object_, status = arguments(call.arguments)
+    timed = call.started_at is not None and call.ended_at is not None
+    return (
+        id_,
+        conversation_id,
+        message_id,
+        position,
+        call.native_id,
+        call.name,
+        call.server,
+        raw,
+        object_,
+        status,
+        call.result,
+        call.result_key if call.result_key or not call.has_result else message_id,
+        call.status or ("unknown" if call.has_result else "no_result"),
+        call.error_source,
+        call.error_class,
+        _us(call.started_at) if timed else None,
+        _us(call.ended_at) if timed else None,
+        _extra(call.extra),
+        document,
+        0,
+    )
+
+
+def _series(name: str, values: Iterable[Any], dtype: pl.DataType) -> pl.Series:
+    if isinstance(dtype, pl.Datetime):
+        return pl.Series(name, values, pl.Int64()).cast(dtype)
+    try:
+        return pl.Series(name, values, dtype)
+    except (TypeError, pl.exceptions.PolarsError):
+        # A log that puts an object where text belongs keeps it, as JSON.
+        texts = [v if v is None or isinstance(v, str) else encode(v) for v in values]
+        return pl.Series(name, texts, dtype)
+
+
+def _us(at: At | None) -> int | None:
+    return None if at is None else at.us
+
+
+def _tokens(value: object) -> int | None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
+    return value if fits else None  # type: ignore[return-value]
+
+
+def _extra(extra: dict[str, Any]) -> str | None:
+    return encode(extra) if extra else None

@@ -1,0 +1,156 @@
+"""What a reader yields: conversations with their messages, calls and results, as plain values.
+
+A reader fills in what its format says and leaves the rest; `frames.py` derives ids, order, roles,
+argument statuses and the pairing of calls with results the same way for every format.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+ROLES = {
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys(
+        (
+            "assistant",
+            "gpt",
+            "chatgpt",
+            "bing",
+            "bard",
+            "ai",
+            "aimessagechunk",
+            "gemini",
+            "model",
+            "agent",
+            "bot",
+        ),
+        "assistant",
+    ),
+    **dict.fromkeys(("tool", "function", "observation", "tool_response", "ipython"), "tool"),
+    **dict.fromkeys(("system", "developer", "info", "error", "warning"), "system"),
+}
+KINDS = {"user": "chat", "assistant": "chat", "tool": "tool_result", "system": "injected"}
+
+
+class At(Struct, frozen=True):
+    """A moment: microseconds since 1970 in UTC, and what its text resolves."""
+
+    us: int
+    precision: str
+
+
+class Usage(Struct):
+    """Tokens of one model response; `input` is the uncached part."""
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+
+
+class Call(Struct, kw_only=True):
+    """One tool invocation.
+
+    Attributes:
+        key: an id that is unique in the world, where the format has one.
+        arguments: text as found, or a decoded value; unset or None where the log has none.
+        result: set where the format keeps result and call together, else paired by the builder.
+        has_result: whether `result` was recorded, even as null.
+        status: as the format says; None lets the pairing decide.
+    """
+
+    name: str | None = None
+    native_id: str | None = None
+    key: str | None = None
+    server: str | None = None
+    arguments: Any = UNSET
+    result: str | None = None
+    has_result: bool = False
+    result_key: str | None = None
+    status: str | None = None
+    error_source: str | None = None
+    error_class: str | None = None
+    started_at: At | None = None
+    ended_at: At | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Result(Struct, kw_only=True):
+    """What came back for a call that stands elsewhere; without an id it is paired by order."""
+
+    native_id: str | None = None
+    text: str | None = None
+    status: str = "unknown"
+    error_source: str | None = None
+    error_class: str | None = None
+    ended_at: At | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Message(Struct, kw_only=True):
+    """One logical message.
+
+    Attributes:
+        key: an id that is unique in the world; such messages collapse wherever they are copied.
+        native_id: the source's id; unique within its conversation, or use `ordinal_key`.
+        parent: key or native id of the message before it; unset means the previous row.
+        aliases: other ids under which parents may name this message.
+        n_records: physical records of its own (0 where one record holds a whole conversation).
+        stamped: whether the log itself marks the message as a copy.
+        twin: what identifies a copy whose ids were rewritten.
+    """
+
+    role_raw: str
+    role: str | None = None
+    kind: str | None = None
+    content: str | None = None
+    reasoning: str | None = None
+    key: str | None = None
+    native_id: str | None = None
+    parent: str | UnsetType | None = UNSET
+    is_main_path: bool = True
+    model: str | None = None
+    generation_id: str | None = None
+    at: At | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    calls: list[Call] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    aliases: tuple[str, ...] = ()
+    n_records: int = 0
+    stamped: bool = False
+    twin: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Conversation(Struct, kw_only=True):
+    """One conversation and all that the document has of it, in order.
+
+    Attributes:
+        id: the conversation's id in the frames; None makes `<name>#<ordinal>`.
+        ordinal: 1-based record of the document.
+        calls: calls whose message the log does not tell.
+        n_records: records of its own, not counting those of its messages.
+    """
+
+    ordinal: int = 1
+    id: str | None = None
+    native_id: str | None = None
+    user_id: str | None = None
+    title: str | None = None
+    model: str | None = None
+    agent: str | None = None
+    project: str | None = None
+    created_at: At | None = None
+    updated_at: At | None = None
+    parent_id: str | None = None
+    relation: str | None = None
+    parent_call: str | None = None
+    declared_tools: list[str] | None = None
+    messages: list[Message] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    n_records: int = 1
+    extra: dict[str, Any] = field(default_factory=dict)

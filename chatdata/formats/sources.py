@@ -1,0 +1,236 @@
+"""Where records come from: files, folders, globs, archives, each as documents that can be opened.
+
+A document is one file, or one member of a zip archive. Compression (gzip, zstd) and UTF-16 are
+undone by what the bytes say, never by the name.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import glob
+import gzip
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from chatdata.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BROKEN_STREAM = (EOFError, zlib.error, OSError)
+_STEP = 16 * 1024
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZIP = b"PK\x03\x04"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MAGIC = {b"SQLite format 3\0": "sqlite", b"PAR1": "parquet"}
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file, or one member of an archive.
+
+    Attributes:
+        path: how it is shown: the path, with the member after it.
+        name: the part below the scanned folder; a single file's own name.
+        file: the file it lies in.
+        start: opens the stored bytes, still compressed.
+    """
+
+    path: str
+    name: str
+    file: Path
+    start: Callable[[], BinaryIO]
+
+    def open(self) -> BinaryIO:
+        """Open the unpacked bytes for reading."""
+        return _unpack(self.start())
+
+    def head(self, n_bytes: int) -> bytes:
+        """Read the first bytes, and on to the end of the first line if it starts an object."""
+        with self.open() as stream:
+            head = _read(stream, n_bytes)
+            if len(head) == n_bytes and b"\n" not in head and head.lstrip()[:1] == b"{":
+                with contextlib.suppress(*BROKEN_STREAM):
+                    head += stream.readline()
+        return head
+
+    def kind(self) -> str:
+        """Say what the bytes are: sqlite, parquet, zip, or text."""
+        with self.open() as stream:
+            head = _read(stream, 16)
+        if head.startswith(_ZIP):
+            return "zip"
+        return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "text")
+
+    def local(self) -> Path:
+        """Give a path where the unpacked bytes lie, for readers that need a file."""
+        with self.start() as stream:
+            plain = isinstance(stream, io.BufferedReader) and _codec(stream) is None
+        if plain and self.name.endswith(self.file.name):
+            return self.file
+        with self.open() as stream:
+            handle, path = tempfile.mkstemp(dir=spool())
+            with os.fdopen(handle, "wb") as copy:
+                shutil.copyfileobj(stream, copy)
+        return Path(path)
+
+
+def documents(source: str | Path) -> list[Document]:
+    """List the documents of a file, folder or glob, in a stable order.
+
+    Archives are not opened here; `members` does that once nobody wants them whole.
+
+    Raises:
+        SourceError: nothing is there, or a folder holds no file.
+    """
+    text = os.path.expanduser(source)  # noqa: PTH111 - globs are no paths
+    path = Path(text)
+    if path.is_dir():
+        found = [_document(file, path) for file in _walk(path)]
+    elif path.exists():
+        found = [_document(path, path.parent)]
+    else:
+        matches = sorted(glob.glob(text, recursive=True, include_hidden=True))  # noqa: PTH207
+        found = [_document(Path(match), _fixed_part(text)) for match in matches]
+        found = [document for document in found if document.file.is_file()]
+        if not found:
+            raise SourceError("no such file, folder or pattern; check the path", source=text)
+    if not found:
+        raise SourceError("the folder holds no files", source=text)
+    return found
+
+
+def members(document: Document) -> Iterator[Document]:
+    """Yield the members of a zip archive, itself opened from the archive each time.
+
+    Raises:
+        SourceError: the archive is damaged or encrypted.
+    """
+    try:
+        with zipfile.ZipFile(document.open()) as archive:
+            infos = sorted(archive.infolist(), key=lambda info: info.filename)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SourceError(
+            "damaged zip archive; export or copy it again", source=document.path
+        ) from error
+    for info in infos:
+        if info.flag_bits & 1:
+            raise SourceError("the archive is encrypted; unpack it first", source=document.path)
+        if not info.is_dir():
+            yield Document(
+                path=f"{document.path}/{info.filename}",
+                name=f"{document.name}/{info.filename}",
+                file=document.file,
+                start=_member_opener(document, info),
+            )
+
+
+def spool() -> Path:
+    """Give this process's folder for what outgrows memory; it is removed at exit."""
+    global _spool  # noqa: PLW0603 - one folder a process, made when first needed
+    if _spool is None:
+        import atexit
+
+        _spool = Path(tempfile.mkdtemp(prefix="chatdata-"))
+        atexit.register(shutil.rmtree, _spool, ignore_errors=True)
+    return _spool
+
+
+_spool: Path | None = None
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file():
+                yield path
+
+
+def _fixed_part(pattern: str) -> Path:
+    parts = Path(pattern).parts
+    fixed = []
+    for part in parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return Path(*fixed)
+
+
+def _document(file: Path, folder: Path) -> Document:
+    return Document(
+        path=str(file),
+        name=file.relative_to(folder).as_posix(),
+        file=file,
+        start=lambda: _open(file),
+    )
+
+
+def _open(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise SourceError(
+            f"cannot be opened: {error.strerror or 'unknown reason'}", source=str(file)
+        ) from error
+
+
+def _read(stream: BinaryIO, n_bytes: int) -> bytes:
+    """Read what can be read; damaged compressed data simply ends."""
+    head = b""
+    with contextlib.suppress(*BROKEN_STREAM):
+        while len(head) < n_bytes and (data := stream.read(min(_STEP, n_bytes - len(head)))):
+            head += data
+    return head
+
+
+def _codec(stream: BinaryIO) -> str | None:
+    head = cast("io.BufferedReader", stream).peek(4)[:4]
+    if head.startswith(_GZIP):
+        return "gzip"
+    if head.startswith(_ZSTD):
+        return "zstd"
+    return "utf-16" if head.startswith(_UTF16) else None
+
+
+def _unpack(stream: BinaryIO) -> BinaryIO:
+    buffered = cast("BinaryIO", io.BufferedReader(stream))
+    codec = _codec(buffered)
+    if codec == "gzip":
+        return _unpack(cast("BinaryIO", gzip.GzipFile(fileobj=buffered)))
+    if codec == "zstd":
+        import pyarrow as pa
+
+        return _unpack(
+            cast(
+                "BinaryIO",
+                pa.CompressedInputStream(pa.PythonFile(cast("io.IOBase", buffered), "r"), "zstd"),
+            )
+        )
+    if codec == "utf-16":
+        text = io.TextIOWrapper(buffered, "utf-16", errors="backslashreplace", newline="")
+        return cast("BinaryIO", io.BytesIO(text.read().encode("utf-8", "backslashreplace")))
+    return buffered
+
+
+def _member_opener(document: Document, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
+    def start() -> BinaryIO:
+        try:
+            return cast("BinaryIO", zipfile.ZipFile(document.open()).open(info))
+        except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+            raise SourceError(
+                "the archive member is damaged or packed in an unknown way",
+                source=f"{document.path}/{info.filename}",
+            ) from error
+
+    return start

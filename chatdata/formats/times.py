@@ -1,0 +1,79 @@
+"""Moments as logs write them: ISO text, seconds, milliseconds, nanoseconds, or only a day.
+
+Nothing is invented: what is no time, or lies before 1990 or beyond 2100, is None, and the reader
+keeps the source value in `extra`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chatdata.formats.rows import At
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_EARLIEST_S = 631_152_000
+_LATEST_S = 4_102_444_800
+_MILLISECONDS_FROM = 10_000_000_000
+_DAY = re.compile(r"\d{4}-\d\d-\d\d$")
+_FRACTION = re.compile(r"[T ]\d\d:\d\d:\d\d[.,](\d+)")
+
+
+def at(value: Any, time_zone: str = "UTC") -> At | None:  # noqa: ANN401 - whatever the log holds
+    """Read a time in any of the spellings that logs use.
+
+    Args:
+        value: ISO text (naive means `time_zone`), seconds or milliseconds since 1970 as a number.
+        time_zone: the zone of naive text.
+    """
+    if isinstance(value, str):
+        return iso(value, time_zone)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if value != value or abs(value) > _LATEST_S * 1000:  # noqa: PLR0124 - NaN is not itself
+        return None
+    if value > _MILLISECONDS_FROM:
+        return _within(round(value * 1000), "ms")
+    precision = "s" if isinstance(value, int) else "us"
+    return _within(round(value * 1_000_000), precision)
+
+
+def iso(text: str, time_zone: str = "UTC") -> At | None:
+    """Read ISO text; the digits of its fraction tell its precision."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        zone = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
+        moment = moment.replace(tzinfo=zone)
+    # Most logs write "2025-01-01T00:00:00.000Z": 24 characters, milliseconds.
+    precision = "ms" if len(text) == 24 and text[-1] == "Z" else _precision(text)  # noqa: PLR2004
+    try:
+        return _within((moment - _EPOCH) // _MICROSECOND, precision)
+    except OverflowError:
+        return None
+
+
+def nanoseconds(value: Any) -> At | None:  # noqa: ANN401 - whatever the log holds
+    """Read a decimal count of nanoseconds since 1970, cut to microseconds."""
+    text = str(value)
+    return _within(int(text) // 1000, "us") if text.isdecimal() else None
+
+
+def _precision(text: str) -> str:
+    if _DAY.match(text):
+        return "day"
+    fraction = _FRACTION.search(text)
+    if fraction is None:
+        return "s"
+    return "ms" if len(fraction.group(1)) <= 3 else "us"  # noqa: PLR2004 - milliseconds
+
+
+def _within(us: int, precision: str) -> At | None:
+    if _EARLIEST_S * 1_000_000 <= us < _LATEST_S * 1_000_000:
+        return At(us, precision)
+    return None
