@@ -7,7 +7,7 @@ import json
 import polars as pl
 
 from chatdata.sample import phrases
-from chatdata.sample.draws import Dice, log_normal
+from chatdata.sample.draws import Dice, fill_in, log_normal
 
 _N_ADVICE = 256  # answers per language
 _CUT_OFF = json.dumps({"tool_calls": '[{"tool":"add_task","parameters":{"ti'})
@@ -118,14 +118,12 @@ def _answers(dice: Dice, asked: pl.DataFrame, tried: pl.DataFrame) -> list[pl.Da
     )
     row, language = pl.col("row"), pl.col("language")
     advice = pl.lit(_ADVICE).gather(language * _N_ADVICE + dice.whole("advice", 0, _N_ADVICE - 1))
-    opening = (
-        pl.when(pl.col("failed"))
-        .then(pl.lit(pl.Series(list(phrases.FAILED.values()))).gather(language))
-        .otherwise(pl.lit(pl.Series(list(phrases.DONE.values()))).gather(language))
-        .str.replace("{title}", pl.col("title"), literal=True)
+    said = (
+        pl.when("failed").then(_in_language(phrases.FAILED)).otherwise(_in_language(phrases.DONE))
     )
+    opening = pl.when(pl.col("failed").is_not_null()).then(fill_in(said, ["title"]))
     talks_on = pl.col("failed").is_null() | dice.chance("advises", 0.6)
-    unread = ~pl.col("is_agent") & pl.col("n_calls").is_null() & (row % 75 == 7)
+    unread = ~pl.col("is_agent") & pl.col("n_calls").is_null() & (row % 60 == 7)
     answers = asked.join(ends, left_on="row", right_on="turn_row", how="left").select(
         *_TURN,
         turn_row="row",
@@ -146,3 +144,7 @@ def _answers(dice: Dice, asked: pl.DataFrame, tried: pl.DataFrame) -> list[pl.Da
         content="other", slot=pl.lit(OTHER_ANSWER), extra=pl.lit(None, dtype=pl.String)
     )
     return [answers.drop("other"), replaced.drop("other")]
+
+
+def _in_language(words: dict[str, str]) -> pl.Expr:
+    return pl.lit(pl.Series(list(words.values()))).gather("language")
