@@ -1,7 +1,8 @@
 """From what readers yield to frames: ids, roles, order and calls, the same way for every format.
 
 Frames come in batches with a few private columns that `identity.py` needs and removes: `_row` (the
-order of reading), `_document`, `_n_records`, and for messages `_stamped`, `_twin` and `_aliases`.
+order of reading), `_document`, `_bundle` (the conversation as one reader gave it), `_n_records`,
+and for messages `_global` (its key is unique in the world), `_stamped`, `_twin` and `_aliases`.
 Batches that outgrow memory are spooled to temporary Parquet.
 """
 
@@ -25,8 +26,18 @@ if TYPE_CHECKING:
 
     from chatdata.formats.base import Reading
 
-_PRIVATE = {"_row": pl.UInt64(), "_document": pl.UInt32(), "_n_records": pl.UInt32()}
-_OF_MESSAGES = {"_stamped": pl.Boolean(), "_twin": pl.String(), "_aliases": pl.List(pl.String())}
+_PRIVATE = {
+    "_row": pl.UInt64(),
+    "_document": pl.UInt32(),
+    "_bundle": pl.UInt32(),
+    "_n_records": pl.UInt32(),
+}
+_OF_MESSAGES = {
+    "_global": pl.Boolean(),
+    "_stamped": pl.Boolean(),
+    "_twin": pl.String(),
+    "_aliases": pl.List(pl.String()),
+}
 _NAMES = ("conversations", "messages", "tool_calls")
 _COLUMNS: dict[str, dict[str, pl.DataType]] = {
     table.name: {
@@ -65,6 +76,8 @@ class Builder:
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _NAMES}
         self._counts = dict.fromkeys(_NAMES, 0)
         self._chars = 0
+        self._bundle = 0
+        self._seen: dict[str, int] = {}
         self._held: list[Batch] = []
         self._frames: dict[str, list[pl.LazyFrame]] = {name: [] for name in _NAMES}
 
@@ -75,6 +88,7 @@ class Builder:
             self._hold(
                 Batch(*(self._numbered(name, getattr(item, name), document) for name in _NAMES))
             )
+            self._bundle += item.conversations.height
             return
         self._add_conversation(item, reading, document)
         n_rows = len(self._rows["messages"]) + len(self._rows["conversations"])
@@ -98,23 +112,35 @@ class Builder:
     def _add_conversation(
         self, conversation: Conversation, reading: Reading, document: int
     ) -> None:
-        id_ = conversation.id or f"{reading.name}#{conversation.ordinal}"
+        id_ = self._named(conversation, reading)
+        self._bundle += 1
+        place = (document, self._bundle)
         ids = _message_ids(id_, conversation.messages)
         pair(conversation, ids)
-        self._rows["conversations"].append(_conversation_row(conversation, id_, reading, document))
+        self._rows["conversations"].append(_conversation_row(conversation, id_, reading, place))
         references = _references(conversation.messages, ids)
         before: str | None = None
         for message, message_id in zip(conversation.messages, ids, strict=True):
             parent = before if message.parent is msgspec.UNSET else message.parent
             parent = references.get(parent, parent) if parent else None
-            self._rows["messages"].append(_message_row(message, message_id, id_, parent, document))
+            self._rows["messages"].append(_message_row(message, message_id, id_, parent, place))
             self._chars += len(message.content or "") + len(message.reasoning or "")
-            self._add_calls(message.calls, id_, message_id, document)
+            self._add_calls(message.calls, id_, message_id, place)
             before = message_id
-        self._add_calls(conversation.calls, id_, None, document)
+        self._add_calls(conversation.calls, id_, None, place)
+
+    def _named(self, conversation: Conversation, reading: Reading) -> str:
+        """Give the conversation's id; another one of the same id gets ~2, unless they join."""
+        id_ = conversation.id or f"{reading.name}#{conversation.ordinal}"
+        nth = self._seen[id_] = self._seen.get(id_, 0) + 1
+        return id_ if nth == 1 or conversation.joins else f"{id_}~{nth}"
 
     def _add_calls(
-        self, calls: list[Call], conversation_id: str, message_id: str | None, document: int
+        self,
+        calls: list[Call],
+        conversation_id: str,
+        message_id: str | None,
+        place: tuple[int, int],
     ) -> None:
         for position, call in enumerate(calls):
             key = call.key or (
@@ -123,7 +149,7 @@ class Builder:
                 else f"{conversation_id}:call:{position + 1}"
             )
             self._rows["tool_calls"].append(
-                _call_row(call, key, conversation_id, message_id, position, document)
+                _call_row(call, key, conversation_id, message_id, position, place)
             )
             self._chars += len(call.result or "")
 
@@ -147,7 +173,10 @@ class Builder:
         row = pl.int_range(start, start + frame.height, dtype=pl.UInt64, eager=True)
         frame = frame.with_columns(row.alias("_row"))
         if document is not None:
-            frame = frame.with_columns(pl.lit(document, pl.UInt32).alias("_document"))
+            frame = frame.with_columns(
+                pl.lit(document, pl.UInt32).alias("_document"),
+                (pl.col("_bundle") + self._bundle).cast(pl.UInt32),
+            )
         if name == "messages":
             frame = frame.with_columns(n_chars=pl.col("content").str.len_chars().cast(pl.UInt32))
         return frame.select(list(_COLUMNS[name]))
@@ -186,7 +215,7 @@ def _references(messages: list[Message], ids: list[str]) -> dict[str, str]:
 
 
 def _conversation_row(
-    conversation: Conversation, id_: str, reading: Reading, document: int
+    conversation: Conversation, id_: str, reading: Reading, place: tuple[int, int]
 ) -> tuple[Any, ...]:
     c = conversation
     return (
@@ -206,13 +235,13 @@ def _conversation_row(
         c.parent_call,
         None if c.declared_tools is None else encode(c.declared_tools),
         _extra(c.extra),
-        document,
+        *place,
         c.n_records,
     )
 
 
 def _message_row(
-    message: Message, id_: str, conversation_id: str, parent: str | None, document: int
+    message: Message, id_: str, conversation_id: str, parent: str | None, place: tuple[int, int]
 ) -> tuple[Any, ...]:
     m = message
     known = m.role or ROLES.get(m.role_raw.lower())
@@ -241,8 +270,9 @@ def _message_row(
         _tokens(usage.cache_write),
         _tokens(usage.reasoning),
         _extra(m.extra),
-        document,
+        *place,
         m.n_records,
+        m.key is not None,
         m.stamped,
         m.twin,
         list(m.aliases),
@@ -255,7 +285,7 @@ def _call_row(  # noqa: PLR0913, PLR0917 - a row of that many independent parts
     conversation_id: str,
     message_id: str | None,
     position: int,
-    document: int,
+    place: tuple[int, int],
 ) -> tuple[Any, ...]:
     raw, object_, status = arguments(call.arguments)
     timed = call.started_at is not None and call.ended_at is not None
@@ -278,7 +308,7 @@ def _call_row(  # noqa: PLR0913, PLR0917 - a row of that many independent parts
         _us(call.started_at) if timed else None,
         _us(call.ended_at) if timed else None,
         _extra(call.extra),
-        document,
+        *place,
         0,
     )
 

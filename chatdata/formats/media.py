@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import b64decode
 from typing import Any
 
 _DATA_URI = re.compile(r"data:([\w.+/-]*)[^,]{0,200};base64,", re.IGNORECASE)
@@ -30,12 +31,16 @@ def without_bytes(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def described(base64: str, media_type: object = None) -> dict[str, Any]:
-    """Describe base64 text: media type, decoded size, and the hash of the text itself."""
+def described(text: str, media_type: object = None) -> dict[str, Any]:
+    """Describe base64 text: media type, decoded size and hash."""
+    try:
+        data = b64decode(text)
+    except ValueError:
+        data = text.encode()
     return {
         "media_type": media_type or None,
-        "n_bytes": len(base64) * 3 // 4 - base64[-2:].count("="),
-        "sha256": hashlib.sha256(base64.encode()).hexdigest(),
+        "n_bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
 
 

@@ -143,7 +143,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
         return
     for record in chain([first], records):
         try:
-            yield from tuple(_conversations(record, reading.time_zone))
+            yield from tuple(_conversations(record, reading))
         except UNEXPECTED:
             reading.reject(record, "not an openai-chat record")
 
@@ -162,22 +162,22 @@ def _bare(reading: Reading, records: Iterator[Record]) -> Conversation:
     return conversation
 
 
-def _conversations(record: Record, time_zone: str) -> Iterator[Conversation]:
+def _conversations(record: Record, reading: Reading) -> Iterator[Conversation]:
     row = {"messages": record.value} if isinstance(record.value, list) else record.value
     if record.lenient:
         row = {**row, "decode": "lenient"}
     if not any(side in row for side in _PAIR):
-        yield _conversation(row, record.number, time_zone)
+        yield _conversation(row, record.number, reading.time_zone)
         return
-    start = _prompt(row, time_zone)
+    start = _prompt(row, reading.time_zone)
     for place, side in enumerate(_PAIR):
         base = _row(row, record.number)
-        base.id = f"{base.id}/{side}" if base.id else None
+        base.id = f"{base.id or f'{reading.name}#{record.number}'}/{side}"
         base.ordinal, base.n_records = record.number, int(place == 0)
         base.extra["pair"] = side
         answer = row.get(side) or []
         listed = [answer] if isinstance(answer, dict) else answer
-        base.messages = start + messages(listed, time_zone)
+        base.messages = start + messages(listed, reading.time_zone)
         yield base
 
 
@@ -225,6 +225,7 @@ def _row(row: dict[str, Any], ordinal: int) -> Conversation:
         title=text(row.get("title")),
         model=text(row.get("model")) or text(body.get("model")),
         declared_tools=tool_names(tools),
+        joins="custom_id" in row,
         extra=extra,
     )
 

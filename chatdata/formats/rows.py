@@ -134,6 +134,7 @@ class Conversation(Struct, kw_only=True):
         ordinal: 1-based record of the document.
         calls: calls whose message the log does not tell.
         n_records: records of its own, not counting those of its messages.
+        joins: whether another one of the same id is a part of it, not a different one.
     """
 
     ordinal: int = 1
@@ -153,4 +154,5 @@ class Conversation(Struct, kw_only=True):
     messages: list[Message] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     n_records: int = 1
+    joins: bool = False
     extra: dict[str, Any] = field(default_factory=dict)

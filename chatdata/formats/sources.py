@@ -7,7 +7,6 @@ undone by what the bytes say, never by the name.
 from __future__ import annotations
 
 import codecs
-import contextlib
 import glob
 import gzip
 import io
@@ -16,6 +15,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -42,24 +42,26 @@ class Document:
         path: how it is shown: the path, with the member after it.
         name: the part below the scanned folder; a single file's own name.
         file: the file it lies in.
-        start: opens the stored bytes, still compressed.
+        start: opens the stored bytes, still compressed, and leaves closing to the stack.
     """
 
     path: str
     name: str
     file: Path
-    start: Callable[[], BinaryIO]
+    start: Callable[[ExitStack], BinaryIO]
 
-    def open(self) -> BinaryIO:
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
         """Open the unpacked bytes for reading."""
-        return _unpack(self.start())
+        with ExitStack() as stack:
+            yield _unpack(self.start(stack), stack)
 
     def head(self, n_bytes: int) -> bytes:
         """Read the first bytes, and on to the end of the first line if it starts an object."""
         with self.open() as stream:
             head = _read(stream, n_bytes)
             if len(head) == n_bytes and b"\n" not in head and head.lstrip()[:1] == b"{":
-                with contextlib.suppress(*BROKEN_STREAM):
+                with suppress(*BROKEN_STREAM):
                     head += stream.readline()
         return head
 
@@ -73,10 +75,10 @@ class Document:
 
     def local(self) -> Path:
         """Give a path where the unpacked bytes lie, for readers that need a file."""
-        with self.start() as stream:
-            plain = isinstance(stream, io.BufferedReader) and _codec(stream) is None
-        if plain and self.name.endswith(self.file.name):
-            return self.file
+        with ExitStack() as stack:
+            stored = stack.enter_context(_buffered(self.start(stack)))
+            if self.name.endswith(self.file.name) and _codec(stored) is None:
+                return self.file
         with self.open() as stream:
             handle, path = tempfile.mkstemp(dir=spool())
             with os.fdopen(handle, "wb") as copy:
@@ -116,7 +118,7 @@ def members(document: Document) -> Iterator[Document]:
         SourceError: the archive is damaged or encrypted.
     """
     try:
-        with zipfile.ZipFile(document.open()) as archive:
+        with document.open() as stream, zipfile.ZipFile(stream) as archive:
             infos = sorted(archive.infolist(), key=lambda info: info.filename)
     except (zipfile.BadZipFile, OSError) as error:
         raise SourceError(
@@ -172,7 +174,7 @@ def _document(file: Path, folder: Path) -> Document:
         path=str(file),
         name=file.relative_to(folder).as_posix(),
         file=file,
-        start=lambda: _open(file),
+        start=lambda stack: stack.enter_context(_open(file)),
     )
 
 
@@ -188,14 +190,14 @@ def _open(file: Path) -> BinaryIO:
 def _read(stream: BinaryIO, n_bytes: int) -> bytes:
     """Read what can be read; damaged compressed data simply ends."""
     head = b""
-    with contextlib.suppress(*BROKEN_STREAM):
+    with suppress(*BROKEN_STREAM):
         while len(head) < n_bytes and (data := stream.read(min(_STEP, n_bytes - len(head)))):
             head += data
     return head
 
 
-def _codec(stream: BinaryIO) -> str | None:
-    head = cast("io.BufferedReader", stream).peek(4)[:4]
+def _codec(stream: io.BufferedReader) -> str | None:
+    head = stream.peek(4)[:4]
     if head.startswith(_GZIP):
         return "gzip"
     if head.startswith(_ZSTD):
@@ -203,30 +205,32 @@ def _codec(stream: BinaryIO) -> str | None:
     return "utf-16" if head.startswith(_UTF16) else None
 
 
-def _unpack(stream: BinaryIO) -> BinaryIO:
-    buffered = cast("BinaryIO", io.BufferedReader(stream))
+def _buffered(stream: BinaryIO) -> io.BufferedReader:
+    return io.BufferedReader(cast("io.RawIOBase", stream))
+
+
+def _unpack(stream: BinaryIO, stack: ExitStack) -> BinaryIO:
+    buffered = stack.enter_context(_buffered(stream))
     codec = _codec(buffered)
     if codec == "gzip":
-        return _unpack(cast("BinaryIO", gzip.GzipFile(fileobj=buffered)))
+        unzipped = stack.enter_context(gzip.GzipFile(fileobj=buffered))
+        return _unpack(cast("BinaryIO", unzipped), stack)
     if codec == "zstd":
         import pyarrow as pa
 
-        return _unpack(
-            cast(
-                "BinaryIO",
-                pa.CompressedInputStream(pa.PythonFile(cast("io.IOBase", buffered), "r"), "zstd"),
-            )
-        )
+        unpacked = stack.enter_context(pa.CompressedInputStream(buffered, "zstd"))
+        return _unpack(cast("BinaryIO", unpacked), stack)
     if codec == "utf-16":
-        text = io.TextIOWrapper(buffered, "utf-16", errors="backslashreplace", newline="")
-        return cast("BinaryIO", io.BytesIO(text.read().encode("utf-8", "backslashreplace")))
+        with io.TextIOWrapper(buffered, "utf-16", errors="backslashreplace", newline="") as text:
+            return io.BytesIO(text.read().encode("utf-8", "backslashreplace"))
     return buffered
 
 
-def _member_opener(document: Document, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
-    def start() -> BinaryIO:
+def _member_opener(document: Document, info: zipfile.ZipInfo) -> Callable[[ExitStack], BinaryIO]:
+    def start(stack: ExitStack) -> BinaryIO:
         try:
-            return cast("BinaryIO", zipfile.ZipFile(document.open()).open(info))
+            archive = zipfile.ZipFile(stack.enter_context(document.open()))
+            return cast("BinaryIO", stack.enter_context(stack.enter_context(archive).open(info)))
         except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
             raise SourceError(
                 "the archive member is damaged or packed in an unknown way",

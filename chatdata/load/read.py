@@ -17,7 +17,7 @@ from chatdata.errors import LayoutError, SourceError, UnknownFormatError
 from chatdata.formats.base import Detection, Reading, named, sniff
 from chatdata.formats.frames import Builder
 from chatdata.formats.sources import Document, documents, members
-from chatdata.identity import resolve
+from chatdata.identity import resolve, sum_or_null
 from chatdata.load.combine import prefixed, stacked
 from chatdata.load.scope import Scope, scoped
 
@@ -235,9 +235,7 @@ def _accounting(readings: list[Reading], resolved: pl.DataFrame) -> pl.LazyFrame
         .group_by("_document", "cause")
         .agg(
             *(pl.col(name).sum() for name in counts),
-            pl.when(pl.col("output_tokens").count() > 0)
-            .then(pl.col("output_tokens").sum())
-            .alias("output_tokens"),
+            sum_or_null("output_tokens"),
         )
         .join(places, on="_document", how="left")
         .sort("_document", "cause")

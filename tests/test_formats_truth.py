@@ -1,0 +1,49 @@
+"""The real logs beside the checkout give their published counts.
+
+`TRUTH.json` counts each file by a rule of its format; how a rule reads over the frames stands in
+`RULES`, as queries. `None` there: the rule counts what the frames do not hold as such.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import SAMPLES
+
+import chatdata as cd
+from chatdata.formats.base import formats
+
+ROWS = {
+    "conversations": "select count(*) from conversations",
+    "messages": "select count(*) from messages",
+    "tool_calls": "select count(*) from tool_calls",
+    "tool_results": "select count(*) from messages where role = 'tool'",
+}
+RULES = {
+    "openai-chat": ("openai-chat", ROWS),
+    "tau-bench": ("tau-bench", ROWS),
+}
+READERS = {format_.name for format_ in formats()}
+COUNTS = ("conversations", "messages", "tool_calls", "tool_results")
+
+
+def truths():
+    if not SAMPLES.is_dir():
+        return []
+    files = json.loads((SAMPLES / "formats" / "TRUTH.json").read_text())["files"]
+    return [file for file in files if RULES.get(file["format"], ("",))[0] in READERS]
+
+
+@pytest.mark.parametrize("truth", truths(), ids=lambda truth: truth["file"][-60:])
+def test_truth(samples, truth):
+    """
+    A real log gives the counts that were made without our code, and is known by its content.
+    """
+    reader, queries = RULES[truth["format"]]
+    chats = cd.scan(samples / "formats" / truth["file"]).check().collect()
+    expected = {name: truth[name] for name in COUNTS if truth[name] is not None and queries[name]}
+    found = {name: chats.sql(queries[name]).item() for name in expected}
+
+    assert expected == found
+    assert {reader} >= {finding.became for finding in chats.findings} - {"nothing"}
