@@ -14,7 +14,9 @@ DuckDB, SQLModel or Alembic.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,11 +69,22 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - the attribute's own type, s
         return import_module("chatdata.analysis")
     if name not in __all__:
         raise AttributeError(f"module 'chatdata' has no attribute {name!r}")
-    found = getattr(import_module(_HOMES.get(name, "chatdata.errors")), name)
-    # Importing a sub-package binds its name here; `formats` and `sample` mean the functions.
-    globals()[name] = found
-    return found
+    return getattr(import_module(_HOMES.get(name, "chatdata.errors")), name)
 
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+class _Package(ModuleType):
+    """This module, in which `formats` and `sample` stay the functions.
+
+    Importing a sub-package binds its name in its parent, whoever imports it and whenever.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in ("formats", "sample"):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

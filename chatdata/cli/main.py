@@ -1,0 +1,89 @@
+"""The program itself: finds a verb when it is asked for, and ends every failure with one line.
+
+Exit codes: 0 done, 2 the question or its source is wrong, 130 interrupted; the `db` verbs have
+more. Only click is loaded here, because `--help` and `--version` should answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from chatdata import __version__
+from chatdata.errors import ChatdataError, MigrationError
+
+_HOMES = {
+    "scan": "chatdata.cli.scan",
+    "show": "chatdata.cli.show",
+    "audit": "chatdata.cli.tables",
+    "sql": "chatdata.cli.tables",
+    "formats": "chatdata.cli.tables",
+    "export": "chatdata.cli.export",
+    "db": "chatdata.cli.db",
+}
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
+        """Name the verbs in the order in which one meets them."""
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the verb."""
+        home = _HOMES.get(cmd_name)
+        return None if home is None else getattr(import_module(home), cmd_name)
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="chatdata %(version)s")
+def chatdata() -> None:
+    """Numbers you can trust, from any chat log, at any size.
+
+    A SOURCE is a file, a folder, a glob, an archive, a database (sqlite:///app.db,
+    postgresql://user@host/name) or "sample", a world made up for trying things.
+    """
+
+
+def main() -> None:
+    """Run the program and exit."""
+    try:
+        code = chatdata.main(prog_name="chatdata", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.message)
+        code = 0
+    except click.Abort:
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    except Exception as error:
+        line = _one_line(error)
+        if line is None:
+            raise
+        click.echo(f"chatdata: {line}", err=True)
+        code = error.exit_code if isinstance(error, MigrationError) else 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: Exception) -> str | None:
+    """Say what is wrong, or None where the error is ours and its traceback is needed."""
+    if isinstance(error, click.UsageError):
+        hint = f" Try '{error.ctx.command_path} --help'." if error.ctx else ""
+        return error.format_message() + hint
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, ChatdataError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'input'}: {error.strerror or error}"
+    if type(error).__module__.startswith(("duckdb", "_duckdb")):
+        lines = [line.strip() for line in str(error).splitlines()]
+        return " ".join(line for line in lines if line and not line.startswith(("LINE ", "^")))
+    return None

@@ -1,0 +1,132 @@
+"""What several verbs share: sources and the questions asked of them, made into one `Chats`."""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from chatdata.cli.progress import working
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import polars as pl
+
+    from chatdata.chats import Chats
+
+
+def moment(text: str) -> datetime:
+    """Read a date or a time; without a zone it means UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"found {text!r}, expected 2025-09-01 or 2025-09-01T12:00+05:00."
+        ) from None
+    return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read a `KEY=VALUE`."""
+    key, _, value = text.partition("=")
+    if not (key and value):
+        raise click.BadParameter(f"found {text!r}, expected KEY=VALUE.")
+    return key, value
+
+
+_SOURCES = click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+_QUESTIONS = (
+    click.option("--user", "user_id", metavar="ID", help="Only this user's conversations."),
+    click.option("--since", type=moment, metavar="TIME", help="Only messages from then on."),
+    click.option("--until", type=moment, metavar="TIME", help="Only messages before then."),
+    click.option("--no-text", is_flag=True, help="Leave out everything anybody wrote."),
+    click.option("--schema", metavar="NAME", help="Of a PostgreSQL database."),
+    click.option(
+        "--time-zone",
+        metavar="ZONE",
+        default="UTC",
+        show_default=True,
+        help="The zone of times stored without one.",
+    ),
+    click.option(
+        "--map",
+        "mapping",
+        type=pair,
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="What a table or column of a database means; may be repeated.",
+    ),
+)
+
+
+def reads(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb sources and the questions asked of them; it gets `chats`."""
+    return _reads(verb, "--format", "--source-format")
+
+
+def reads_and_writes_files(verb: Callable[..., None]) -> Callable[..., None]:
+    """Do the same for a verb in which `--format` means the files it writes."""
+    return _reads(verb, "--source-format")
+
+
+def _reads(verb: Callable[..., None], *format_options: str) -> Callable[..., None]:
+    @functools.wraps(verb)
+    def read_first(  # noqa: PLR0913 - one argument per option
+        *,
+        sources: tuple[str, ...],
+        source_format: str | None,
+        user_id: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        no_text: bool,
+        schema: str | None,
+        time_zone: str,
+        mapping: tuple[tuple[str, str], ...],
+        **others: object,
+    ) -> None:
+        chats = read(
+            sources,
+            format=source_format,
+            user_id=user_id,
+            since=since,
+            until=until,
+            text=not no_text,
+            schema=schema,
+            time_zone=time_zone,
+            mapping=dict(mapping) or None,
+        )
+        verb(chats, **others)
+
+    by_format = click.option(
+        *format_options, "source_format", metavar="NAME", help="What the sources are."
+    )
+    for option in reversed((_SOURCES, by_format, *_QUESTIONS)):
+        read_first = option(read_first)
+    return read_first
+
+
+def read(sources: tuple[str, ...], **questions: Any) -> Chats[pl.LazyFrame]:  # noqa: ANN401 - as `scan` takes them
+    """Scan the sources; several are put together under their names."""
+    from chatdata.load import concat, scan
+
+    with working("Reading"):
+        if len(sources) == 1:
+            return scan(sources[0], **questions)
+        named = zip(names(sources), sources, strict=True)
+        return concat(**{name: scan(source, **questions) for name, source in named})
+
+
+def names(sources: Iterable[str]) -> list[str]:
+    """Name sources after their files or databases; a name that is taken gets a number."""
+    found: list[str] = []
+    for source in sources:
+        path = urlsplit(source).path if "://" in source else source.partition("?")[0]
+        stem = PurePosixPath(path).stem or "source"
+        taken = sum(name == stem or name.startswith(f"{stem}-") for name in found)
+        found.append(f"{stem}-{taken + 1}" if taken else stem)
+    return found
