@@ -348,7 +348,8 @@ def test_lengths_are_log_normal():
         ),
         pytest.param(
             "select count(*) from rejects",
-            "select count(*) from messages where tool_calls is not null and not json_valid(tool_calls)",
+            "select count(*) from messages"
+            " where tool_calls is not null and not json_valid(tool_calls)",
             id="unreadable calls",
         ),
         pytest.param("select 0", "select count(*) from pragma_foreign_key_check", id="references"),

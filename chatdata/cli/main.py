@@ -62,7 +62,7 @@ def main() -> None:
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+        code = 0
     except Exception as error:
         line = _one_line(error)
         if line is None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -39,6 +40,15 @@ def pair(text: str) -> tuple[str, str]:
     return key, value
 
 
+def zone(text: str) -> str:
+    """Check the name of a time zone."""
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise click.BadParameter(f"found {text!r}, expected a name like Asia/Karachi.") from None
+    return text
+
+
 _SOURCES = click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 _QUESTIONS = (
     click.option("--user", "user_id", metavar="ID", help="Only this user's conversations."),
@@ -48,6 +58,7 @@ _QUESTIONS = (
     click.option("--schema", metavar="NAME", help="Of a PostgreSQL database."),
     click.option(
         "--time-zone",
+        type=zone,
         metavar="ZONE",
         default="UTC",
         show_default=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,14 +48,11 @@ def emit(
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
     if output == "csv" and nested:
         raise click.UsageError(f"{nested[0]} holds lists or structs, which CSV cannot: use JSON.")
-    stream = sys.stdout.buffer
-    if output == "csv":
-        frame.write_csv(stream)
-    elif output == "parquet":
-        frame.write_parquet(stream)
-    else:
-        stream.write(frame.write_json().encode() + b"\n")
-    stream.flush()
+    # Written whole: Polars reports a reader that left early as an error of its own.
+    written = BytesIO()
+    getattr(frame, f"write_{output}")(written)
+    sys.stdout.buffer.write(written.getbuffer())
+    sys.stdout.buffer.flush()
 
 
 def table(frame: pl.DataFrame, *, title: str) -> None:
