@@ -1,0 +1,157 @@
+"""What is read from each table, and only that: one SELECT a table, filters included.
+
+Every column is read as one type whatever the rows hold. SQLite's driver takes types from the first
+rows, so each of its queries begins with a typed row, which is dropped again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+
+from chatdata.database.connect import TypeMismatchError
+from chatdata.database.sql import quoted
+from chatdata.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from chatdata.database.catalog import Column, Table
+    from chatdata.database.connect import Dialect, Snapshot
+    from chatdata.database.layout import Binding
+
+_CHUNK_ROWS = 65_536
+
+_SENTINELS = {"integer": "0", "boolean": "0", "real": "0.0"}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The rows of one table as stored; `columns` says which column of the frames holds what.
+
+    A table read without its texts has the sizes of its `content` under "n_chars".
+    """
+
+    binding: Binding
+    columns: dict[str, str]
+    rows: Spool = field(repr=False)
+
+    def named(self, column: Column | None) -> str | None:
+        """The frames' name for a table's column, None where it was not read."""
+        return None if column is None else self.columns.get(column.name)
+
+    def part(self, stored: pl.DataFrame, what: str) -> pl.Series:
+        """Give the column of a chunk that is `what`; nulls where the table has none."""
+        name = self.named(self.binding.columns.get(what))
+        if name is None:
+            return pl.repeat(None, stored.height, dtype=pl.String(), eager=True)
+        return stored[name]
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    sql: str
+    sentinel: str
+
+
+def extract(snapshot: Snapshot, binding: Binding, where: str, *, text: bool) -> Raw:
+    """Read one table."""
+    columns = [column for column in binding.table.columns if text or _is_telling(column, binding)]
+    fields = [
+        _Field(
+            f"c{place}",
+            _read_as(column, binding, snapshot.dialect),
+            _SENTINELS.get(column.kind, "''"),
+        )
+        for place, column in enumerate(columns)
+    ]
+    content = binding.columns.get("content")
+    if not text and content is not None:
+        size = f"length(CAST({quoted(content.name)} AS TEXT))"
+        fields.append(_Field("n_chars", size, "0"))
+    names = {column.name: f"c{place}" for place, column in enumerate(columns)}
+    try:
+        rows = Spool(_chunks(snapshot, binding.table, fields, where))
+    except TypeMismatchError:
+        # SQLite lets any value into any column; as text, all of them can be read.
+        loose = [_Field(wanted.name, f"CAST({wanted.sql} AS TEXT)", "''") for wanted in fields]
+        rows = Spool(_chunks(snapshot, binding.table, loose, where))
+    return Raw(binding, names, rows)
+
+
+def _chunks(
+    snapshot: Snapshot, table: Table, fields: list[_Field], where: str
+) -> Iterator[pl.DataFrame]:
+    selected = ", ".join(f"{wanted.sql} AS {wanted.name}" for wanted in fields)
+    sql = f"SELECT {selected} FROM {quoted(table.name)}{where}"
+    drop = 0
+    if snapshot.dialect == "sqlite":
+        typed = ", ".join(f"{wanted.sentinel} AS {wanted.name}" for wanted in fields)
+        sql, drop = f"SELECT {typed} UNION ALL {sql}", 1
+    for batches in _grouped(snapshot.batches(sql)):
+        chunk = pl.DataFrame(pl.from_arrow(pa.Table.from_batches(batches)))
+        yield chunk.slice(drop)
+        drop = 0
+
+
+def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(_with_valid_text(batch))
+        if sum(len(one) for one in held) >= _CHUNK_ROWS:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def _with_valid_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Write bytes that are no UTF-8 as escapes; SQLite stores whatever it is given."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        arrays = [
+            pa.array(
+                [
+                    None if value is None else value.decode("utf-8", "backslashreplace")
+                    for value in column.cast(pa.binary()).to_pylist()
+                ],
+                pa.string(),
+            )
+            if pa.types.is_string(column.type)
+            else column
+            for column in batch.columns
+        ]
+        return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+    return batch
+
+
+def _is_telling(column: Column, binding: Binding) -> bool:
+    """Say whether a column can be read without reading what people wrote."""
+    what = next((what for what, one in binding.columns.items() if one.name == column.name), None)
+    if what is not None:
+        return what not in ("content", "reasoning", "title", "error")
+    calls = {call.column.name for call in binding.call_columns}
+    calls |= {one.name for one in (binding.companion, *binding.flat.values()) if one is not None}
+    return column.name in calls or column.kind in ("integer", "real", "boolean", "time", "instant")
+
+
+def _read_as(column: Column, binding: Binding, dialect: Dialect) -> str:
+    name = quoted(column.name)
+    if dialect == "sqlite":
+        return name if column.kind in _SENTINELS else f"CAST({name} AS TEXT)"
+    if column.kind == "integer":
+        return f"{name}::int8"
+    if column.kind == "real":
+        return f"{name}::float8"
+    if column.kind == "boolean":
+        return name
+    is_bound = any(one.name == column.name for one in binding.columns.values())
+    if is_bound and column.kind in ("time", "instant"):
+        zoned = "timestamptz" if column.kind == "instant" else "timestamp"
+        return f"CASE WHEN isfinite({name}) THEN {name}::{zoned} END"
+    return f"{name}::text"

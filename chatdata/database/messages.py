@@ -1,0 +1,209 @@
+"""Rows of a message table to the messages frame: chunk by chunk, then in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from chatdata import schema
+from chatdata.database import times, values
+from chatdata.tool_calls import NOTHING
+
+if TYPE_CHECKING:
+    from chatdata.database.calls import CallSource
+    from chatdata.database.extract import Raw
+
+_TOKENS = tuple(c.name for c in schema.MESSAGES.columns if c.name.endswith("_tokens"))
+_TIE_US = 1000
+_PAIR = 2
+_TEXTS = ("reasoning", "model", "finish_reason")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the rows of one message table are read against."""
+
+    owners: pl.DataFrame | None  # conversation_id, user_id; None without a conversation table
+    calls: CallSource | None
+    prefix: str  # before the ids of a table that is not the only one
+    time_zone: str
+    text: bool
+
+
+def read_chunk(
+    stored: pl.DataFrame, raw: Raw, context: Context, calls: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Read part of a message table.
+
+    Args:
+        stored: the part.
+        raw: the table it is of.
+        context: what it is read against.
+        calls: what the kernel found in it.
+
+    Returns:
+        The columns of the contract less those that need an order, and `_user`, `_sequence`,
+        `_number` (an integer id) and `_tool_call_id` besides; `message_id` is null where the table
+        has no id.
+    """
+    native, content = raw.part(stored, "id"), raw.part(stored, "content")
+    at = times.parse(raw.part(stored, "created_at"), context.time_zone)
+    sizes = stored["n_chars"] if "n_chars" in stored.columns else content.str.len_chars()
+    unlinked = f"{raw.binding.table.name}#none"
+    frame = pl.DataFrame(
+        {
+            "message_id": context.prefix + values.key(native),
+            "conversation_id": values.key(raw.part(stored, "conversation_id")).fill_null(unlinked),
+            "native_id": native.cast(pl.String),
+            "content": content,
+            "n_chars": sizes.cast(pl.UInt32, strict=False),
+            **{name: raw.part(stored, name).cast(pl.String) for name in _TEXTS},
+            "created_at": at.values,
+            "created_at_precision": at.precision,
+            **{name: _number(stored, raw, name) for name in _TOKENS},
+            "_user": values.key(raw.part(stored, "user_id")),
+            "_sequence": _number(stored, raw, "sequence"),
+            "_number": _number(stored, raw, "id") if native.dtype.is_integer() else None,
+            "_tool_call_id": raw.part(stored, "tool_call_id").cast(pl.String),
+        },
+        schema_overrides={"_number": pl.Int64},
+    )
+    left = _leftovers(stored, raw, context, calls)
+    if at.unread.any():
+        name = raw.binding.columns["created_at"].name
+        left[name] = _only(raw.part(stored, "created_at"), at.unread)
+    if context.owners is not None:
+        left |= _against(context.owners, frame)
+    role = raw.part(stored, "role")
+    spoken = values.roles(role, raw.binding.role)
+    return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
+
+
+def _number(stored: pl.DataFrame, raw: Raw, what: str) -> pl.Series:
+    return raw.part(stored, what).cast(pl.Int64, strict=False)
+
+
+def _only(column: pl.Series, mask: pl.Series) -> pl.Series:
+    return pl.select(pl.when(mask).then(pl.lit(column))).to_series()
+
+
+def _leftovers(
+    stored: pl.DataFrame, raw: Raw, context: Context, calls: pl.DataFrame | None
+) -> dict[str, pl.Series]:
+    """What no column of the frames took; stored calls only where something in them is left."""
+    taken = {one.name for what, one in raw.binding.columns.items() if what != "tool_call_id"}
+    holders = {call.column.name for call in raw.binding.call_columns}
+    rows = pl.int_range(stored.height, dtype=pl.UInt32, eager=True)
+    has_call = wrong = pl.repeat(value=False, n=stored.height, eager=True)
+    if calls is not None:
+        is_call = calls["outcome"] == "call"
+        has_call = rows.is_in(calls.filter(is_call)["_row"].implode())
+        wrong = rows.is_in(calls.filter(~is_call)["_row"].implode())
+    if not context.text:
+        wrong &= False
+    left: dict[str, pl.Series] = {}
+    for column in raw.binding.table.columns:
+        name = raw.named(column)
+        if name is None or column.name in taken:
+            continue
+        value = stored[name]
+        if context.calls is not None and name in context.calls.columns:
+            left[column.name] = _only(value, wrong if name == context.calls.text else ~has_call)
+        elif column.name in holders and value.dtype == pl.String:
+            left[column.name] = _only(value, ~value.is_in(NOTHING))
+        else:
+            left[column.name] = values.truth(value) if column.kind == "boolean" else value
+    return {name: value for name, value in left.items() if value.null_count() < value.len()}
+
+
+def _against(owners: pl.DataFrame, frame: pl.DataFrame) -> dict[str, pl.Series]:
+    """Mark messages whose conversation is missing, and users who are not its owner."""
+    keys = frame.select("conversation_id", "_user")
+    # The rows of a conversation lie together: only where they change is there much to look up.
+    changed = pl.any_horizontal(pl.all().ne_missing(pl.all().shift()))
+    pairs = keys.filter(changed | (pl.int_range(pl.len()) == 0)).unique()
+    known = pairs.join(owners.with_columns(_known=True), on="conversation_id", how="left")
+    orphan = pl.col("_known").is_null()
+    odd = known.filter(orphan | pl.col("_user").ne(pl.col("user_id")).fill_null(value=False))
+    if odd.is_empty():
+        return {}
+    marks = odd.select("conversation_id", "_user", orphan=orphan.replace(old=False, new=None))
+    found = keys.join(
+        marks.with_columns(user_id="_user"),
+        on=["conversation_id", "_user"],
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    return {"orphan": found["orphan"], "user_id": found["user_id"]}
+
+
+def unique_ids(keys: pl.DataFrame) -> pl.DataFrame:
+    """Tell apart different rows that share an id: the later ones get `~2`, `~3`."""
+    earlier = pl.int_range(pl.len()).over("message_id")
+    again = pl.col("message_id").is_not_null() & (earlier > 0)
+    renamed = pl.format("{}~{}", "message_id", earlier + 1)
+    return keys.with_columns(message_id=pl.when(again).then(renamed).otherwise("message_id"))
+
+
+def ordered(frame: pl.DataFrame, *, by_sequence: bool) -> pl.DataFrame:
+    """Put all messages of a table in order.
+
+    By the sequence column where there is one; else by time, then by an integer id. Within a
+    millisecond a question comes before its answer: some applications write both at once. Where
+    more than two messages share a moment, integer ids know better; random ids do not order.
+
+    Args:
+        frame: `_row`, `message_id`, `conversation_id`, `created_at`, `role`, `_sequence` and
+            `_number` of all rows.
+        by_sequence: whether the table has a sequence.
+
+    Returns:
+        `message_id`, `position` and `parent_message_id`, row by row in the order of `_row`.
+    """
+    keys = frame.with_columns(
+        _conversation=pl.col("conversation_id").cast(pl.Categorical).to_physical(),
+        _at=pl.col("created_at").cast(pl.Int64),
+        _speaker=(pl.col("role") != "user").cast(pl.Int8),
+    )
+    if by_sequence:
+        keys = keys.sort("_conversation", "_sequence", "_at", "_number", "_row", nulls_last=True)
+    else:
+        keys = _by_time(keys)
+    start = pl.col("_conversation") != pl.col("_conversation").shift()
+    place = pl.int_range(pl.len(), dtype=pl.UInt32)
+    first = pl.when(start.fill_null(value=True)).then(place).forward_fill()
+    return (
+        keys.with_columns(position=place - first)
+        .with_columns(
+            message_id=pl.coalesce(
+                "message_id",
+                pl.format("{}:{}", "conversation_id", pl.col("position") + 1),
+            )
+        )
+        .with_columns(
+            parent_message_id=pl.when(pl.col("position") > 0).then(pl.col("message_id").shift())
+        )
+        .sort("_row")
+        .select("message_id", "position", "parent_message_id")
+    )
+
+
+def _by_time(keys: pl.DataFrame) -> pl.DataFrame:
+    order = ("_conversation", "_at", "_number", "_row")
+    keys = keys.sort(*order, nulls_last=True)
+    joined = (pl.col("_conversation") == pl.col("_conversation").shift()) & (
+        (pl.col("_at") - pl.col("_at").shift()) <= _TIE_US
+    )
+    if not keys.select(joined.any()).item():
+        return keys
+    tied = keys.with_columns(_moment=(~joined.fill_null(value=False)).cum_sum())
+    n_tied = pl.len().over("_moment")
+    numbered = pl.col("_number").is_not_null()
+    speaker = pl.when((n_tied == _PAIR) | ~numbered).then(pl.col("_speaker"))
+    clock = pl.when((n_tied > _PAIR) | (n_tied == 1)).then(pl.col("_at"))
+    return tied.with_columns(_speaker=speaker, _clock=clock).sort(
+        "_moment", "_clock", "_speaker", "_at", "_number", "_row", nulls_last=True
+    )

@@ -1,0 +1,103 @@
+"""The names that applications give to the tables and columns of their chats.
+
+In lower snake case, and in the order in which they are tried.
+"""
+
+from __future__ import annotations
+
+import re
+
+CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id", "chat_id")
+TEXTS = ("content", "message", "response", "text", "body")
+ROLES = ("role", "sender_type", "sender", "author_role", "author", "type")
+TIMES = ("created_at", "timestamp", "sent_at", "started_at", "executed_at", "time", "date")
+SEQUENCES = ("sequence_number", "sequence", "seq", "position", "idx")
+CALL_COLUMNS = ("tool_calls", "tool_call_results")
+CALL_OBJECTS = ("message_metadata", "metadata_json", "metadata", "metadata_")
+COMPANIONS = ("tool_output", "tool_outputs", "tool_results", "tool_responses")
+TOOL_NAMES = ("tool_name", "function_name")
+ARGUMENTS = (
+    "arguments",
+    "parameters",
+    "params",
+    "args",
+    "input",
+    "tool_input",
+    "input_json",
+    "args_json",
+    "tool_parameters",
+    "parameters_json",
+    "tool_arguments",
+    "tool_args",
+)
+RESULTS = (
+    "result",
+    "output",
+    "outputs",
+    "tool_output",
+    "output_json",
+    "result_json",
+    "execution_result",
+    "tool_result",
+    "response",
+)
+USERS = ("user_id", "owner_id", "account_id")
+
+MESSAGES = {
+    "id": ("id", "message_id", "uuid"),
+    "conversation_id": CONVERSATION_KEYS,
+    "user_id": USERS,
+    "role": ROLES,
+    "content": TEXTS,
+    "created_at": TIMES,
+    "sequence": SEQUENCES,
+    "tool_call_id": ("tool_call_id",),
+    "reasoning": ("reasoning", "thinking"),
+    "model": ("model", "model_name"),
+    "finish_reason": ("finish_reason", "stop_reason"),
+    "input_tokens": ("input_tokens",),
+    "output_tokens": ("output_tokens",),
+    "cache_read_tokens": ("cache_read_tokens",),
+    "cache_write_tokens": ("cache_write_tokens",),
+    "reasoning_tokens": ("reasoning_tokens",),
+}
+CONVERSATIONS = {
+    "id": ("id", "conversation_id", "session_id", "thread_id", "chat_id", "uuid"),
+    "user_id": USERS,
+    "title": ("title",),
+    "model": ("model", "model_name"),
+    "agent": ("agent", "agent_name"),
+    "project": ("project", "project_name"),
+    "created_at": ("created_at", "timestamp", "started_at", "time", "date"),
+    "updated_at": ("updated_at", "last_message_at", "last_activity", "last_activity_at"),
+}
+TOOL_CALLS = {
+    "id": ("id", "uuid"),
+    "native_id": ("tool_call_id", "call_id"),
+    "message_id": ("message_id",),
+    "conversation_id": CONVERSATION_KEYS,
+    "user_id": USERS,
+    "name": (*TOOL_NAMES, "name", "tool"),
+    "arguments": ARGUMENTS,
+    "result": RESULTS,
+    "success": ("success",),
+    "is_error": ("is_error",),
+    "status": ("status",),
+    "error": ("error", "error_message"),
+    "position": ("position", *SEQUENCES[:3]),
+    "started_at": ("started_at", "start_time"),
+    "ended_at": ("ended_at", "completed_at", "finished_at", "end_time"),
+    "duration_ms": ("duration_ms", "execution_time_ms", "execution_ms", "latency_ms"),
+    "created_at": TIMES,
+}
+FLAT = {
+    "name": ("tool_used", *TOOL_NAMES),
+    "arguments": ("tool_parameters", "tool_input", "tool_arguments", "tool_args"),
+    "result": ("tool_result", "tool_output"),
+}
+
+CONVERSATION_TABLE = re.compile(
+    r"(chat_)?(conversation|session|thread)s?|conversation_sessions|chats"
+)
+ANSWER_TABLE = re.compile(r"response|answer|reply|replies")
+TOOL_TABLE = re.compile(r"tool|function")

@@ -1,0 +1,127 @@
+"""From an application's database to `Chats`: one snapshot, closed before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from chatdata.chats import Finding
+from chatdata.database import catalog, scope
+from chatdata.database.assemble import Source, assemble
+from chatdata.database.connect import open_snapshot, target
+from chatdata.database.extract import extract
+from chatdata.database.layout import describe, infer
+from chatdata.database.sql import quoted
+from chatdata.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import polars as pl
+
+    from chatdata.chats import Chats
+    from chatdata.database.connect import Snapshot
+    from chatdata.database.layout import Layout
+    from chatdata.database.scope import Scope
+
+
+def read(  # noqa: PLR0913 - each is a question of its own, all but the first by keyword
+    source: str | Path,
+    *,
+    name: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    user_id: str | None = None,
+    text: bool = True,
+    schema: str | None = None,
+    time_zone: str = "UTC",
+    mapping: Mapping[str, str] | None = None,
+) -> Chats[pl.LazyFrame]:
+    """Read the chat tables of an application's database, whatever their layout.
+
+    Args:
+        source: `sqlite:///…`, `postgresql://…` or the path of a SQLite file.
+        name: what to call it, instead of its file or host and database.
+        since: keep messages from this moment on; naive means UTC.
+        until: keep messages before this moment.
+        user_id: keep what one user owns; a message's own user goes before its conversation's.
+        text: False leaves every text of a person or model in the database.
+        schema: of a Postgres database, instead of the role's own.
+        time_zone: the zone of times that are stored without one.
+        mapping: overrides of the inference, see `layout.infer`.
+
+    Raises:
+        AccessError: locked, encrypted, refused, or rows hidden from this role.
+        LayoutError: no chat tables found.
+        SourceError: it does not exist or cannot be read.
+    """
+    _check_zone(time_zone)
+    where = target(source, name)
+    wanted = scope.Scope(_utc(since), _utc(until), user_id, text, time_zone)
+    with open_snapshot(where, schema) as snapshot:
+        found = catalog.tables(snapshot, schema)
+        layout = infer(found, source=where.name, mapping=mapping)
+        raw = _read_all(snapshot, layout, wanted)
+        left_out = tuple(_left_out(snapshot, layout, wanted))
+    findings = (*describe(layout, where.name), *left_out)
+    if time_zone != "UTC":
+        reason = "as asked; times that name a zone keep it"
+        findings += (Finding(where.name, "times without a zone", time_zone, reason),)
+    return assemble(replace(raw, findings=findings), wanted)
+
+
+def _read_all(snapshot: Snapshot, layout: Layout, wanted: Scope) -> Source:
+    dialect = snapshot.dialect
+    messages = tuple(
+        extract(
+            snapshot,
+            binding,
+            scope.of_messages(layout, binding, dialect, wanted),
+            text=wanted.text,
+        )
+        for binding in layout.messages
+    )
+    conversations = calls = None
+    if layout.conversations is not None:
+        condition = scope.of_conversations(layout.conversations, wanted)
+        conversations = extract(snapshot, layout.conversations, condition, text=wanted.text)
+    if layout.tool_calls is not None:
+        condition = scope.of_tool_calls(layout, layout.tool_calls, dialect, wanted)
+        calls = extract(snapshot, layout.tool_calls, condition, text=wanted.text)
+    return Source(snapshot.name, messages, conversations, calls)
+
+
+def _left_out(snapshot: Snapshot, layout: Layout, wanted: Scope) -> Iterator[Finding]:
+    """Count the messages without a time, which lie in no window."""
+    if not wanted.has_window:
+        return
+    everything = replace(wanted, since=None, until=None)
+    for binding in layout.messages:
+        column = binding.columns.get("created_at")
+        condition = scope.of_messages(layout, binding, snapshot.dialect, everything)
+        if column is not None:
+            untimed = f"{quoted(column.name)} IS NULL"
+            condition = f"{condition} AND {untimed}" if condition else f" WHERE {untimed}"
+        sql = f"SELECT count(*) AS n FROM {quoted(binding.table.name)}{condition}"
+        n = sum(row["n"] for row in snapshot.rows(sql))
+        if n:
+            reason = "messages without a time lie in no window"
+            yield Finding(snapshot.name, binding.table.name, f"{n} messages left out", reason)
+
+
+def _check_zone(time_zone: str) -> None:
+    try:
+        ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SourceError(
+            f"no time zone named {time_zone!r}; expected one like Europe/Berlin or UTC"
+        ) from None
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None or moment.tzinfo is None:
+        return moment
+    return moment.astimezone(UTC).replace(tzinfo=None)

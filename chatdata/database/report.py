@@ -1,0 +1,122 @@
+"""What is said of a read beside its rows: findings, rejects, accounting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from chatdata import schema
+from chatdata.chats import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.database.calls import CallSource
+    from chatdata.database.extract import Raw
+
+
+def of_calls(origin: str, raw: Raw, source: CallSource) -> Finding:
+    """Say where the calls of a message table were found."""
+    names = {alias: name for name, alias in raw.columns.items()}
+    table = raw.binding.table.name
+    if source.flat is not None:
+        columns = ", ".join(names[alias] for alias in source.flat.values())
+        reason = "flat columns; they hold at most one call a message"
+        return Finding(origin, f"{table}.{columns}", "tool_calls", reason)
+    inside = f" under {source.inside!r}" if source.inside else ""
+    beside = f", results in {names[source.results]!r}" if source.results else ""
+    reason = f"the first place that holds calls{inside}{beside}"
+    return Finding(origin, f"{table}.{names[source.text or '']}", "tool_calls", reason)
+
+
+def mirrored(origin: str, table: pl.DataFrame | None) -> Iterator[Finding]:
+    """Say that a table of calls was left aside, since the messages hold the calls too."""
+    if table is not None and table.height:
+        reason = "a second copy: the messages hold the calls, and their column is the truth"
+        yield Finding(origin, table["_table"][0], f"{table.height} rows not counted", reason)
+
+
+def rejects(calls: pl.DataFrame | None, origin: str) -> pl.DataFrame:
+    """Give the rejects frame: a row for each malformed text, item or row of calls."""
+    if calls is None:
+        return schema.REJECTS.schema.to_frame()
+    return (
+        calls.filter(pl.col("outcome") == "malformed")
+        .select(
+            source=pl.lit("app-db"),
+            origin=pl.lit(origin),
+            path=_path(origin),
+            record="_record",
+            byte_offset=None,
+            reason="reason",
+        )
+        .select(pl.col(name).cast(kind) for name, kind in schema.REJECTS.schema.items())
+    )
+
+
+def accounting(
+    origin: str,
+    listed: pl.DataFrame | None,
+    messages: pl.DataFrame,
+    calls: pl.DataFrame | None,
+    mirror: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """Say what became of every row read, table by table.
+
+    Args:
+        origin: the database's name.
+        listed: the rows of the conversation table, with `_table`.
+        messages: those of the message tables, with `kind`, `output_tokens` and `_table`.
+        calls: the kernel's rows that count, with `_table`; malformed parts of a message are
+            rejected, but no records of their own.
+        mirror: a table of calls that the messages hold too.
+    """
+    one = pl.lit(1)
+    is_event = pl.col("kind") == "event"
+    cause = pl.when(is_event).then(pl.lit("event")).otherwise(pl.lit("kept"))
+    parts = [
+        _part(messages, cause, n_records=one, n_messages=one, output_tokens=pl.col("output_tokens"))
+    ]
+    if listed is not None:
+        parts.insert(0, _part(listed, pl.lit("kept"), n_records=one))
+    if calls is not None:
+        own_rows = ~pl.col("_table").is_in(messages["_table"].unique().implode())
+        is_call = pl.col("outcome") == "call"
+        cause = pl.when(is_call).then(pl.lit("kept")).otherwise(pl.lit("rejected"))
+        counted = calls.filter(pl.col("outcome") != "kept")
+        parts.append(_part(counted, cause, n_records=own_rows.cast(pl.Int32), n_tool_calls=one))
+    if mirror is not None:
+        parts.append(_part(mirror, pl.lit("mirrored"), n_records=one, n_tool_calls=one))
+    counts = ("n_records", "n_messages", "n_tool_calls")
+    tokens = pl.col("output_tokens")
+    return (
+        pl.concat(parts)
+        .group_by("_table", "cause", maintain_order=True)
+        .agg(
+            pl.col(*counts).sum(),
+            output_tokens=pl.when(tokens.count() > 0).then(tokens.sum()),
+        )
+        .with_columns(origin=pl.lit(origin), path=_path(origin))
+        .select(pl.col(name).cast(kind) for name, kind in schema.ACCOUNTING.schema.items())
+    )
+
+
+def _part(rows: pl.DataFrame, cause: pl.Expr, **each: pl.Expr) -> pl.DataFrame:
+    """Count rows by table and cause; `each` is what one row adds, nothing where not named."""
+    adds = {"n_records": pl.lit(0), "n_messages": pl.lit(0), "n_tool_calls": pl.lit(0)}
+    adds |= {"output_tokens": pl.lit(None), **each}
+    return (
+        rows.select(
+            "_table", cause=cause, **{name: value.cast(pl.Int64) for name, value in adds.items()}
+        )
+        .group_by("_table", "cause", maintain_order=True)
+        .agg(
+            pl.col("n_records", "n_messages", "n_tool_calls").sum(),
+            pl.when(pl.col("output_tokens").count() > 0).then(pl.col("output_tokens").sum()),
+        )
+    )
+
+
+def _path(origin: str) -> pl.Expr:
+    return pl.concat_str(pl.lit(f"{origin}/"), "_table")

@@ -1,0 +1,170 @@
+"""What of a database is wanted, as conditions of its SQL."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from chatdata.database.sql import literal, quoted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from chatdata.database.catalog import Column
+    from chatdata.database.connect import Dialect
+    from chatdata.database.layout import Binding, Layout
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A window of time, one user, or less than all of each row.
+
+    `since` and `until` are naive UTC.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    user_id: str | None = None
+    text: bool = True
+    time_zone: str = "UTC"
+
+    @property
+    def has_window(self) -> bool:
+        """Whether a window of time was asked for."""
+        return self.since is not None or self.until is not None
+
+
+def within(scope: Scope, at: pl.Expr) -> pl.Expr:
+    """Whether a moment lies in the window; a missing one lies in none."""
+    inside = at.is_not_null()
+    if scope.since is not None:
+        inside &= at >= scope.since
+    if scope.until is not None:
+        inside &= at < scope.until
+    return inside.fill_null(value=False)
+
+
+def of_messages(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:
+    """The WHERE of a message table, or nothing.
+
+    The window is exact for Postgres times; for times stored as text it is a day wider on both
+    sides, and what lies outside is left out afterwards.
+    """
+    return _where([*_owner(layout, binding, scope), *_window(binding, dialect, scope)])
+
+
+def of_conversations(binding: Binding, scope: Scope) -> str:
+    """The WHERE of the conversation table; its window needs the messages and comes afterwards."""
+    user = binding.columns.get("user_id")
+    return _where([_is_user(user, scope.user_id)] if user and scope.user_id is not None else [])
+
+
+def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:
+    """The WHERE of a tool table: the calls of the wanted messages, and unlinked ones alike."""
+    if scope.user_id is None and not scope.has_window:
+        return ""
+    link = binding.columns.get("message_id")
+    linked = []
+    if link is not None:
+        for messages in layout.messages:
+            key = messages.columns.get("id")
+            if key is not None:
+                wanted = of_messages(layout, messages, dialect, scope)
+                linked.append(
+                    f"{_plain(link)} IN (SELECT {_plain(key)} FROM"
+                    f" {quoted(messages.table.name)}{wanted})"
+                )
+    own = [*_owner(layout, binding, scope), *_window(binding, dialect, scope)]
+    unlinked = [f"{quoted(link.name)} IS NULL"] if link is not None else []
+    return _where([" OR ".join([*linked, f"({' AND '.join([*unlinked, *own]) or '1 = 1'})"])])
+
+
+def _where(conditions: list[str]) -> str:
+    return " WHERE " + " AND ".join(f"({one})" for one in conditions) if conditions else ""
+
+
+def _owner(layout: Layout, binding: Binding, scope: Scope) -> list[str]:
+    """A row's owner is its own user, where rows have one, else its conversation's."""
+    if scope.user_id is None:
+        return []
+    own = binding.columns.get("user_id")
+    if own is not None:
+        return [_is_user(own, scope.user_id)]
+    key, conversations = binding.columns.get("conversation_id"), layout.conversations
+    owner = conversations.columns.get("user_id") if conversations else None
+    if key is None or conversations is None or owner is None:
+        return ["1 = 0"]
+    table, target = quoted(conversations.table.name), _plain(conversations.columns["id"])
+    owned = f"SELECT {target} FROM {table} WHERE {_is_user(owner, scope.user_id)}"
+    return [f"{_plain(key)} IN ({owned})"]
+
+
+def _is_user(column: Column, user_id: str) -> str:
+    """Compare as text, and a uuid in each of the forms in which it is stored."""
+    forms = {user_id}
+    try:
+        parsed = uuid.UUID(user_id)
+        forms |= {str(parsed), parsed.hex, str(parsed).upper(), parsed.hex.upper()}
+    except ValueError:
+        pass
+    name = quoted(column.name)
+    if column.kind == "integer" and re.fullmatch(r"-?\d{1,18}", user_id):
+        return f"{name} = {user_id}"
+    compared = name if "char" in column.declared.lower() else f"CAST({name} AS TEXT)"
+    return f"{compared} IN ({', '.join(literal(form) for form in sorted(forms))})"
+
+
+def _plain(column: Column) -> str:
+    """A key as it compares across tables: one may hold 32 hex digits, the other dashes."""
+    name = quoted(column.name)
+    return name if column.kind == "integer" else f"lower(replace(CAST({name} AS TEXT), '-', ''))"
+
+
+def _window(binding: Binding, dialect: Dialect, scope: Scope) -> list[str]:
+    column = binding.columns.get("created_at")
+    if not scope.has_window:
+        return []
+    if column is None:
+        return ["1 = 0"]
+    if dialect == "sqlite":
+        return _text_window(column, scope)
+    name = quoted(column.name)
+    if column.kind not in ("time", "instant"):
+        return [f"{name} IS NOT NULL"]
+    zone = ZoneInfo(scope.time_zone)
+
+    def bound(moment: datetime) -> str:
+        if column.kind == "instant":
+            return f"TIMESTAMPTZ {literal(f'{moment.isoformat()}+00:00')}"
+        local = moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+        return f"TIMESTAMP {literal(local.isoformat())}"
+
+    # An hour more than asked for: a clock set back shows the same local time twice.
+    slack = timedelta(hours=0 if scope.time_zone == "UTC" or column.kind == "instant" else 1)
+    conditions = []
+    if scope.since is not None:
+        conditions.append(f"{name} >= {bound(scope.since - slack)}")
+    if scope.until is not None:
+        conditions.append(f"{name} < {bound(scope.until + slack)}")
+    return conditions
+
+
+def _text_window(column: Column, scope: Scope) -> list[str]:
+    """Compare the day as text.
+
+    What is no text beginning with a digit passes, for the frames to decide: SQLite sorts numbers
+    before all text, and "/" is the character before "0".
+    """
+    name = quoted(column.name)
+    conditions = []
+    if scope.since is not None:
+        day = (scope.since - timedelta(days=1)).date().isoformat()
+        conditions.append(f"{name} >= {literal(day)} OR {name} < '/'")
+    if scope.until is not None:
+        day = (scope.until + timedelta(days=2)).date().isoformat()
+        conditions.append(f"{name} < {literal(day)}")
+    return conditions

@@ -1,0 +1,188 @@
+"""The tables beside the messages: conversations, and calls with a table of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from chatdata import schema
+from chatdata.database import times, values
+from chatdata.database.calls import CallSource, read_calls
+from chatdata.database.scope import within
+from chatdata.tool_calls import NOT_A_CALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chatdata.database.extract import Raw
+    from chatdata.database.scope import Scope
+
+_PARTS = ("name", "arguments", "result", "success", "is_error", "status", "error")
+_TAKEN = ("id", "native_id", "message_id", "conversation_id", "position", *_PARTS[:-1])
+
+
+def leftovers(stored: pl.DataFrame, raw: Raw, taken: Iterable[str]) -> dict[str, pl.Series]:
+    """Give the columns that are none of `taken`, by their own names."""
+    used = {raw.binding.columns[what].name for what in taken if what in raw.binding.columns}
+    left = {
+        column.name: values.truth(stored[name]) if column.kind == "boolean" else stored[name]
+        for column in raw.binding.table.columns
+        if column.name not in used and (name := raw.named(column)) is not None
+    }
+    return {name: value for name, value in left.items() if value.null_count() < value.len()}
+
+
+def conversations(raw: Raw, time_zone: str) -> pl.DataFrame:
+    """Read the conversation table, in its own order.
+
+    Returns:
+        The conversations frame's columns that the table can fill, and `extra`.
+    """
+    taken = tuple(raw.binding.columns)
+    return pl.concat([_conversations(stored, raw, time_zone, taken) for stored in raw.rows])
+
+
+def _conversations(
+    stored: pl.DataFrame, raw: Raw, time_zone: str, taken: tuple[str, ...]
+) -> pl.DataFrame:
+    left = leftovers(stored, raw, taken)
+    moments = {}
+    for what in ("created_at", "updated_at"):
+        at = times.parse(raw.part(stored, what), time_zone)
+        moments[what] = at.values
+        if at.unread.any():
+            unread = pl.select(pl.when(at.unread).then(raw.part(stored, what).cast(pl.String)))
+            left[raw.binding.columns[what].name] = unread.to_series()
+    if time_zone != "UTC":
+        left["time_zone"] = pl.repeat(time_zone, stored.height, eager=True)
+    native = raw.part(stored, "id")
+    return pl.DataFrame(
+        {
+            "conversation_id": values.key(native),
+            "native_id": native.cast(pl.String),
+            "user_id": values.key(raw.part(stored, "user_id")),
+            **{
+                name: raw.part(stored, name).cast(pl.String)
+                for name in ("title", "model", "agent", "project")
+            },
+            **moments,
+        }
+    ).with_columns(extra=values.json_object(left), _table=pl.lit(raw.binding.table.name))
+
+
+def tool_calls(raw: Raw, keys: pl.DataFrame, scope: Scope, prefix: str) -> pl.DataFrame:
+    """Read a table of calls and link them to their messages.
+
+    Args:
+        raw: the table.
+        keys: `message_id` and `conversation_id` of all messages.
+        scope: what is wanted.
+        prefix: before the ids of the messages that the table refers to.
+
+    Returns:
+        The kernel's columns with the ids, position and times of the contract, `_table` and
+        `_record`. A call whose message is missing is marked an orphan; one that names neither
+        message nor conversation belongs to `<table>#log`.
+    """
+    name = raw.binding.table.name
+    read: list[pl.DataFrame] = []
+    for stored in raw.rows:
+        n_before = sum(part.height for part in read)
+        read.append(_tool_calls(stored, raw, scope.time_zone, n_before))
+    known = keys.select("message_id", "conversation_id").filter(pl.col("message_id").is_not_null())
+    linked = (
+        pl.concat(read)
+        .with_columns(message_id=prefix + pl.col("message_id"))
+        .join(known, on="message_id", how="left", maintain_order="left")
+    )
+    is_linked = pl.col("conversation_id").is_not_null()
+    if scope.has_window:
+        unlinked = pl.col("message_id").is_null() & within(scope, pl.col("_at"))
+        linked = linked.filter(is_linked | unlinked)
+    orphan = pl.when(pl.col("message_id").is_not_null() & ~is_linked).then(pl.lit(value=True))
+    return (
+        linked.with_columns(
+            extra=values.joined(pl.col("_left"), values.json_object({"orphan": orphan})),
+            conversation_id=pl.coalesce(
+                "conversation_id", "_own_conversation", pl.lit(f"{name}#log")
+            ),
+            native_id=pl.coalesce("_own_native", "_key"),
+            _record=pl.coalesce("_number", pl.col("_row") + 1),
+            _table=pl.lit(name),
+        )
+        .with_columns(_holder=pl.coalesce("message_id", "conversation_id"))
+        .sort("_holder", "_sequence", "_number", "_row", nulls_last=True)
+        .with_columns(position=pl.int_range(pl.len(), dtype=pl.UInt32).over("_holder"))
+        .with_columns(tool_call_id=_key(name), result_message_id=pl.lit(None, pl.String))
+        .sort("_row")
+    )
+
+
+def _key(table: str) -> pl.Expr:
+    """The row's own id; without one its place in its message or conversation."""
+    by_place = (
+        pl.when(pl.col("message_id").is_not_null())
+        .then(pl.format("{}:{}", "message_id", "position"))
+        .otherwise(pl.format("{}:call:{}", "conversation_id", pl.col("position") + 1))
+    )
+    return pl.coalesce(pl.concat_str(pl.lit(f"{table}:"), "_key"), by_place)
+
+
+def _tool_calls(stored: pl.DataFrame, raw: Raw, time_zone: str, n_before: int) -> pl.DataFrame:
+    native = raw.part(stored, "id")
+    own = pl.DataFrame(
+        {
+            "_key": values.key(native),
+            "_own_native": raw.part(stored, "native_id").cast(pl.String),
+            "message_id": values.key(raw.part(stored, "message_id")),
+            "_own_conversation": values.key(raw.part(stored, "conversation_id")),
+            "_at": times.parse(raw.part(stored, "created_at"), time_zone).values,
+            "_sequence": raw.part(stored, "position").cast(pl.Int64, strict=False),
+            "_number": native.cast(pl.Int64) if native.dtype.is_integer() else None,
+        },
+        schema_overrides={"_number": pl.Int64},
+    )
+    left = leftovers(stored, raw, _TAKEN)
+    flat = {
+        what: name
+        for what in _PARTS
+        if (name := raw.named(raw.binding.columns.get(what))) is not None
+    }
+    found = read_calls(stored, CallSource(flat=flat))
+    return (
+        own.with_row_index("_row")
+        .join(
+            found.drop("extra", "native_id", "position"),
+            on="_row",
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(
+            pl.col("_row") + n_before,
+            # The kernel passes over a row without any name, which is no call either.
+            pl.col("outcome").fill_null("malformed"),
+            pl.when(pl.col("outcome").is_null())
+            .then(pl.lit(NOT_A_CALL))
+            .otherwise("reason")
+            .alias("reason"),
+            values.json_object(left).alias("_left"),
+            *_span(stored, raw, time_zone),
+        )
+    )
+
+
+def _span(stored: pl.DataFrame, raw: Raw, time_zone: str) -> list[pl.Expr]:
+    """Start and end of each call, where both are stored or follow from end and duration."""
+    started, ended = (
+        pl.lit(times.parse(raw.part(stored, what), time_zone).values)
+        for what in ("started_at", "ended_at")
+    )
+    took_ms = pl.lit(raw.part(stored, "duration_ms").cast(pl.Float64, strict=False))
+    computed = (ended.cast(pl.Int64) - (took_ms * 1000).round().cast(pl.Int64)).cast(schema.TIME)
+    begun = pl.coalesce(started, computed)
+    both = begun.is_not_null() & ended.is_not_null()
+    return [
+        pl.when(both).then(begun).alias("started_at"),
+        pl.when(both).then(ended).alias("ended_at"),
+    ]

@@ -1,0 +1,106 @@
+"""Stored values to the values of the frames: keys, roles, leftovers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ROLES = {
+    "user": "user human prompter",
+    "assistant": "assistant gpt chatgpt bing bard ai ai_agent aimessagechunk gemini model agent bot"
+    " chatbot",
+    "tool": "tool function observation tool_response ipython",
+    "system": "system developer info error warning",
+}
+_ROLE_OF = {word: role for role, words in _ROLES.items() for word in words.split()}
+_KIND_OF = {"tool": "tool_result", "system": "injected"}
+
+_HEX = r"^[0-9a-fA-F]{32}$"
+_DASHED = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
+
+
+def key(stored: pl.Series) -> pl.Series:
+    """Write a key as text: integers in decimal, a uuid with dashes however it is stored."""
+    text = stored.cast(pl.String)
+    if stored.dtype != pl.String:
+        return text
+    sizes = text.str.len_bytes()
+    if sizes.is_in([32, 36]).any():
+        text = pl.select(
+            pl.when(pl.lit(text).str.contains(_HEX))
+            .then(_with_dashes(pl.lit(text).str.to_lowercase()))
+            .when(pl.lit(text).str.contains(_DASHED))
+            .then(pl.lit(text).str.to_lowercase())
+            .otherwise(pl.lit(text))
+        ).to_series()
+    return text
+
+
+def _with_dashes(text: pl.Expr) -> pl.Expr:
+    cuts = ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))
+    return pl.concat_str(*(text.str.slice(start, size) for start, size in cuts), separator="-")
+
+
+def roles(stored: pl.Series, every: str | None = None) -> pl.DataFrame:
+    """Give `role`, `role_raw` and `kind` for stored role words.
+
+    An unknown word is an event of the system; `every` is the role of all rows of a table that has
+    no words.
+    """
+    raw = stored.cast(pl.String)
+    known = {word: every or _role(word) for word in raw.unique().to_list()}
+    kinds = {
+        word: "event" if role is None else _KIND_OF.get(role, "chat")
+        for word, role in known.items()
+    }
+    named = {word: role or "system" for word, role in known.items()}
+    return pl.DataFrame(
+        {"role": _replaced(raw, named), "role_raw": raw, "kind": _replaced(raw, kinds)}
+    )
+
+
+def _role(word: str | None) -> str | None:
+    """Read a role word, also an enumeration's member as `Role.USER`."""
+    return _ROLE_OF.get((word or "").strip().lower().rpartition(".")[2])
+
+
+def _replaced(stored: pl.Series, mapping: Mapping[str | None, str]) -> pl.Series:
+    return stored.replace_strict(list(mapping), list(mapping.values()), return_dtype=pl.String)
+
+
+def truth(stored: pl.Series) -> pl.Series:
+    """Read a boolean column that SQLite stores as 0 and 1."""
+    if stored.dtype.is_integer() and stored.is_in([0, 1, None]).all():
+        return stored.cast(pl.Boolean)
+    return stored
+
+
+def json_object(values: Mapping[str, pl.Series | pl.Expr]) -> pl.Expr:
+    """Put values into one JSON object per row, without the nulls; null where nothing is left."""
+    if not values:
+        return pl.lit(None, pl.String)
+    members = [
+        pl.concat_str(pl.lit(f"{json.dumps(name, ensure_ascii=False)}:"), _json(value))
+        for name, value in values.items()
+    ]
+    joined = pl.concat_str(members, separator=",", ignore_nulls=True)
+    return pl.when(joined != "").then(pl.concat_str(pl.lit("{"), joined, pl.lit("}")))
+
+
+def _json(value: pl.Series | pl.Expr) -> pl.Expr:
+    column = value if isinstance(value, pl.Expr) else pl.lit(value)
+    encoded = pl.struct(v=column).struct.json_encode()
+    # {"v":…} less its frame; a null stays null so that it leaves the object.
+    body = encoded.str.slice(5, encoded.str.len_chars() - 6)
+    return pl.when(column.is_not_null()).then(body)
+
+
+def joined(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """Put two JSON objects into one; null stands for none."""
+    both = pl.concat_str(one.str.head(-1), pl.lit(","), other.str.slice(1))
+    return pl.coalesce(both, one, other)

@@ -1,0 +1,71 @@
+"""Batches that wait their turn: in memory while they fit, in temporary Parquet when they do not."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+import uuid
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MEMORY_BYTES = 2 << 30
+"""What one spool holds in memory before it writes to disk."""
+
+
+@cache
+def folder() -> Path:
+    """Give this process's folder for what outgrows memory; it is removed at exit."""
+    path = Path(tempfile.mkdtemp(prefix="chatdata-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+class Spool:
+    """Frames of one schema, in the order they came."""
+
+    def __init__(self, frames: Iterable[pl.DataFrame] = (), *, limit: int | None = None) -> None:
+        self._limit = MEMORY_BYTES if limit is None else limit
+        self._parts: list[pl.DataFrame | Path] = []
+        self._held_bytes = 0
+        for frame in frames:
+            self.add(frame)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take one more frame."""
+        self._parts.append(frame)
+        self._held_bytes += int(frame.estimated_size())
+        if self._held_bytes > self._limit:
+            self._write()
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        for part in self._parts:
+            yield pl.read_parquet(part) if isinstance(part, Path) else part
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def frame(self) -> pl.LazyFrame:
+        """Give all of it as one frame, which reads from disk what lies there."""
+        if all(isinstance(part, pl.DataFrame) for part in self._parts):
+            return pl.concat(self._parts, rechunk=False).lazy()
+        return pl.concat(
+            [
+                pl.scan_parquet(part) if isinstance(part, Path) else part.lazy()
+                for part in self._parts
+            ]
+        )
+
+    def _write(self) -> None:
+        for place, part in enumerate(self._parts):
+            if isinstance(part, pl.DataFrame):
+                path = folder() / f"{uuid.uuid4().hex}.parquet"
+                part.write_parquet(path, compression="lz4", statistics=False)
+                self._parts[place] = path
+        self._held_bytes = 0
