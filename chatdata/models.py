@@ -191,8 +191,8 @@ class ToolCall(Base, table=True):
     conversation_id: Optional[int] = Field(default=None, index=True)
     message_id: Optional[int] = Field(default=None, foreign_key="messages.id", ondelete="CASCADE")
     position: int
-    native_id: Optional[str] = Field(default=None, max_length=255)
-    tool_name: Optional[str] = Field(default=None, max_length=255, index=True)
+    native_id: Optional[str] = Field(default=None)
+    tool_name: Optional[str] = Field(default=None, index=True)
     arguments: Optional[str] = Field(default=None, sa_type=sa.Text)
     arguments_status: Optional[str] = Field(default=None, max_length=20)
     result: Optional[str] = Field(default=None, sa_type=sa.Text)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -75,3 +78,38 @@ def postgres_16():
     """
     with postgres_server(16) as new_database:
         yield new_database
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def new_database(request, tmp_path):
+    """
+    A maker of empty databases, of either kind: each call returns the URL of a new one.
+    """
+    if request.param == "postgres":
+        return request.getfixturevalue("postgres")
+    numbers = itertools.count(1)
+    return lambda: f"sqlite:///{tmp_path / f'app{next(numbers)}.db'}"
+
+
+@pytest.fixture
+def killer():
+    """
+    Run a function in a process of its own that kills itself at a given write; see `killer.py`.
+    """
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("killer.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def attempt(call, *args, kill_at=None, **kwargs):
+        request = {"call": call, "args": args, "kwargs": kwargs, "kill_at": kill_at}
+        process.stdin.write(json.dumps(request, default=str) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    attempt.pid = process.pid
+    with process:
+        yield attempt
+        process.stdin.close()

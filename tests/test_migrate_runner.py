@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import shutil
 import sqlite3
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from databases import execute, fetch, tables
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
@@ -22,39 +22,12 @@ from chatdata.migrate import history, locate, runner
 HEAD = runner.chain().get_current_head()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def new_database(request, tmp_path):
-    """
-    A maker of empty databases of either kind.
-    """
-    if request.param == "postgres":
-        return request.getfixturevalue("postgres")
-    numbers = itertools.count(1)
-    return lambda: f"sqlite:///{tmp_path / f'app{next(numbers)}.db'}"
-
-
 @pytest.fixture
 def url(new_database):
     """
     An empty database of either kind.
     """
     return new_database()
-
-
-def tables(url):
-    with migrate.connect(url) as connection:
-        return sorted(sa.inspect(connection).get_table_names())
-
-
-def execute(url, *statements):
-    with migrate.connect(url) as connection, connection.begin():
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-
-def fetch(url, query):
-    with migrate.connect(url) as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
 def test_an_empty_database_gets_every_table(url):

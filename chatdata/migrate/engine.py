@@ -59,6 +59,11 @@ def label(url: str | sa.URL) -> str:
     return f"{host}/{found.database}"
 
 
+def quoted(name: str) -> str:
+    """Quote an identifier, for both databases."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def file_of(url: str | sa.URL) -> Path | None:
     """The file of an SQLite database, or None for anything else."""
     found = parse(url)

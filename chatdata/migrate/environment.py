@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlmodel.sql.sqltypes import AutoString
 
+import chatdata.migrate.operations  # noqa: F401 - registers what revisions call as op.*
 from chatdata.errors import MigrationError
 from chatdata.migrate import engine, history, lock
 from chatdata.models import Base, UTCDateTime

@@ -1,0 +1,480 @@
+"""What revisions call as `op.*`, on a chain of our own that uses every operation."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, redirect_stdout
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from databases import contents, execute, fetch
+
+from chatdata import migrate
+from chatdata.errors import MigrationError
+from chatdata.migrate import history, runner
+
+CHAIN = Path(__file__).parent / "chain"
+
+ROWS = (
+    "INSERT INTO people VALUES (1, 'Ada'), (2, 'Bob')",
+    "INSERT INTO threads VALUES (1, 1, 'x', '2026-03-29 00:30:00.123456')",
+    "INSERT INTO threads VALUES (2, 2, NULL, '2026-07-01 12:00:00')",
+    "INSERT INTO notes VALUES (1, 1, 'idea', 'b'), (2, 1, 'fact', NULL), (3, 2, 'fact', 'c')",
+)
+
+
+@pytest.fixture
+def url(new_database):
+    """
+    A database at the first revision of the chain, with rows.
+    """
+    url = new_database()
+    migrate.upgrade(url, to="0001", scripts=CHAIN)
+    execute(url, *ROWS)
+    return url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path):
+    """
+    The same on SQLite.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, to="0001", scripts=CHAIN)
+    execute(url, *ROWS)
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres):
+    """
+    The same on PostgreSQL.
+    """
+    url = postgres()
+    migrate.upgrade(url, to="0001", scripts=CHAIN)
+    execute(url, *ROWS)
+    return url
+
+
+def chain_with(tmp_path, body, *, after="0001"):
+    """
+    The chain up to a revision, and one more whose upgrade is `body`.
+    """
+    folder = tmp_path / "chain"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(CHAIN, folder)
+    for script in (folder / "versions").glob("*.py"):
+        if script.name[:4] > after:
+            script.unlink()
+    (folder / "versions" / "9000_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n\n"
+        f"revision, down_revision, loses = '9000', {after!r}, None\n\n"
+        f"def upgrade():\n    {body}\n\ndef downgrade():\n    pass\n"
+    )
+    return folder
+
+
+def times(rows):
+    return {name: [row for row in found if name != "threads"] for name, found in rows.items()}
+
+
+def test_every_operation_keeps_every_row(url):
+    """
+    The whole chain up, down to the first revision and up again leaves every row as it was.
+    """
+    before = contents(url)
+    up = migrate.upgrade(url, scripts=CHAIN)
+    at_head = contents(url)
+    migrate.downgrade(url, "0001", scripts=CHAIN)
+    down = contents(url)
+    migrate.upgrade(url, scripts=CHAIN)
+
+    assert "0007" == up.after
+    assert times(before) == times(at_head)
+    assert before == down
+    assert at_head == contents(url)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("INSERT INTO notes VALUES (9, 1, 'song', 'b')", id="check"),
+        pytest.param("INSERT INTO notes VALUES (9, 77, 'idea', 'b')", id="foreign key"),
+        pytest.param("INSERT INTO people VALUES (9, NULL)", id="not null"),
+    ],
+)
+def test_constraints_hold(url, statement):
+    """
+    What an operation adds is enforced from then on.
+    """
+    migrate.upgrade(url, scripts=CHAIN)
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA foreign_keys=ON"))
+
+    with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "match"),
+    [
+        pytest.param(
+            "INSERT INTO notes VALUES (8, 1, 'song', 'b'), (9, 1, 'song', 'b')",
+            r"notes\.kind.*song \(2 rows\)",
+            id="check",
+        ),
+        pytest.param(
+            "INSERT INTO notes VALUES (9, 77, 'idea', 'b')", "1 rows whose thread_id", id="key"
+        ),
+        pytest.param("INSERT INTO people VALUES (9, NULL)", "1 rows without a name", id="null"),
+    ],
+)
+def test_rows_in_the_way_are_counted(url, statement, match):
+    """
+    A constraint that rows break is refused with what breaks it, and nothing else changes.
+    """
+    execute(url, statement)
+    before = contents(url)
+
+    with pytest.raises(MigrationError, match=match):
+        migrate.upgrade(url, scripts=CHAIN)
+    assert before == contents(url)
+
+
+def test_private_text_is_not_shown(url, tmp_path):
+    """
+    A long value that breaks a CHECK is told by its length.
+    """
+    execute(url, f"INSERT INTO notes VALUES (9, 1, 'idea', '{'secret ' * 10}')")
+    scripts = chain_with(tmp_path, "op.add_check('ck', 'notes', 'body', 'length(body) < 9')")
+
+    with pytest.raises(MigrationError, match=r"\(70 characters\)") as refused:
+        migrate.upgrade(url, scripts=scripts)
+    assert "secret" not in str(refused.value)
+
+
+KEPT = (
+    "CREATE TABLE log (id INTEGER)",
+    "CREATE VIEW named AS SELECT id, name FROM people WHERE name IS NOT NULL",
+    "CREATE VIEW shouted AS SELECT upper(name) AS name FROM named",
+    "CREATE TRIGGER on_person AFTER DELETE ON people BEGIN INSERT INTO log VALUES (old.id); END",
+    "CREATE TRIGGER from_notes AFTER INSERT ON notes BEGIN UPDATE people SET name = 'x'; END",
+    "CREATE TRIGGER through INSTEAD OF INSERT ON named BEGIN INSERT INTO log VALUES (1); END",
+    "CREATE INDEX ix_lower ON people (lower(name))",
+    "CREATE INDEX ix_some ON people (name) WHERE id > 1",
+)
+
+
+def inventory(url):
+    return fetch(
+        url,
+        "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'chatdata_%'"
+        " AND name NOT IN ('people') AND sql IS NOT NULL ORDER BY 1, 2",
+    )
+
+
+def test_a_rebuild_keeps_everything(sqlite_url):
+    """
+    Rebuilding a parent keeps its children, triggers, views, expression and partial indexes.
+    """
+    execute(sqlite_url, *KEPT)
+    before, objects = contents(sqlite_url), inventory(sqlite_url)
+    migrate.upgrade(sqlite_url, to="0002", scripts=CHAIN)
+
+    assert before == contents(sqlite_url)
+    assert objects == inventory(sqlite_url)
+    assert [("ADA",), ("BOB",)] == fetch(sqlite_url, "SELECT name FROM shouted ORDER BY 1")
+
+
+def test_a_rebuild_that_would_break_a_view_is_undone(sqlite_url, tmp_path):
+    """
+    Dropping a column that a view reads fails by the view's name, and nothing changes.
+    """
+    execute(sqlite_url, *KEPT[:3])
+    before = contents(sqlite_url)
+    scripts = chain_with(
+        tmp_path, "with op.safe_batch('people') as batch: batch.drop_column('name')"
+    )
+
+    with pytest.raises(MigrationError, match="named, shouted"):
+        migrate.upgrade(sqlite_url, scripts=scripts)
+    assert before == contents(sqlite_url)
+
+
+@pytest.mark.parametrize(
+    ("clause", "columns"),
+    [
+        ("AUTOINCREMENT", "id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT"),
+        ("COLLATE", "id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE"),
+        ("DEFERRABLE", "id INTEGER PRIMARY KEY, name INT REFERENCES people DEFERRABLE"),
+        ("a generated column", "id INTEGER PRIMARY KEY, name TEXT, n INT AS (id + 1)"),
+        ("an unnamed CHECK", "id INTEGER PRIMARY KEY, name TEXT CHECK (length(name) > 0)"),
+        ("ON CONFLICT", "id INTEGER PRIMARY KEY, name TEXT UNIQUE ON CONFLICT IGNORE"),
+    ],
+)
+def test_what_a_rebuild_would_lose_is_refused(sqlite_url, tmp_path, clause, columns):
+    """
+    A clause that the copy would not have is named, and the table stays as it is.
+    """
+    execute(sqlite_url, f"CREATE TABLE odd ({columns})")
+    scripts = chain_with(
+        tmp_path,
+        "with op.safe_batch('odd') as batch:"
+        " batch.alter_column('name', existing_type=sa.Text(), nullable=False)",
+    )
+
+    with pytest.raises(MigrationError, match=f"would lose {clause}"):
+        migrate.upgrade(sqlite_url, scripts=scripts)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "id INTEGER PRIMARY KEY, name TEXT DEFAULT 'COLLATE, STRICT'",
+        "id INTEGER PRIMARY KEY, name TEXT, CONSTRAINT ck_odd CHECK (id > 0)",
+        "id INTEGER PRIMARY KEY, name TEXT -- AUTOINCREMENT\n",
+    ],
+)
+def test_what_a_rebuild_keeps_is_not_refused(sqlite_url, tmp_path, columns):
+    """
+    Words in strings and comments, and named CHECKs, are no reason to refuse.
+    """
+    execute(sqlite_url, f"CREATE TABLE odd ({columns})", "INSERT INTO odd VALUES (1, 'x')")
+    scripts = chain_with(
+        tmp_path,
+        "with op.safe_batch('odd') as batch:"
+        " batch.alter_column('name', existing_type=sa.Text(), nullable=False)",
+    )
+    migrate.upgrade(sqlite_url, scripts=scripts)
+
+    assert [(1, "x")] == fetch(sqlite_url, "SELECT * FROM odd")
+    assert ("CONSTRAINT ck_odd" in columns) == (
+        "ck_odd" in fetch(sqlite_url, "SELECT sql FROM sqlite_master WHERE name = 'odd'")[0][0]
+    )
+
+
+def index_is_valid(url, name):
+    found = fetch(url, f"SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('{name}')")
+    return found[0][0] if found else None
+
+
+def test_an_invalid_index_is_repaired(postgres_url, tmp_path):
+    """
+    An index that an interrupted build left invalid is rebuilt, not taken for done.
+    """
+    execute(postgres_url, "INSERT INTO people VALUES (3, 'Ada')")
+    scripts = chain_with(tmp_path, "op.add_index('ix_u', 'people', ['name'], unique=True)")
+
+    with pytest.raises(MigrationError, match="could not create unique index"):
+        migrate.upgrade(postgres_url, scripts=scripts)
+    assert index_is_valid(postgres_url, "ix_u") is False
+
+    execute(postgres_url, "DELETE FROM people WHERE id = 3")
+    migrate.upgrade(postgres_url, scripts=scripts)
+
+    assert index_is_valid(postgres_url, "ix_u") is True
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Karachi", "America/New_York"])
+def test_naive_to_utc(postgres_url, zone):
+    """
+    Whatever zone sessions run in, times keep their UTC value and no row is rewritten.
+    """
+    name = postgres_url.rpartition("/chatdata_")[2].partition("?")[0]
+    execute(postgres_url, f"ALTER DATABASE chatdata_{name} SET timezone TO '{zone}'")
+    naive = fetch(postgres_url, "SELECT started_at FROM threads ORDER BY id")
+    node = fetch(postgres_url, "SELECT pg_relation_filenode('threads')")
+    migrate.upgrade(postgres_url, scripts=CHAIN)
+    aware = fetch(postgres_url, "SELECT started_at AT TIME ZONE 'UTC' FROM threads ORDER BY id")
+
+    assert naive == aware
+    assert node == fetch(postgres_url, "SELECT pg_relation_filenode('threads')")
+
+
+def test_naive_to_utc_of_an_adopted_database(postgres_url):
+    """
+    Where the application's sessions do not run in UTC, its database is not changed under it.
+    """
+    name = postgres_url.rpartition("/chatdata_")[2].partition("?")[0]
+    execute(postgres_url, f"ALTER DATABASE chatdata_{name} SET timezone TO 'Asia/Karachi'")
+    with migrate.connect(postgres_url) as connection, connection.begin():
+        history.record(connection, "adopt", "0001")
+
+    with pytest.raises(MigrationError, match=r"Asia/Karachi.*ALTER DATABASE"):
+        migrate.upgrade(postgres_url, scripts=CHAIN)
+    assert "0005" == migrate.current_revision(postgres_url)
+
+
+def test_forgotten_indexes_are_refused(postgres_url, tmp_path):
+    """
+    A change of type names the indexes it drops, so that none is lost.
+    """
+    scripts = chain_with(tmp_path, "op.naive_to_utc('threads', 'started_at')")
+
+    with pytest.raises(MigrationError, match="ix_threads_started_at"):
+        migrate.upgrade(postgres_url, scripts=scripts)
+
+
+@pytest.mark.parametrize(
+    ("state", "ends"), [(None, "not started"), ("running", "which is running"), ("done", None)]
+)
+def test_requires_backfill(url, tmp_path, state, ends):
+    """
+    A revision that needs a backfill is refused until that has been run to its end.
+    """
+    if state:
+        execute(
+            url,
+            "CREATE TABLE chatdata_backfill (name VARCHAR(50), state VARCHAR(20))",
+            f"INSERT INTO chatdata_backfill VALUES ('tool_calls', '{state}')",
+        )
+    scripts = chain_with(tmp_path, "op.requires_backfill('tool_calls')")
+    if ends is None:
+        assert "9000" == migrate.upgrade(url, scripts=scripts).after
+        return
+
+    with pytest.raises(MigrationError, match=f"{ends}; run: chatdata db backfill run tool_calls"):
+        migrate.upgrade(url, scripts=scripts)
+
+
+def test_a_reader_is_waited_for_in_short_pieces(postgres_url):
+    """
+    Behind a reader that holds its lock, the run tries again and goes on when it has ended.
+    """
+    with migrate.connect(postgres_url) as reader:
+        reader.exec_driver_sql("SELECT * FROM people")
+        timer = threading.Timer(0.6, reader.rollback)
+        timer.start()
+        run = migrate.upgrade(postgres_url, scripts=CHAIN)
+        timer.join()
+
+    assert "0007" == run.after
+
+
+def test_who_holds_a_lock_is_named(postgres_url, monkeypatch):
+    """
+    When the attempts are used up, the session in the way is named and exit code 4 given.
+    """
+    monkeypatch.setattr(migrate.environment, "ATTEMPTS", 2)
+    with migrate.connect(postgres_url) as reader:
+        reader.exec_driver_sql("SELECT * FROM people")
+        pid = reader.connection.driver_connection.info.backend_pid
+
+        with pytest.raises(MigrationError, match=f"session {pid} ") as busy:
+            migrate.upgrade(postgres_url, scripts=CHAIN)
+    assert 4 == busy.value.exit_code
+
+
+def catalog(url):
+    query = """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+          AND c.relname NOT LIKE 'chatdata%%'
+        UNION ALL
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+          AND conrelid::regclass::text NOT LIKE 'chatdata%%'
+        ORDER BY 1, 2, 3"""
+    return fetch(url, query)
+
+
+@pytest.mark.parametrize("scripts", [None, CHAIN], ids=["ours", "every operation"])
+def test_sql_for_postgres_gives_the_same_catalog(postgres, scripts):
+    """
+    The SQL that is written without a database makes what the upgrade makes.
+    """
+    online, offline = postgres(), postgres()
+    migrate.upgrade(online, scripts=scripts)
+    config = runner.config(scripts, dialect="postgresql")
+    config.output_buffer = io.StringIO()
+    with redirect_stdout(config.output_buffer):
+        command.upgrade(config, "head", sql=True)
+    with migrate.connect(offline) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        driver = connection.connection.driver_connection
+        for statement in config.output_buffer.getvalue().split(";\n"):
+            driver.execute(statement)
+
+    assert catalog(online) == catalog(offline)
+
+
+@pytest.mark.parametrize(
+    ("scripts", "every"),
+    [
+        pytest.param(CHAIN, 8, id="every operation"),
+        pytest.param(None, 1, id="ours, all", marks=pytest.mark.slow),
+        pytest.param(CHAIN, 1, id="every operation, all", marks=pytest.mark.slow),
+    ],
+)
+def test_sigkill_anywhere(new_database, killer, scripts, every):
+    """
+    A run that is killed before any write or commit leaves a revision, old or new, that a second
+    run takes to head with every row.
+    """
+    calm = new_database()
+    points = killer("chatdata.migrate:upgrade", calm, **_scripts(scripts))["points"]
+    revisions = [None, *(step.revision for step in runner.chain(scripts).walk_revisions())]
+    for point in range(1, points + 1, every):
+        url = new_database()
+        first = killer("chatdata.migrate:upgrade", url, kill_at=point, **_scripts(scripts))
+        left = migrate.current_revision(url)
+        second = migrate.upgrade(url, scripts=scripts)
+
+        assert {"killed": True} == first
+        assert left in revisions
+        assert revisions[1] == second.after
+        assert shape(calm) == shape(url)
+
+
+def _scripts(scripts):
+    return {} if scripts is None else {"scripts": scripts}
+
+
+def shape(url):
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as raw:
+            assert [("ok",)] == raw.execute("PRAGMA quick_check").fetchall()
+            return sorted(raw.execute("SELECT type, name, sql FROM sqlite_master"))
+    invalid = fetch(url, "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
+    return catalog(url), invalid
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "pg_terminate_backend"])
+def test_killed_inside_a_concurrent_index(postgres, how):
+    """
+    An index whose build is killed half way is whole after the next run.
+    """
+    url = postgres()
+    migrate.upgrade(url, to="0006", scripts=CHAIN)
+    code = (
+        "import sys; from pathlib import Path; from chatdata import migrate;"
+        "migrate.upgrade(sys.argv[1], scripts=Path(sys.argv[2]))"
+    )
+    with migrate.connect(url) as reader:
+        reader.execution_options(isolation_level="REPEATABLE READ")
+        reader.exec_driver_sql("SELECT * FROM people")
+        run = subprocess.Popen([sys.executable, "-c", code, url, CHAIN], stderr=subprocess.DEVNULL)
+        building = "SELECT pid FROM pg_stat_progress_create_index"
+        while not (found := fetch(url, building)):
+            time.sleep(0.02)
+        if how == "SIGKILL":
+            run.kill()
+        fetch(url, f"SELECT pg_terminate_backend({found[0][0]})")
+        run.wait()
+        between = index_is_valid(url, "ix_threads_started_at_utc")
+        reader.rollback()
+    migrate.upgrade(url, scripts=CHAIN)
+
+    assert between is False
+    assert index_is_valid(url, "ix_threads_started_at_utc") is True
