@@ -11,9 +11,10 @@ from chatdata import schema
 from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import report, tables
 from chatdata.database.calls import find_source, read_calls
-from chatdata.database.messages import Context, ordered, read_chunk, unique_ids
+from chatdata.database.messages import Context, marks, ordered, read_chunk, unique_ids
 from chatdata.database.scope import Scope, within
 from chatdata.database.settle import settled
+from chatdata.database.values import joined
 from chatdata.spool import Spool
 
 if TYPE_CHECKING:
@@ -68,13 +69,14 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
         listed = tables.conversations(source.conversations, scope.time_zone)
     found = _Messages()
     for raw in source.messages:
-        _take(found, raw, source, scope, listed)
+        _take(found, raw, source, scope)
     keys = pl.concat(found.keys).with_row_index("_row")
     if not all(_has_unique_ids(raw) for raw in source.messages):
         keys = unique_ids(keys)
     by_sequence = all("sequence" in raw.binding.columns for raw in source.messages)
     order = ordered(keys, by_sequence=by_sequence)
     keys = keys.with_columns(order["message_id"])
+    marked = None if listed is None else marks(keys, listed.select("conversation_id", "user_id"))
     stored = _linked(pl.concat(found.calls), keys) if found.calls else None
     table = _of_table(source, keys, scope)
     mirror = None if stored is None else table
@@ -82,7 +84,7 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     conversations = _conversations(listed, keys, source, scope)
     frames: dict[str, pl.DataFrame | pl.LazyFrame] = {
         "conversations": conversations,
-        "messages": _in_order(found.parts, order),
+        "messages": _in_order(found.parts, order, marked),
         "tool_calls": _calls(calls, keys, found, scope),
         "rejects": report.rejects(calls, source.name),
         "accounting": report.accounting(source.name, listed, keys, calls, mirror),
@@ -91,16 +93,13 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     return from_frames({name: frame.lazy() for name, frame in frames.items()}, findings)
 
 
-def _take(
-    found: _Messages, raw: Raw, source: Source, scope: Scope, listed: pl.DataFrame | None
-) -> None:
+def _take(found: _Messages, raw: Raw, source: Source, scope: Scope) -> None:
     """Read one message table."""
     name = raw.binding.table.name
     holder = find_source(raw)
     if holder is not None:
         found.findings.append(report.of_calls(source.name, raw, holder))
     context = Context(
-        owners=None if listed is None else listed.select("conversation_id", "user_id"),
         calls=holder,
         prefix=f"{name}:" if len(source.messages) > 1 else "",
         time_zone=scope.time_zone,
@@ -152,19 +151,26 @@ def _has_unique_ids(raw: Raw) -> bool:
     return key is None or raw.binding.table.primary_key == (key.name,)
 
 
-def _in_order(parts: Spool, order: pl.DataFrame) -> pl.LazyFrame:
-    """Complete the messages with what depends on their order."""
+def _in_order(parts: Spool, order: pl.DataFrame, marked: pl.DataFrame | None) -> pl.LazyFrame:
+    """Complete the messages with what depends on all of them."""
     whole, start = Spool(), 0
     for part in parts:
         place = order.slice(start, part.height)
-        start += part.height
-        whole.add(
-            part.with_columns(
-                *place.iter_columns(),
-                is_main_path=pl.lit(value=True),
-                generation_id=pl.lit(None, pl.String),
-            ).select(schema.MESSAGES.schema.names())
+        frame = part.with_columns(
+            *place.iter_columns(),
+            is_main_path=pl.lit(value=True),
+            generation_id=pl.lit(None, pl.String),
         )
+        if marked is not None and marked.height:
+            row = pl.int_range(start, start + part.height, dtype=pl.UInt32, eager=True)
+            mark = (
+                row.alias("_row")
+                .to_frame()
+                .join(marked, on="_row", how="left", maintain_order="left")
+            )
+            frame = frame.with_columns(extra=joined(pl.col("extra"), pl.lit(mark["_marks"])))
+        start += part.height
+        whole.add(frame.select(schema.MESSAGES.schema.names()))
     return whole.frame()
 
 

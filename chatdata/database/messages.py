@@ -25,7 +25,6 @@ _TEXTS = ("reasoning", "model", "finish_reason")
 class Context:
     """What the rows of one message table are read against."""
 
-    owners: pl.DataFrame | None  # conversation_id, user_id; None without a conversation table
     calls: CallSource | None
     prefix: str  # before the ids of a table that is not the only one
     time_zone: str
@@ -74,8 +73,6 @@ def read_chunk(
     if at.unread.any():
         name = raw.binding.columns["created_at"].name
         left[name] = _only(raw.part(stored, "created_at"), at.unread)
-    if context.owners is not None:
-        left |= _against(context.owners, frame)
     role = raw.part(stored, "role")
     spoken = values.roles(role, raw.binding.role)
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
@@ -118,26 +115,39 @@ def _leftovers(
     return {name: value for name, value in left.items() if value.null_count() < value.len()}
 
 
-def _against(owners: pl.DataFrame, frame: pl.DataFrame) -> dict[str, pl.Series]:
-    """Mark messages whose conversation is missing, and users who are not its owner."""
-    keys = frame.select("conversation_id", "_user")
+def marks(keys: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
+    """Mark messages whose conversation is missing, and users who are not its owner.
+
+    Args:
+        keys: `_row`, `conversation_id` and `_user` of all messages.
+        owners: `conversation_id` and `user_id` of all conversations.
+
+    Returns:
+        One row per message with something to say, in the order of `_row`: `_row` and `_marks`, a
+        JSON object.
+    """
     # The rows of a conversation lie together: only where they change is there much to look up.
-    changed = pl.any_horizontal(pl.all().ne_missing(pl.all().shift()))
-    pairs = keys.filter(changed | (pl.int_range(pl.len()) == 0)).unique()
-    known = pairs.join(owners.with_columns(_known=True), on="conversation_id", how="left")
+    pair = ("conversation_id", "_user")
+    changed = pl.any_horizontal(pl.col(*pair).ne_missing(pl.col(*pair).shift()))
+    pairs = keys.filter(changed | (pl.col("_row") == 0)).select(pair).unique()
+    known = owners.unique("conversation_id").with_columns(_known=True)
+    found = pairs.join(known, on="conversation_id", how="left")
     orphan = pl.col("_known").is_null()
-    odd = known.filter(orphan | pl.col("_user").ne(pl.col("user_id")).fill_null(value=False))
-    if odd.is_empty():
-        return {}
-    marks = odd.select("conversation_id", "_user", orphan=orphan.replace(old=False, new=None))
-    found = keys.join(
-        marks.with_columns(user_id="_user"),
-        on=["conversation_id", "_user"],
-        how="left",
-        nulls_equal=True,
-        maintain_order="left",
+    odd = found.filter(orphan | pl.col("_user").ne(pl.col("user_id")).fill_null(value=False))
+    said = {
+        "orphan": pl.when(orphan).then(pl.lit(value=True)),
+        "user_id": pl.col("_user"),
+    }
+    return (
+        keys.select("_row", *pair)
+        .join(
+            odd.select(*pair, _marks=values.json_object(said)),
+            on=pair,
+            nulls_equal=True,
+            maintain_order="left",
+        )
+        .select("_row", "_marks")
     )
-    return {"orphan": found["orphan"], "user_id": found["user_id"]}
 
 
 def unique_ids(keys: pl.DataFrame) -> pl.DataFrame:
@@ -163,8 +173,15 @@ def ordered(frame: pl.DataFrame, *, by_sequence: bool) -> pl.DataFrame:
     Returns:
         `message_id`, `position` and `parent_message_id`, row by row in the order of `_row`.
     """
-    keys = frame.with_columns(
-        _conversation=pl.col("conversation_id").cast(pl.Categorical).to_physical(),
+    conversation = frame["conversation_id"]
+    number = conversation.cast(pl.Int64, strict=False)
+    if number.null_count():
+        number = conversation.cast(pl.Categorical).to_physical().cast(pl.Int64)
+    keys = frame.select(
+        "_row",
+        "_sequence",
+        "_number",
+        _conversation=number,
         _at=pl.col("created_at").cast(pl.Int64),
         _speaker=(pl.col("role") != "user").cast(pl.Int8),
     )
@@ -172,23 +189,18 @@ def ordered(frame: pl.DataFrame, *, by_sequence: bool) -> pl.DataFrame:
         keys = keys.sort("_conversation", "_sequence", "_at", "_number", "_row", nulls_last=True)
     else:
         keys = _by_time(keys)
-    start = pl.col("_conversation") != pl.col("_conversation").shift()
+    row = keys["_row"]
     place = pl.int_range(pl.len(), dtype=pl.UInt32)
-    first = pl.when(start.fill_null(value=True)).then(place).forward_fill()
-    return (
-        keys.with_columns(position=place - first)
-        .with_columns(
-            message_id=pl.coalesce(
-                "message_id",
-                pl.format("{}:{}", "conversation_id", pl.col("position") + 1),
-            )
-        )
-        .with_columns(
-            parent_message_id=pl.when(pl.col("position") > 0).then(pl.col("message_id").shift())
-        )
-        .sort("_row")
-        .select("message_id", "position", "parent_message_id")
+    start = (pl.col("_conversation") != pl.col("_conversation").shift()).fill_null(value=True)
+    named = keys.select(
+        position=place - pl.when(start).then(place).forward_fill(),
+        message_id=frame["message_id"].gather(row),
     )
+    if named["message_id"].null_count():
+        by_place = pl.format("{}:{}", conversation.gather(row), pl.col("position") + 1)
+        named = named.with_columns(pl.coalesce("message_id", by_place))
+    parent = pl.when(pl.col("position") > 0).then(pl.col("message_id").shift())
+    return named.with_columns(parent_message_id=parent)[row.arg_sort()]
 
 
 def _by_time(keys: pl.DataFrame) -> pl.DataFrame:
@@ -199,11 +211,16 @@ def _by_time(keys: pl.DataFrame) -> pl.DataFrame:
     )
     if not keys.select(joined.any()).item():
         return keys
-    tied = keys.with_columns(_moment=(~joined.fill_null(value=False)).cum_sum())
+    moment = keys.select((~joined.fill_null(value=False)).cum_sum()).to_series()
+    is_tied = pl.select(pl.lit(moment).is_duplicated()).to_series()
+    tied = keys.with_columns(_moment=moment).filter(is_tied)
     n_tied = pl.len().over("_moment")
     numbered = pl.col("_number").is_not_null()
-    speaker = pl.when((n_tied == _PAIR) | ~numbered).then(pl.col("_speaker"))
-    clock = pl.when((n_tied > _PAIR) | (n_tied == 1)).then(pl.col("_at"))
-    return tied.with_columns(_speaker=speaker, _clock=clock).sort(
-        "_moment", "_clock", "_speaker", "_at", "_number", "_row", nulls_last=True
-    )
+    resolved = tied.with_columns(
+        _clock=pl.when(n_tied > _PAIR).then("_at"),
+        _speaker=pl.when((n_tied == _PAIR) | ~numbered).then("_speaker"),
+    ).sort("_moment", "_clock", "_speaker", "_at", "_number", "_row", nulls_last=True)
+    # The tied rows are put in order among the places they hold.
+    places = is_tied.arg_true()
+    rows = keys["_row"].scatter(places, resolved["_row"])
+    return keys.with_columns(rows)

@@ -13,7 +13,7 @@ NOTHING = ("", "null", "None", "[]", "{}")
 """Texts that say there is nothing: no calls, no arguments, no result."""
 
 _decode_json = msgspec.json.Decoder().decode
-_encode_json = msgspec.json.Encoder().encode
+encode_json = msgspec.json.Encoder().encode
 
 
 class Decoded(NamedTuple):
@@ -71,7 +71,7 @@ def as_json(value: object, *, exact: bool) -> str | None:
     """Encode compactly, or None where the value has no JSON (NaN, a set, bytes)."""
     try:
         if exact:
-            return _encode_json(value).decode()
+            return encode_json(value).decode()
         return as_text(
             json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         )

@@ -113,6 +113,14 @@ def _plan(keys: tuple[str, ...]) -> _Plan:
     )
 
 
+@lru_cache(maxsize=1024)
+def plain_keys(keys: tuple[str, ...]) -> Keys | None:
+    """Say which key holds what in an item that can only be a call and nothing more."""
+    plan = _plan(keys)
+    odd = plan.is_nested or plan.is_ambiguous or not plan.names or "type" in keys
+    return None if odd else plan.keys
+
+
 def choose(item: Item) -> Keys:
     """Say which key of a flat item holds what: of several that can, the first with a value."""
     plan = _plan(tuple(item))
