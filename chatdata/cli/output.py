@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 100
 _NULL = "-"
-_READABLE = 24  # characters a column of text needs
+_READABLE = 20  # characters a column of text needs
 _MOST_CHARS = 160  # of a text in a table
 # What a terminal would obey instead of showing it. Line breaks and tabs are shown as they are.
 _CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
@@ -55,7 +55,7 @@ def emit(
     sys.stdout.buffer.flush()
 
 
-def table(frame: pl.DataFrame, *, title: str) -> None:
+def table(frame: pl.DataFrame, *, title: str, most_rows: int = _MOST_ROWS) -> None:
     """Print a table as wide as the terminal, numbers on the right, and say what it leaves out."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -63,7 +63,7 @@ def table(frame: pl.DataFrame, *, title: str) -> None:
     from rich.text import Text
 
     console = Console()
-    head = frame.head(_MOST_ROWS)
+    head = frame.head(most_rows)
     cells = _fitting({column.name: _cells(column) for column in head}, console.width)
     shown = Table(title=title, title_style="bold", title_justify="left", box=SIMPLE_HEAD)
     for name in cells:
@@ -75,8 +75,8 @@ def table(frame: pl.DataFrame, *, title: str) -> None:
     left_out = [name for name in frame.columns if name not in cells]
     if left_out:
         console.print(f"… {len(left_out)} more columns: {', '.join(left_out)}")
-    if frame.height > _MOST_ROWS:
-        console.print(f"… {frame.height - _MOST_ROWS:,} more rows; --output csv has them all")
+    if frame.height > most_rows:
+        console.print(f"… {frame.height - most_rows:,} more rows; --output csv has them all")
 
 
 def _fitting(cells: dict[str, list[str]], width: int) -> dict[str, list[str]]:

@@ -30,12 +30,15 @@ def scan(chats: Chats[pl.LazyFrame], *, as_json: bool, explain: bool) -> None:
     with working("Counting"):
         found = summary(chats)
     if as_json:
-        explained = {"explain": chats.explain().to_dicts()} if explain else {}
-        click.echo(json.dumps({**found, **explained}, ensure_ascii=False, indent=2))
+        more = {"explain": chats.explain().to_dicts()} if explain else {}
+        click.echo(json.dumps({**found, **more}, ensure_ascii=False, indent=2))
         return
     facts(_title(found), _lines(found))
     if explain:
-        table(chats.explain(), title="What became what")
+        explained = chats.explain().partition_by("origin", as_dict=True, include_key=False)
+        for (origin,), decisions in explained.items():
+            title = f"What became what in {plain(str(origin))}"
+            table(decisions, title=title, most_rows=decisions.height)
 
 
 def _title(found: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
     said = of_messages.row(0, named=True)
     return {
         "format": ", ".join(talk["formats"]) or None,
-        "origins": talk["origins"],
+        "origins": talk["origins"] or sorted({finding.origin for finding in chats.findings}),
         "conversations": talk["conversations"],
         "conversations_without_messages": silent.item(),
         "users": talk["users"],
