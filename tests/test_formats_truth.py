@@ -20,7 +20,27 @@ ROWS = {
     "tool_calls": "select count(*) from tool_calls",
     "tool_results": "select count(*) from messages where role = 'tool'",
 }
+RESULTS = """
+    select (select count(*) from tool_calls where result_message_id is not null)
+         + (select count(*) from messages where role = 'tool' and message_id not in
+            (select result_message_id from tool_calls where result_message_id is not null))
+"""
+SPOKEN = "from messages where role_raw in ('user', 'assistant')"
 RULES = {
+    "chatgpt-export": ("chatgpt-export", ROWS),
+    "claude-ai-export": (
+        "claude-ai-export",
+        {**ROWS, "tool_results": "select count(result) from tool_calls"},
+    ),
+    "claude-code": (
+        "claude-code",
+        {
+            "conversations": f"select count(distinct conversation_id) {SPOKEN}",
+            "messages": f"select count(*) {SPOKEN}",
+            "tool_calls": "select count(*) from tool_calls",
+            "tool_results": RESULTS,
+        },
+    ),
     "openai-chat": ("openai-chat", ROWS),
     "tau-bench": ("tau-bench", ROWS),
 }

@@ -13,6 +13,7 @@ _TEXT_KEYS = {
     "output_text": ("text",),
     "refusal": ("refusal",),
 }
+_CLAIMED = ("tool_use", "tool_result", "tool_call")
 _REASONING_KEYS = {
     "reasoning": ("value", "text", "reasoning"),
     "thinking": ("thinking", "value", "text"),
@@ -40,6 +41,12 @@ class Content:
         return "\n".join(self.texts) if self.texts else None
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the parts are one that says nothing but its text."""
+        parts = self.parts or []
+        return len(parts) == 1 and len(self.texts) == 1 and parts[0].keys() == {"type", "text"}
+
+    @property
     def reasoning(self) -> str | None:
         """Thinking text, the parts joined by line ends."""
         return "\n".join(self.reasonings) if self.reasonings else None
@@ -47,6 +54,8 @@ class Content:
 
 def split(content: Any) -> Content:  # noqa: ANN401 - whatever the log holds
     """Take content apart: null, text, or a list of typed parts.
+
+    Calls and results leave only their type in `parts`: the format makes rows of them.
 
     Raises:
         TypeError: it is none of these.
@@ -98,4 +107,6 @@ def _part(found: Content, part: Any) -> Any:  # noqa: ANN401 - any JSON value
                 texts.append(part[key])
                 return {**part, key: {"n_chars": len(part[key])}}
     found.others.append(part)
+    if isinstance(kind, str) and kind.endswith(_CLAIMED):
+        return {"type": kind}
     return without_bytes(part)

@@ -32,6 +32,7 @@ _PRIVATE = {
     "_bundle": pl.UInt32(),
     "_n_records": pl.UInt32(),
 }
+_OF_CONVERSATIONS = {"_hint": pl.Boolean(), "_of_message": pl.String(), "_rank": pl.UInt8()}
 _OF_MESSAGES = {
     "_global": pl.Boolean(),
     "_stamped": pl.Boolean(),
@@ -39,11 +40,12 @@ _OF_MESSAGES = {
     "_aliases": pl.List(pl.String()),
 }
 _NAMES = ("conversations", "messages", "tool_calls")
+_OWN = {"conversations": _OF_CONVERSATIONS, "messages": _OF_MESSAGES}
 _COLUMNS: dict[str, dict[str, pl.DataType]] = {
     table.name: {
         **dict(table.schema),
         **_PRIVATE,
-        **(_OF_MESSAGES if table.name == "messages" else {}),
+        **_OWN.get(table.name, {}),
     }
     for table in schema.TABLES[:3]
 }
@@ -237,6 +239,9 @@ def _conversation_row(
         _extra(c.extra),
         *place,
         c.n_records,
+        c.hint,
+        c.of_message,
+        c.title_rank,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 _DATA_URI = re.compile(r"data:([\w.+/-]*)[^,]{0,200};base64,", re.IGNORECASE)
 _TYPE_KEYS = ("media_type", "mime_type", "mimeType", "format")
-_BYTES_KEYS = ("data", "file_data", "b64_json")
+_BYTES_KEYS = ("data", "file_data", "b64_json", "base64")
 _SHORTEST = 64
 
 

@@ -50,12 +50,13 @@ def arguments(value: Any) -> Arguments:  # noqa: ANN401 - any JSON value, or tex
     return Arguments(value, encode(decoded), "ok")
 
 
-def pair(conversation: Conversation, message_ids: list[str]) -> list[Result]:
-    """Give every call of a conversation its result and return the results nobody asked for.
+def pair(conversation: Conversation, message_ids: list[str]) -> None:
+    """Give every call of a conversation its result.
 
     By native id, the latest unanswered call that has it (ids repeat across turns); by order within
     the last calling message where a result has no id. The first result of a call counts, further
-    ones leave their messages' ids in its `extra`.
+    ones leave their messages' ids in its `extra`. A result that nobody asked for stays with its
+    message, whose `extra` names the call as `results_for`.
     """
     named: dict[str, list[_Open]] = {}
     unnamed: list[_Open] = []
@@ -63,17 +64,17 @@ def pair(conversation: Conversation, message_ids: list[str]) -> list[Result]:
         for call in message.calls:
             if call.native_id is not None:
                 named.setdefault(call.native_id, []).append(_Open(place, call))
-    orphans = []
     for place, message in enumerate(conversation.messages):
         for result in message.results:
             asked = _asked_by_id(named, result, place) or _asked_in_order(unnamed, result)
-            if asked is None:
-                orphans.append(result)
-            else:
+            if asked is not None:
                 answer(asked, result, message_ids[place])
+                continue
+            if result.native_id is not None:
+                message.extra.setdefault("results_for", []).append(result.native_id)
+            message.extra |= result.extra
         if message.calls:
             unnamed = [_Open(place, call) for call in message.calls]
-    return orphans
 
 
 def answer(call: Call, result: Result, message_id: str) -> None:

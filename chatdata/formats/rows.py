@@ -135,6 +135,9 @@ class Conversation(Struct, kw_only=True):
         calls: calls whose message the log does not tell.
         n_records: records of its own, not counting those of its messages.
         joins: whether another one of the same id is a part of it, not a different one.
+        hint: whether this only adds to a conversation that others have; alone it is no row.
+        of_message: for a hint without an id, a message of the conversation that it is about.
+        title_rank: of several titles of one conversation the highest rank is taken.
     """
 
     ordinal: int = 1
@@ -155,4 +158,7 @@ class Conversation(Struct, kw_only=True):
     calls: list[Call] = field(default_factory=list)
     n_records: int = 1
     joins: bool = False
+    hint: bool = False
+    of_message: str | None = None
+    title_rank: int = 0
     extra: dict[str, Any] = field(default_factory=dict)

@@ -58,6 +58,12 @@ def iso(text: str, time_zone: str = "UTC") -> At | None:
         return None
 
 
+def note(extra: dict[str, Any], source: dict[str, Any], key: str, moment: At | None) -> None:
+    """Keep a value that was there and is no time."""
+    if moment is None and source.get(key) is not None:
+        extra[key] = source[key]
+
+
 def nanoseconds(value: Any) -> At | None:  # noqa: ANN401 - whatever the log holds
     """Read a decimal count of nanoseconds since 1970, cut to microseconds."""
     text = str(value)

@@ -1,0 +1,201 @@
+"""ChatGPT data export: `conversations.json` or its shards, in the zip, a folder or alone.
+
+An array of `{title, create_time, mapping, current_node, …}`; `mapping` holds a tree of nodes with a
+message or none. Every node with a message is a row, regenerated answers and hidden nodes too; a
+node without one is skipped by linking to the nearest ancestor that has a message. The mapping key
+is the id that links point to, even where `node.id` or `message.id` differ.
+
+A call is an assistant message whose `recipient` is not `all`; its results are the tool messages
+that follow it under that name, the texts joined. There are no call ids and no outcomes: `unknown`.
+
+Gives: times, trees, models, calls with results. Does not give: tokens, outcomes of calls.
+Visually hidden nodes, system nodes and the user's profile (`user_editable_context`) are
+`injected`. Metadata, attachments and citations are in `extra`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
+from chatdata.formats.content import rest, text
+from chatdata.formats.rows import Call, Conversation, Message
+from chatdata.formats.times import at, note
+from chatdata.formats.tree import nearest, newest_leaf, path, preorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.records import Record
+
+_TAKEN = frozenset(
+    {"title", "create_time", "update_time", "mapping", "conversation_id", "user_id"}
+    | {"default_model_slug"}
+)
+_MESSAGE_TAKEN = frozenset({"id", "content", "create_time", "author"})
+_REASONING = ("thoughts", "reasoning_recap")
+_TEXT_KEYS = {
+    "code": "text",
+    "execution_output": "text",
+    "tether_quote": "text",
+    "tether_browsing_display": "result",
+    "reasoning_recap": "content",
+}
+_PARTS = ("text", "multimodal_text", *_REASONING)
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    return reading.each(_conversation)
+
+
+def _conversation(record: Record) -> list[Conversation]:
+    source = record.value
+    mapping = source["mapping"]
+    links = {key: text(node.get("parent")) for key, node in mapping.items()}
+    nodes = {key: node for key, node in mapping.items() if node.get("message")}
+    parents = {key: nearest(links, links[key], nodes) for key in links if key in nodes}
+    messages = {key: _message(key, nodes[key], parents[key]) for key in preorder(parents)}
+    _mark_main_path(source, links, messages)
+    _find_calls(nodes, messages)
+    native = text(source.get("conversation_id")) or text(source.get("id"))
+    extra = rest(source, _TAKEN)
+    if extra.get("id") == native:
+        del extra["id"]
+    if others := {key: node for key, node in mapping.items() if key not in nodes}:
+        extra["nodes"] = others
+    return [
+        Conversation(
+            ordinal=record.number,
+            id=native,
+            native_id=native,
+            joins=True,
+            user_id=text(source.get("user_id")),
+            title=text(source.get("title")),
+            model=text(source.get("default_model_slug")),
+            created_at=at(source.get("create_time")),
+            updated_at=at(source.get("update_time")),
+            messages=list(messages.values()),
+            extra=extra,
+        )
+    ]
+
+
+def _message(key: str, node: dict[str, Any], parent: str | None) -> Message:
+    source = node["message"]
+    author = source.get("author") or {}
+    metadata = source.get("metadata") or {}
+    content = source.get("content") or {}
+    kind = content.get("content_type")
+    texts, shape = _texts(content)
+    joined = "\n".join(texts) if texts is not None else None
+    extra = rest(source, _MESSAGE_TAKEN) | rest(node, frozenset({"message", "parent", "children"}))
+    if node.get("id") == key:
+        del extra["id"]
+    if extra_author := rest(author, frozenset({"role"})):
+        extra["author"] = extra_author
+    if shape is not None:
+        extra["content"] = shape
+    if text(node.get("parent")) != parent:
+        extra["parent"] = node["parent"]
+    moment = at(source.get("create_time"))
+    note(extra, source, "create_time", moment)
+    hidden = (
+        metadata.get("is_visually_hidden_from_conversation")
+        or metadata.get("is_user_system_message")
+        or kind == "user_editable_context"
+    )
+    finish = metadata.get("finish_details")
+    return Message(
+        role_raw=author["role"],
+        kind="injected" if hidden else None,
+        content=None if kind in _REASONING else joined,
+        reasoning=joined if kind in _REASONING else None,
+        key=key,
+        native_id=text(source.get("id")),
+        parent=parent,
+        model=text(metadata.get("model_slug")),
+        at=moment,
+        finish_reason=text(finish.get("type")) if isinstance(finish, dict) else None,
+        extra=extra,
+    )
+
+
+def _texts(content: dict[str, Any]) -> tuple[list[str] | None, dict[str, Any] | None]:
+    """Take the texts out of content, and give the shape that puts them back (None: plain text)."""
+    kind = content.get("content_type")
+    parts = content.get("parts")
+    if kind in _PARTS and isinstance(parts, list):
+        texts = [part for part in parts if isinstance(part, str)]
+        if kind == "text" and len(parts) == len(texts) == 1 and len(content) == 2:  # noqa: PLR2004 - content_type and parts
+            return texts, None
+        shape = [{"n_chars": len(part)} if isinstance(part, str) else part for part in parts]
+        return texts or None, {**content, "parts": shape}
+    if kind == "thoughts" and isinstance(content.get("thoughts"), list):
+        return _thoughts(content)
+    key = _TEXT_KEYS.get(kind) if isinstance(kind, str) else None
+    if key and isinstance(content.get(key), str):
+        return [content[key]], {**content, key: {"n_chars": len(content[key])}}
+    return None, content
+
+
+def _thoughts(content: dict[str, Any]) -> tuple[list[str] | None, dict[str, Any]]:
+    texts, shape = [], []
+    for thought in content["thoughts"]:
+        key = next((key for key in ("content", "text", "summary") if text(thought.get(key))), None)
+        if key:
+            texts.append(thought[key])
+        shape.append({**thought, key: {"n_chars": len(thought[key])}} if key else thought)
+    return texts or None, {**content, "thoughts": shape}
+
+
+def _mark_main_path(
+    source: dict[str, Any], links: dict[str, str | None], messages: dict[str, Message]
+) -> None:
+    leaf = source.get("current_node")
+    if leaf not in links:
+        times = {key: m.at.us if m.at else None for key, m in messages.items()}
+        leaf = newest_leaf({key: links[key] for key in messages}, times)
+    seen = path(links, leaf)
+    for key, message in messages.items():
+        message.is_main_path = key in seen
+
+
+def _find_calls(nodes: dict[str, Any], messages: dict[str, Message]) -> None:
+    """Turn messages to a tool into calls, and the tool's messages below them into results."""
+    asking: dict[str, Call] = {}
+    for key, message in messages.items():
+        source = nodes[key]["message"]
+        recipient = text(source.get("recipient"))
+        parent = message.parent if isinstance(message.parent, str) else None
+        asked = asking.get(parent) if parent else None
+        if message.role_raw == "assistant" and recipient not in {None, "all"}:
+            call = Call(name=recipient, arguments=message.content or message.reasoning)
+            message.calls = [call]
+            asking[key] = call
+        elif asked and message.role_raw == "tool" and _name(source) == asked.name:
+            asking[key] = asked
+            _answer(asked, message)
+
+
+def _answer(call: Call, message: Message) -> None:
+    if not call.has_result:
+        call.has_result, call.result_key = True, message.key
+        call.result = message.content
+    else:
+        call.result = "\n".join(part for part in (call.result, message.content) if part)
+        call.extra.setdefault("other_results", []).append(message.key)
+
+
+def _name(source: dict[str, Any]) -> str | None:
+    return text((source.get("author") or {}).get("name"))
+
+
+def _sniff(evidence: Evidence) -> float:
+    if evidence.kind == "prefix":
+        keys = ('"mapping"', '"author"', '"parts"')
+        return LIKELY if all(key in evidence.text for key in keys) else 0.0
+    value = evidence.value
+    return SURE if isinstance(value, dict) and isinstance(value.get("mapping"), dict) else 0.0
+
+
+FORMAT = Format("chatgpt-export", "ChatGPT data export", _sniff, _parse, __doc__)

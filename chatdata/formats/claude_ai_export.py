@@ -1,0 +1,137 @@
+"""Claude.ai data export: `conversations.json` in `data-….zip`, or alone.
+
+An array of `{uuid, name, account, chat_messages}`. Content is the text blocks where there are any,
+else `text` (old exports have empty content, new ones can have empty text). A call and its result
+stand in the same message: by id, or where ids are null (the rule) by order and name.
+
+Gives: times, trees where the export has parents, calls with results, outcomes and times. Does not
+give: models, tokens, projects. The list includes abandoned edits: `parent_message_uuid` decides
+where it is present, else the order of the list. Attachments' text stays in `extra`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatdata.formats import blocks
+from chatdata.formats.base import SURE, Evidence, Format, Reading
+from chatdata.formats.content import rest, split, text
+from chatdata.formats.rows import Call, Conversation, Message, Result
+from chatdata.formats.times import at
+from chatdata.formats.tree import newest_leaf, path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.records import Record
+
+_TAKEN = frozenset({"uuid", "name", "created_at", "updated_at", "chat_messages"})
+_MESSAGE_TAKEN = frozenset(
+    {"uuid", "content", "text", "sender", "created_at", "parent_message_uuid"}
+)
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    return reading.each(lambda record: [_conversation(record, reading.time_zone)])
+
+
+def _conversation(record: Record, time_zone: str) -> Conversation:
+    source = record.value
+    account = source.get("account")
+    messages = [_message(item, time_zone) for item in source["chat_messages"]]
+    _mark_main_path(messages)
+    extra = rest(source, _TAKEN)
+    if isinstance(account, dict) and len(account) == 1 and text(account.get("uuid")):
+        del extra["account"]
+    return Conversation(
+        ordinal=record.number,
+        id=text(source.get("uuid")),
+        native_id=text(source.get("uuid")),
+        joins=True,
+        user_id=text(account.get("uuid")) if isinstance(account, dict) else text(account),
+        title=text(source.get("name")),
+        created_at=at(source.get("created_at"), time_zone),
+        updated_at=at(source.get("updated_at"), time_zone),
+        messages=messages,
+        extra=extra,
+    )
+
+
+def _message(source: dict[str, Any], time_zone: str) -> Message:
+    content = split(source.get("content"))
+    extra = rest(source, _MESSAGE_TAKEN)
+    if content.parts is not None and not content.is_plain:
+        extra["content"] = content.parts
+    flat = source.get("text")
+    visible = content.text if content.text is not None else flat
+    if flat != visible:
+        extra["text"] = flat
+    message = Message(
+        role_raw=source["sender"],
+        content=visible if isinstance(visible, str) else None,
+        reasoning=content.reasoning,
+        key=text(source.get("uuid")),
+        native_id=text(source.get("uuid")),
+        at=at(source.get("created_at"), time_zone),
+        extra=extra,
+    )
+    if text(source.get("parent_message_uuid")):
+        message.parent = source["parent_message_uuid"]
+    _pair(message, content.others, time_zone)
+    return message
+
+
+def _pair(message: Message, others: list[dict[str, Any]], time_zone: str) -> None:
+    """Answer calls within their message: by id, else the first unanswered one of that name."""
+    for block in others:
+        if block.get("type") in blocks.CALLS:
+            call = blocks.call(block)
+            call.started_at = at(block.get("start_timestamp"), time_zone)
+            message.calls.append(call)
+        elif blocks.is_result(block.get("type")):
+            result = blocks.result(block)
+            result.ended_at = at(block.get("stop_timestamp"), time_zone)
+            asked = _asked(message.calls, result, text(block.get("name")))
+            if asked is None:
+                message.results.append(result)
+            else:
+                _answer(asked, result)
+
+
+def _asked(calls: list[Call], result: Result, name: str | None) -> Call | None:
+    if result.native_id is not None:
+        return next((call for call in calls if call.native_id == result.native_id), None)
+    waiting = [call for call in calls if not call.has_result]
+    return next((call for call in waiting if call.name == name), None)
+
+
+def _answer(call: Call, result: Result) -> None:
+    if call.has_result:
+        return
+    call.has_result = True
+    call.result, call.status = result.text, result.status
+    call.error_source, call.error_class = result.error_source, result.error_class
+    call.ended_at = result.ended_at
+
+
+def _mark_main_path(messages: list[Message]) -> None:
+    parents: dict[str, str | None] = {}
+    before: str | None = None
+    for message in messages:
+        if message.key is not None:
+            parents[message.key] = message.parent if isinstance(message.parent, str) else before
+            before = message.key
+    times = {m.key: m.at.us if m.at else None for m in messages if m.key}
+    seen = path(parents, newest_leaf(parents, times))
+    for message in messages:
+        message.is_main_path = message.key is None or message.key in seen
+
+
+def _sniff(evidence: Evidence) -> float:
+    if evidence.kind == "prefix":
+        return SURE if '"chat_messages"' in evidence.text else 0.0
+    value = evidence.value
+    return SURE if isinstance(value, dict) and "chat_messages" in value else 0.0
+
+
+FORMAT = Format("claude-ai-export", "Claude.ai data export", _sniff, _parse, __doc__)

@@ -1,0 +1,208 @@
+"""Claude Code sessions: JSONL below `~/.claude/projects/`, sub-agents, and stream-json output.
+
+One API response is written as one record per content block, all with the same `message.id` and a
+repeated `usage`, sometimes interleaved with other records. Records of one `message.id` become one
+row: blocks in file order, exact repetitions once, the usage of the record with most output tokens,
+the last stop reason, the first time. `requestId` is not needed (gateways leave it out).
+
+The conversation is the record's `sessionId`, with `/agentId` for a sub-agent, never the file's
+name: one file may hold several sessions or repeat its own records. Keys (`uuid`, `message.id`,
+tool-use id) are unique in the world, so what a fork or a resumed session copied collapses.
+
+| record | row |
+|---|---|
+| assistant | role assistant; `<synthetic>` and API errors are events |
+| user with only results | role tool, kind tool_result |
+| user | chat, or by how it starts: command, injected, event (interrupted), summary (compacted) |
+| attachment `queued_command` | chat, unless a user record repeats it |
+| summary, custom-title, ai-title, agent-name | the conversation's title, no row |
+| everything else | role system, kind event |
+
+Gives: times, trees, models, tokens, calls with results, outcomes and times. A refusal by the user
+is `denied`, an interrupted call `cancelled`, `<tool_use_error>` a protocol error. Text that repeats
+per record (`cwd`, `version`, …) is kept once in the conversation's `extra.record`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from chatdata.formats import blocks
+from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.claude_session import Session, user_kind
+from chatdata.formats.content import split, text
+from chatdata.formats.rows import Conversation, Message
+from chatdata.formats.times import at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.records import Record
+
+_TITLES = {"custom-title": 3, "agent-name": 2, "ai-title": 2, "summary": 1}
+_TITLE_KEYS = ("customTitle", "agentName", "aiTitle", "title", "summary")
+_MARKERS = frozenset({"queue-operation", "last-prompt", "permission-mode", "mode"} | _TITLES.keys())
+_BODY = {"user": "message", "assistant": "message", "attachment": "attachment"}
+_MESSAGES = frozenset({"user", "assistant"})
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    sessions: dict[tuple[str | None, str | None], Session] = {}
+    early: list[Record] = []
+    current: str | None = None
+    for record in reading.records():
+        try:
+            source = record.value
+            current = _session_id(source) or current
+            if source.get("type") in _TITLES:
+                yield _title(source, current)
+            elif current is None:
+                early.append(record)
+            else:
+                for waiting in (*early, record):
+                    _take(sessions, current, waiting, reading)
+                early.clear()
+        except UNEXPECTED:
+            reading.reject(record, "not a claude-code record")
+    yield from _without_session(early, reading)
+    for session in sessions.values():
+        yield session.finished(reading)
+        yield from session.hints
+
+
+def _without_session(early: list[Record], reading: Reading) -> Iterator[Conversation]:
+    """Read records of a document in which none names its session: one conversation."""
+    sessions: dict[tuple[str | None, str | None], Session] = {}
+    for record in early:
+        try:
+            _take(sessions, None, record, reading)
+        except UNEXPECTED:
+            reading.reject(record, "not a claude-code record")
+    for session in sessions.values():
+        yield session.finished(reading)
+
+
+def _take(
+    sessions: dict[tuple[str | None, str | None], Session],
+    current: str | None,
+    record: Record,
+    reading: Reading,
+) -> None:
+    source = record.value
+    agent = text(source.get("agentId")) or text(source.get("parent_tool_use_id"))
+    session = sessions.get((current, agent))
+    if session is None:
+        session = sessions[current, agent] = Session.of(source, current, agent)
+    kind = source.get("type")
+    uuid = text(source.get("uuid"))
+    if uuid is not None and uuid in session.uuids:
+        reading.count("mirrored", n_messages=int(kind in _MESSAGES))
+        return
+    body = source.get("message")
+    if kind == "assistant" and isinstance(body, dict):
+        row = session.response(source, body, reading)
+    elif kind == "user":
+        row = _user(session, source)
+    else:
+        row = _event(session, source)
+    if record.lenient:
+        row.extra["decode"] = "lenient"
+    session.add(row, source)
+
+
+def _user(session: Session, source: dict[str, Any]) -> Message:
+    body = source.get("message")
+    body = body if isinstance(body, dict) else {"content": body if isinstance(body, str) else None}
+    content = split(body.get("content"))
+    results = [block for block in content.others if blocks.is_result(block.get("type"))]
+    only_results = bool(results) and not content.texts and len(results) == len(content.others)
+    extra = session.rest(source, body)
+    if content.parts is not None and not only_results:
+        extra["content"] = content.parts
+    moment = at(source.get("timestamp"))
+    row = Message(
+        role_raw="user",
+        role="tool" if only_results else "user",
+        kind="tool_result" if only_results else user_kind(source, content.text),
+        content=content.text,
+        at=moment,
+        twin=_twin(source, content.text, results),
+        extra=extra,
+    )
+    session.answer(row, source, results, moment)
+    if row.kind == "event":
+        session.interrupt()
+    if source.get("isSidechain") and row.kind == "chat" and session.begins_sidechain(source):
+        row.kind = "injected"
+    return row
+
+
+def _event(session: Session, source: dict[str, Any]) -> Message:
+    attachment = source.get("attachment")
+    if isinstance(attachment, dict) and attachment.get("type") == "queued_command":
+        prompt = split(attachment.get("prompt")).text
+        if prompt is not None and attachment.get("commandMode", "prompt") == "prompt":
+            return session.queued(source, prompt)
+    extra = session.rest(source, None)
+    content = source.get("content")
+    if isinstance(content, str):
+        del extra["content"]
+    return Message(
+        role_raw=str(source.get("type")),
+        role="system",
+        kind="event",
+        content=content if isinstance(content, str) else None,
+        at=at(source.get("timestamp")),
+        extra=extra,
+    )
+
+
+def _twin(source: dict[str, Any], content: str | None, results: list[dict[str, Any]]) -> str | None:
+    """Name what a copy keeps even when a fork gives it a new uuid: its time and content."""
+    moment = source.get("timestamp")
+    if not moment or not source.get("uuid"):
+        return None
+    answered = [str(block.get("tool_use_id")) for block in results]
+    print_ = crc32("\0".join([content or "", *answered]).encode("utf-8", "replace"))
+    return f"{moment}:{len(content or '')}:{print_}"
+
+
+def _title(source: dict[str, Any], current: str | None) -> Conversation:
+    title = next((source[key] for key in _TITLE_KEYS if text(source.get(key))), None)
+    leaf = text(source.get("leafUuid"))
+    return Conversation(
+        id=None if leaf else current,
+        of_message=leaf,
+        hint=True,
+        joins=True,
+        title=title,
+        title_rank=_TITLES[source["type"]],
+    )
+
+
+def _session_id(source: dict[str, Any]) -> str | None:
+    return text(source.get("sessionId")) or text(source.get("session_id"))
+
+
+def _sniff(evidence: Evidence) -> float:  # noqa: PLR0911 - a table of shapes, one a line
+    value = evidence.value
+    if evidence.kind == "prefix":
+        keys = ('"parentUuid"', '"sessionId"')
+        return SURE if all(key in evidence.text for key in keys) else 0.0
+    if not isinstance(value, dict):
+        return 0.0
+    kind = value.get("type")
+    if {"parentUuid", "sessionId"} <= value.keys() or kind == "file-history-snapshot":
+        return SURE
+    if kind == "summary":
+        return SURE if "leafUuid" in value else 0.0
+    if "sessionId" in value:
+        spoken = "uuid" in value and kind in _MESSAGES | {"system"}
+        return SURE if spoken or kind in _MARKERS else 0.0
+    if kind in _MESSAGES | {"attachment"} and isinstance(value.get(_BODY[kind]), dict):
+        return SURE if value.keys() & {"timestamp", "uuid", "session_id"} else 0.0
+    return LIKELY if "session_id" in value and kind in {"system", "result"} else 0.0
+
+
+FORMAT = Format("claude-code", "Claude Code sessions", _sniff, _parse, __doc__)

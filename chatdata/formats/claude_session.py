@@ -1,0 +1,354 @@
+"""One Claude Code conversation while its file is read: responses merged, calls still open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chatdata.formats import blocks
+from chatdata.formats.content import split, text
+from chatdata.formats.media import without_bytes
+from chatdata.formats.rows import At, Call, Conversation, Message
+from chatdata.formats.times import at
+
+if TYPE_CHECKING:
+    from chatdata.formats.base import Reading
+
+_STEADY = ("cwd", "version", "gitBranch", "userType", "entrypoint", "isSidechain")
+_TAKEN = frozenset({"uuid", "parentUuid", "sessionId", "timestamp", "message", "type"})
+_TAKEN_RESULT = _TAKEN | {"toolUseResult"}
+_BODY_TAKEN = frozenset({"content", "role"})
+_RESPONSE_TAKEN = frozenset({"content", "role", "id", "model", "usage", "stop_reason", "type"})
+_TOKENS = frozenset(
+    {"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"}
+)
+_DENIED = (
+    "The user doesn't want to",
+    "Claude requested permissions",
+    "This command requires approval",
+)
+_COMMANDS = (
+    "<command-name>",
+    "<command-message>",
+    "<local-command-stdout>",
+    "<bash-input>",
+    "<bash-stdout>",
+    "<bash-stderr>",
+)
+_INJECTED = ("<system-reminder>", "<task-notification>", "<local-command-caveat>", "Caveat:")
+# Rows that hang beside the chain: parallel results, notes of the program.
+_BESIDE = frozenset({"tool_result", "event", "injected"})
+_INTERRUPTED = "[Request interrupted by user"
+
+
+def user_kind(source: dict[str, Any], content: str | None) -> str:
+    """Say what a user record without results is: typed by a person, or written by the program."""
+    if source.get("isMeta"):
+        return "injected"
+    if source.get("isCompactSummary"):
+        return "summary"
+    start = (content or "").lstrip()
+    if start.startswith(_COMMANDS):
+        return "command"
+    if start.startswith(_INJECTED):
+        return "injected"
+    return "event" if start.startswith(_INTERRUPTED) else "chat"
+
+
+@dataclass
+class Session:
+    """A conversation in the making.
+
+    Attributes:
+        steady: what every record of the session repeats, as the first one has it.
+        responses: rows of API responses by `message.id`.
+        uuids: the row of every record, by uuid.
+        open_calls: calls without a result so far, by id.
+        queue: prompts that were typed while the agent was busy.
+        hints: what this session tells about others: the call that started a sub-agent.
+    """
+
+    conversation: Conversation
+    steady: dict[str, Any] = field(default_factory=dict)
+    responses: dict[str, Message] = field(default_factory=dict)
+    uuids: dict[str, Message] = field(default_factory=dict)
+    open_calls: dict[str, Call] = field(default_factory=dict)
+    queue: list[Message] = field(default_factory=list)
+    hints: list[Conversation] = field(default_factory=list)
+    sidechain: set[int] = field(default_factory=set)
+    parents: list[str | None] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, source: dict[str, Any], session: str | None, agent: str | None) -> Session:
+        """Begin a conversation with its first record."""
+        id_ = f"{session}/{agent}" if agent and session else session
+        conversation = Conversation(
+            id=id_,
+            native_id=agent or session,
+            n_records=0,
+            joins=True,
+        )
+        if agent:
+            conversation.relation, conversation.parent_id = "subagent", session
+            conversation.parent_call = text(source.get("parent_tool_use_id"))
+        if source.get("sessionKind") == "bg":
+            conversation.relation = "fork"
+        return cls(conversation)
+
+    def rest(self, source: dict[str, Any], body: dict[str, Any] | None) -> dict[str, Any]:
+        """Give what no column took, without what every record of the session repeats."""
+        taken = _TAKEN_RESULT if source.get("type") == "user" else _TAKEN
+        if "uuid" in source and not self.steady:
+            self.steady = {key: source[key] for key in _STEADY if key in source}
+            self.conversation.project = text(source.get("cwd"))
+        # Markers without a uuid never carry what the others repeat.
+        steady = self.steady if "uuid" in source else {}
+        extra = {
+            key: value
+            for key, value in source.items()
+            if key not in taken and not (key in steady and steady[key] == value)
+        }
+        absent = [key for key in steady if key not in source]
+        if absent:
+            extra["absent"] = absent
+        if body is not None and (more := _rest(body, _BODY_TAKEN)):
+            extra["message"] = more
+        return extra
+
+    def add(self, row: Message, source: dict[str, Any]) -> None:
+        """Append a row; its record may be merged into one that is there already."""
+        uuid = text(source.get("uuid"))
+        parent = text(source.get("parentUuid")) or text(source.get("logicalParentUuid"))
+        if uuid is not None:
+            self.uuids[uuid] = row
+        if row.n_records:
+            row.aliases += (uuid,) if uuid else ()
+            return
+        row.n_records = 1
+        row.parent = parent
+        if row.key is None:
+            row.key = row.native_id = uuid
+        elif uuid is not None:
+            row.aliases = (uuid,)
+        row.stamped = "forkedFrom" in source or (
+            bool(source.get("isSidechain")) and self.conversation.relation == "subagent"
+        )
+        if source.get("isSidechain") and self.conversation.relation != "subagent":
+            self.sidechain.add(len(self.conversation.messages))
+        self.conversation.messages.append(row)
+
+    def response(self, source: dict[str, Any], body: dict[str, Any], reading: Reading) -> Message:
+        """Read a record of an API response into its row, new or begun by an earlier record."""
+        id_ = text(body.get("id"))
+        moment = at(source.get("timestamp"))
+        content = split(body.get("content"))
+        row = self.responses.get(id_) if id_ else None
+        extra = self.rest(source, None) | _rest(body, _RESPONSE_TAKEN)
+        if uuid := text(source.get("uuid")):
+            extra["uuid"] = uuid
+        if content.parts is not None and not _plain(content.parts):
+            extra["content"] = content.parts
+        if row is None:
+            row = self._new_response(source, body, id_, moment)
+            row.extra = extra
+        else:
+            extra["timestamp"] = source.get("timestamp")
+            row.extra.setdefault("records", []).append(extra)
+        tokens = _merge(row, content.text, content.reasoning, body)
+        if row.n_records:
+            reading.count("part of another record", n_messages=1, output_tokens=tokens)
+        for block in content.others:
+            if block.get("type") in blocks.CALLS:
+                self._call(row, block, moment)
+            elif blocks.is_result(block.get("type")):
+                row.results.append(blocks.result(block))
+        return row
+
+    def answer(
+        self,
+        row: Message,
+        source: dict[str, Any],
+        results: list[dict[str, Any]],
+        moment: At | None,
+    ) -> None:
+        """Read the results of a user record; what the tool returned as a structure goes along."""
+        structured = source.get("toolUseResult")
+        for block in results:
+            result = blocks.result(block)
+            result.ended_at = moment
+            if result.status == "error" and (result.text or "").startswith(_DENIED):
+                result.status, result.error_source, result.error_class = "denied", None, None
+            if structured is not None:
+                result.extra["toolUseResult"] = _light(structured)
+            row.results.append(result)
+            self.open_calls.pop(result.native_id or "", None)
+            agent = structured.get("agentId") if isinstance(structured, dict) else None
+            if text(agent) and self.conversation.id:
+                self.hints.append(
+                    Conversation(
+                        id=f"{self.conversation.id.split('/')[0]}/{agent}",
+                        hint=True,
+                        joins=True,
+                        n_records=0,
+                        parent_call=result.native_id,
+                    )
+                )
+        if structured is not None and not results:
+            row.extra["toolUseResult"] = _light(structured)
+
+    def interrupt(self) -> None:
+        """End the calls that wait for a result: the user stopped the agent."""
+        for call in self.open_calls.values():
+            call.status = "cancelled"
+        self.open_calls.clear()
+
+    def queued(self, source: dict[str, Any], prompt: str) -> Message:
+        """Read a prompt that was typed while the agent was busy."""
+        row = Message(
+            role_raw="attachment",
+            role="user",
+            kind="injected" if prompt.startswith("<task-notification>") else "chat",
+            content=prompt,
+            at=at(source.get("timestamp")),
+            extra=self.rest(source, None),
+        )
+        self.queue.append(row)
+        return row
+
+    def begins_sidechain(self, source: dict[str, Any]) -> bool:
+        """Whether a sidechain record starts a chain: the parent model wrote it."""
+        return source.get("parentUuid") is None
+
+    def finished(self, reading: Reading) -> Conversation:
+        """Give the conversation, with what only its end tells."""
+        typed = {m.content for m in self.conversation.messages if m.role_raw == "user"}
+        for row in self.queue:
+            if row.content in typed:
+                row.role, row.kind = "system", "event"
+        if self.conversation.relation == "subagent":
+            self.conversation.agent = _agent_type(reading)
+        self._mark_main_path()
+        if self.steady:
+            self.conversation.extra["record"] = self.steady
+        return self.conversation
+
+    def _new_response(
+        self, source: dict[str, Any], body: dict[str, Any], id_: str | None, moment: At | None
+    ) -> Message:
+        model = text(body.get("model"))
+        failed = model == "<synthetic>" or bool(source.get("isApiErrorMessage"))
+        row = Message(
+            role_raw="assistant",
+            role="assistant",
+            kind="event" if failed else "chat",
+            key=id_,
+            native_id=id_,
+            twin=id_,
+            model=None if failed else model,
+            at=moment,
+        )
+        if id_:
+            self.responses[id_] = row
+        return row
+
+    def _call(self, row: Message, block: dict[str, Any], moment: At | None) -> None:
+        call = blocks.call(block)
+        if call.native_id and any(known.native_id == call.native_id for known in row.calls):
+            return
+        call.key = call.native_id
+        call.started_at = moment
+        row.calls.append(call)
+        if call.native_id:
+            self.open_calls[call.native_id] = call
+
+    def _mark_main_path(self) -> None:
+        """Walk from the last row back over parents; a chain that starts anew goes on before it."""
+        rows = self.conversation.messages
+        place = {id(row): number for number, row in enumerate(rows)}
+        seen: set[int] = set()
+        walk = [n for n, row in enumerate(rows) if n not in self.sidechain and row.parent]
+        number = walk[-1] if walk else -1
+        while number >= 0 and number not in seen:
+            seen.add(number)
+            parent = rows[number].parent
+            before = self.uuids.get(parent) if isinstance(parent, str) else None
+            number = place[id(before)] if before is not None else self._before(number)
+        for number, row in enumerate(rows):
+            if number not in seen and row.kind in _BESIDE and isinstance(row.parent, str):
+                before = self.uuids.get(row.parent)
+                if before is None or place[id(before)] in seen:
+                    seen.add(number)
+            unplaced = row.parent is None and number not in self.sidechain
+            row.is_main_path = number in seen or unplaced
+
+    def _before(self, number: int) -> int:
+        """Find the row before one that, like it, belongs to the main chain."""
+        rows = self.conversation.messages
+        return next(
+            (
+                n
+                for n in range(number - 1, -1, -1)
+                if n not in self.sidechain and rows[n].role_raw in {"user", "assistant"}
+            ),
+            -1,
+        )
+
+
+def _merge(row: Message, content: str | None, reasoning: str | None, body: dict[str, Any]) -> int:
+    """Add a record's blocks to its response; an exact repetition of a block adds nothing.
+
+    Returns:
+        The output tokens that adding up the records would count too much.
+    """
+    row.content = _appended(row.content, content)
+    row.reasoning = _appended(row.reasoning, reasoning)
+    row.finish_reason = text(body.get("stop_reason")) or row.finish_reason
+    usage = blocks.usage(body.get("usage"))
+    if usage is None:
+        return 0
+    before = _number(row.usage.output) if row.usage else -1
+    now = _number(usage.output)
+    if row.usage is None or now > before:
+        row.usage = usage
+        row.extra["usage"] = _rest(body["usage"], _TOKENS)
+    return max(min(before, now), 0)
+
+
+def _appended(before: str | None, text_: str | None) -> str | None:
+    if before is None or text_ is None:
+        return before if text_ is None else text_
+    if text_ == before or before.endswith(f"\n{text_}"):
+        return before
+    return f"{before}\n{text_}"
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else -1
+
+
+def _plain(parts: list[Any]) -> bool:
+    """Whether a block says nothing but its text or that it is a call."""
+    return len(parts) == 1 and parts[0].keys() <= {"type", "text", "thinking"}
+
+
+def _light(structured: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Keep a structured result; only images are looked through for bytes."""
+    if isinstance(structured, dict) and structured.get("type") in {"image", "pdf"}:
+        return without_bytes(structured)
+    return structured
+
+
+def _rest(source: dict[str, Any], taken: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in source.items() if key not in taken}
+
+
+def _agent_type(reading: Reading) -> str | None:
+    """Read the sub-agent's type from the small file that lies beside its log."""
+    try:
+        beside = Path(reading.document.path).with_suffix(".meta.json").read_bytes()
+        return text(msgspec.json.decode(beside).get("agentType"))
+    except (OSError, AttributeError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,74 @@
+"""Conversations: the parts of one put together, titled, and linked to where they come from."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from chatdata import schema
+from chatdata.identity.copies import names
+
+
+def hinted(conversations: pl.DataFrame, messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Find whom each hint is about; `_about` is the conversation's id, null for nobody here."""
+    if not conversations.select(pl.col("_hint").any()).item():
+        return conversations.with_columns(_about=pl.col("conversation_id"))
+    named = names(messages, rows).select("_owner", _of_message="_name")
+    return conversations.join(
+        named, on="_of_message", how="left", maintain_order="left"
+    ).with_columns(
+        _about=pl.when(pl.col("_of_message").is_null()).then("conversation_id").otherwise("_owner")
+    )
+
+
+def conversations_of(
+    conversations: pl.DataFrame, rows: pl.DataFrame, kept: pl.DataFrame
+) -> pl.DataFrame:
+    """Merge the rows of one conversation, add what only its messages tell, and its parent."""
+    columns = [
+        name
+        for name in schema.CONVERSATIONS.schema
+        if name not in {"conversation_id", "title", "extra"}
+    ]
+    models = pl.col("model").drop_nulls()
+    told = kept.group_by("conversation_id").agg(
+        _only_model=pl.when(models.n_unique() == 1).then(models.first()),
+        _first=pl.col("created_at").min(),
+        _last=pl.col("created_at").max(),
+    )
+    copied = (
+        rows.filter(pl.col("_owner") != pl.col("conversation_id"))
+        .group_by("conversation_id")
+        .agg(
+            _from=pl.col("_owner").last(),
+            _how=pl.when(pl.col("_stamped").any()).then(pl.lit("fork")).otherwise(pl.lit("resume")),
+        )
+    )
+    extras = pl.col("extra").drop_nulls().unique(maintain_order=True)
+    merged = pl.concat_str(pl.lit("{"), extras.str.slice(1).str.head(-1).str.join(","), pl.lit("}"))
+    orphan = pl.col("parent_conversation_id").is_null()
+    return (
+        conversations.with_columns(conversation_id="_about")
+        .filter(pl.col("conversation_id").is_not_null())
+        .sort("_hint", maintain_order=True)
+        .group_by("conversation_id", maintain_order=True)
+        .agg(
+            *(pl.col(name).drop_nulls().first() for name in columns),
+            title=pl.col("title")
+            .sort_by("_rank", descending=True, maintain_order=True)
+            .drop_nulls()
+            .first(),
+            _hint=pl.col("_hint").all(),
+            extra=pl.when(extras.len() > 1).then(merged).otherwise(extras.first()),
+        )
+        .filter(~pl.col("_hint"))
+        .join(told, on="conversation_id", how="left", maintain_order="left")
+        .join(copied, on="conversation_id", how="left", maintain_order="left")
+        .with_columns(
+            model=pl.coalesce("model", "_only_model"),
+            created_at=pl.coalesce("created_at", "_first"),
+            updated_at=pl.coalesce("updated_at", "_last"),
+            relation=pl.when(orphan).then(pl.coalesce("relation", "_how")).otherwise("relation"),
+            parent_conversation_id=pl.coalesce("parent_conversation_id", "_from"),
+        )
+        .select(schema.CONVERSATIONS.schema.names())
+    )

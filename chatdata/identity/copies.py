@@ -1,0 +1,122 @@
+"""Copies of messages: which one counts, whose it is, and what its parent is then."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def owned(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Mark for each row whether it is the one that counts, and whose it is.
+
+    Adds `_old_id`, `_key` (the id of the row that counts), `_owner` (the conversation that has it)
+    and `_counts`; renames different messages that would share a key to ~2, ~3 in source order.
+    """
+    rows = rows.with_columns(_old_id=pl.col("message_id"))
+    twins = pl.col("_twin").is_not_null() & pl.col("_twin").is_duplicated()
+    if not rows.select((twins | pl.col("message_id").is_duplicated()).any()).item():
+        return rows.with_columns(
+            _key=pl.col("message_id"), _owner=pl.col("conversation_id"), _counts=pl.lit(value=True)
+        )
+    rows = _copies(messages, rows)
+    shared = pl.col("conversation_id").n_unique().over("_copy") > 1
+    own = (
+        rows.filter(~shared & (pl.col("kind") != "event"))
+        .group_by("conversation_id")
+        .agg(_own_start=pl.col("created_at").min())
+    )
+    return (
+        rows.join(own, on="conversation_id", how="left", maintain_order="left")
+        .with_columns(_fewest=-pl.col("output_tokens").fill_null(-1))
+        .sort("_stamped", "_own_start", "conversation_id", "_fewest", "_row", nulls_last=False)
+        .with_columns(
+            _owner=pl.col("conversation_id").first().over("_copy"),
+            _key=pl.col("message_id").first().over("_copy"),
+            _counts=pl.int_range(pl.len()).over("_copy") == 0,
+        )
+        .sort("_row")
+        .drop("_own_start", "_fewest")
+    )
+
+
+def _copies(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Group copies under `_copy`: one key and one content, or one twin.
+
+    Different messages under one key get different keys.
+    """
+    repeated = rows.filter(pl.col("message_id").is_duplicated()).select("_row")
+    prints = (
+        messages.select(
+            "_row", _print=pl.concat_str("role_raw", "content", ignore_nulls=True).hash()
+        )
+        .join(repeated.lazy(), on="_row", how="semi")
+        .collect()
+    )
+    same = pl.concat_str("message_id", pl.lit("\n"), pl.col("_print").fill_null(0))
+    first_twin = pl.col("_same").first().over("_twin")
+    rows = (
+        rows.join(prints, on="_row", how="left", maintain_order="left")
+        .with_columns(_same=same)
+        .with_columns(_met=pl.when(pl.col("_twin").is_null()).then("_same").otherwise(first_twin))
+        .with_columns(_copy=pl.col("_met").first().over("_same"))
+        .with_columns(_first=pl.col("_row").min().over("message_id", "_copy"))
+        .with_columns(_nth=pl.col("_first").rank("dense").over("message_id"))
+    )
+    numbered = pl.concat_str("message_id", pl.lit("~"), "_nth")
+    return rows.with_columns(
+        message_id=pl.when(pl.col("_nth") > 1).then(numbered).otherwise("message_id")
+    ).drop("_print", "_same", "_met", "_first", "_nth")
+
+
+def found_parents(messages: pl.LazyFrame, rows: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """Point parents at the rows that count; one that is nowhere becomes null and `_lost_parent`."""
+    moved = rows.select(parent_message_id="_old_id", _bundle="_bundle", _parent="_key").unique(
+        ["parent_message_id", "_bundle"], keep="first"
+    )
+    anywhere = rows.select(parent_message_id="message_id", _elsewhere="_key").unique(
+        "parent_message_id", keep="first"
+    )
+    kept = kept.join(
+        moved, on=["parent_message_id", "_bundle"], how="left", maintain_order="left"
+    ).join(anywhere, on="parent_message_id", how="left", maintain_order="left")
+    kept = kept.with_columns(_parent=pl.coalesce("_parent", "_elsewhere")).drop("_elsewhere")
+    lost = pl.col("parent_message_id").is_not_null() & pl.col("_parent").is_null()
+    if kept.select(lost.any()).item():
+        named = names(messages, rows).select(parent_message_id="_name", _named="_key")
+        kept = kept.join(
+            named, on="parent_message_id", how="left", maintain_order="left"
+        ).with_columns(_parent=pl.coalesce("_parent", "_named"))
+    return kept.with_columns(
+        _lost_parent=pl.when(lost).then("parent_message_id"), parent_message_id="_parent"
+    )
+
+
+def names(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """List every name a message goes by (`_name`), with the row that counts and its owner."""
+    others = (
+        messages.select("_row", _name="_aliases")
+        .filter(pl.col("_name").list.len() > 0)
+        .explode("_name")
+        .collect()
+        .join(rows.select("_row", "_key", "_owner"), on="_row", maintain_order="left")
+        .drop("_row")
+    )
+    own = rows.select("_key", "_owner", _name="_old_id").select(others.columns)
+    return pl.concat([own, others]).unique("_name", keep="first", maintain_order=True)
+
+
+def joined(kept: pl.DataFrame) -> pl.DataFrame:
+    """Let the roots of a conversation's later parts follow the last row of the part before."""
+    first = pl.col("_bundle").first().over("conversation_id")
+    later = ~pl.col("_global") & (pl.col("_bundle") != first)
+    if not kept.select(later.any()).item():
+        return kept
+    begins = pl.col("_bundle") != pl.col("_bundle").shift(1).over("conversation_id")
+    before = (
+        (pl.when(begins).then(pl.col("message_id").shift(1).over("conversation_id")))
+        .forward_fill()
+        .over("conversation_id")
+    )
+    root = later & pl.col("parent_message_id").is_null() & pl.col("_lost_parent").is_null()
+    return kept.with_columns(
+        parent_message_id=pl.when(root).then(before).otherwise("parent_message_id")
+    )

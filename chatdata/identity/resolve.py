@@ -1,0 +1,101 @@
+"""Each thing once: copied messages, continued conversations, and the order that follows.
+
+Works on the frames as readers gave them, private columns included (see `formats/frames.py`), and
+gives frames of the contract. Decisions are taken on the key columns alone, so that texts stay
+where they are, in memory or on disk.
+
+A message whose key is unique in the world and that stands in several conversations belongs to one
+of them, its owner: the side that the log does not mark as a copy; else the conversation whose own
+messages start first (one without any is the oldest: all it has was copied from it); else the
+smallest id. The others lose the copy and name the owner as their parent. Copies whose ids were
+rewritten are found by their `_twin`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from chatdata import schema
+from chatdata.identity import calls
+from chatdata.identity.accounting import accounting
+from chatdata.identity.conversations import conversations_of, hinted
+from chatdata.identity.copies import found_parents, joined, owned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEYS = (
+    "_row",
+    "_document",
+    "_bundle",
+    "_n_records",
+    "_global",
+    "_stamped",
+    "_twin",
+    "conversation_id",
+    "message_id",
+    "parent_message_id",
+    "kind",
+    "model",
+    "created_at",
+    "output_tokens",
+)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Frames of the contract, and what became of the records behind their rows.
+
+    Attributes:
+        frames: conversations, messages and tool calls.
+        accounting: per document (`_document`) and cause, in the columns of the contract.
+    """
+
+    frames: dict[str, pl.LazyFrame]
+    accounting: pl.DataFrame
+
+
+def resolve(raw: Mapping[str, pl.LazyFrame]) -> Resolved:
+    """Count everything once and put it in order."""
+    rows = owned(raw["messages"], raw["messages"].select(_KEYS).collect().sort("_row"))
+    kept = rows.filter("_counts").with_columns(
+        position=pl.int_range(pl.len(), dtype=pl.UInt32).over("conversation_id")
+    )
+    kept = joined(found_parents(raw["messages"], rows, kept))
+    decisions = calls.decide(raw["tool_calls"], rows)
+    conversations = hinted(raw["conversations"].collect().sort("_row"), raw["messages"], rows)
+    decided = kept.select(
+        "_row", "message_id", "parent_message_id", "position", _lost=pl.col("_lost_parent")
+    )
+    frames = {
+        "conversations": conversations_of(conversations, rows, kept).lazy(),
+        "messages": _messages(raw["messages"], decided),
+        "tool_calls": calls.tool_calls(raw["tool_calls"], decisions, rows),
+    }
+    return Resolved(frames, accounting(conversations, rows, decisions))
+
+
+def _messages(messages: pl.LazyFrame, decided: pl.DataFrame) -> pl.LazyFrame:
+    note = pl.concat_str(pl.lit('"parent":"'), "_lost", pl.lit('"}'))
+    extra = (
+        pl.when(pl.col("_lost").is_null())
+        .then("extra")
+        .when(pl.col("extra").is_null())
+        .then(pl.concat_str(pl.lit("{"), note))
+        .otherwise(pl.concat_str(pl.col("extra").str.head(-1), pl.lit(","), note))
+    )
+    generation = (
+        pl.when(pl.col("generation_id") == pl.col("_old_id"))
+        .then("message_id")
+        .otherwise("generation_id")
+    )
+    return (
+        messages.rename({"message_id": "_old_id"})
+        .drop("parent_message_id", "position")
+        .join(decided.lazy(), on="_row", how="inner", maintain_order="left")
+        .with_columns(extra=extra, generation_id=generation)
+        .select(schema.MESSAGES.schema.names())
+    )
