@@ -400,6 +400,16 @@ def test_fill_always_writes_a_time(database):
     ).fetchone()
 
 
+def test_fill_keeps_times_in_order(database):
+    """
+    No message is stored with a time before that of the message before it.
+    """
+    assert (0,) == database.execute(
+        "select count(*) from messages a join messages b using (conversation_id)"
+        " where a.id < b.id and a.created_at > b.created_at"
+    ).fetchone()
+
+
 def test_fill_is_all_or_nothing(world, tmp_path):
     """
     A database that already has one of the rows stays as it was.
