@@ -6,7 +6,27 @@ that is safe to migrate on, for programs that want to hold it themselves.
 
 from __future__ import annotations
 
+from chatdata.migrate.adoption import Adoption, adopt
+from chatdata.migrate.backups import backup, restore
+from chatdata.migrate.checksums import verify
+from chatdata.migrate.drift import Difference, drift
 from chatdata.migrate.engine import connect, label
-from chatdata.migrate.runner import Run, current_revision, downgrade, pending, upgrade
+from chatdata.migrate.runner import Run, current_revision, downgrade, lossy, pending, upgrade
 
-__all__ = ["Run", "connect", "current_revision", "downgrade", "label", "pending", "upgrade"]
+__all__ = [
+    "Adoption",
+    "Difference",
+    "Run",
+    "adopt",
+    "backup",
+    "connect",
+    "current_revision",
+    "downgrade",
+    "drift",
+    "label",
+    "lossy",
+    "pending",
+    "restore",
+    "upgrade",
+    "verify",
+]

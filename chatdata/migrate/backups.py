@@ -1,0 +1,160 @@
+"""Copies of SQLite databases: taken whole, checked, and put back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chatdata.errors import MigrationError
+from chatdata.migrate import engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import sqlalchemy as sa
+
+ROOM = 2.5
+"""How many times its size a rebuild may need on the disk, beside the backup."""
+
+
+def backup(url: str | sa.URL, *, to: Path | None = None) -> Path:
+    """Copy an SQLite database beside itself while others read it; nothing half is ever left.
+
+    Returns:
+        The copy, checked and on the disk, named `<file>.<time>.backup` unless `to` says otherwise.
+
+    Raises:
+        MigrationError: not SQLite, no room, or the database is damaged.
+    """
+    file = _file(url)
+    _refuse_no_room(file)
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    target = to or file.with_name(f"{file.name}.{now}.backup")
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+            source.execute("VACUUM INTO ?", (str(part),))
+        check(part)
+        _settle(part, target)
+    except sqlite3.Error as error:
+        raise MigrationError(
+            f"cannot be copied ({error}); nothing was changed", source=str(file)
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    shutil.copymode(file, target)
+    return target
+
+
+def backups(url: str | sa.URL) -> list[Path]:
+    """List the copies that `backup` made of a database, newest first."""
+    file = _file(url)
+    return sorted(file.parent.glob(f"{file.name}.*.backup"), reverse=True)
+
+
+def prune(url: str | sa.URL, *, keep: int) -> list[Path]:
+    """Delete all but the newest `keep` copies, and say which."""
+    old = backups(url)[keep:]
+    for file in old:
+        file.unlink()
+    return old
+
+
+def restore(url: str | sa.URL, copy: Path) -> Path:
+    """Put a copy in the place of a database; what was there is kept as `<file>.failed`.
+
+    Raises:
+        MigrationError: the copy is damaged or missing, or somebody is writing (exit code 4).
+    """
+    file = _file(url, must_exist=False)
+    if not copy.is_file():
+        raise MigrationError(f"there is no backup {copy}; nothing was changed", source=str(file))
+    check(copy)
+    _refuse_writers(file)
+    part = file.with_name(file.name + ".part")
+    shutil.copyfile(copy, part)
+    failed = file.with_name(file.name + ".failed")
+    if file.exists():
+        file.replace(failed)
+    for ending in ("-wal", "-shm", "-journal"):
+        # Left in place, a journal of the old file would be played into the new one.
+        beside = file.with_name(file.name + ending)
+        if beside.exists():
+            beside.replace(failed.with_name(failed.name + ending))
+    _settle(part, file)
+    return failed
+
+
+def check(file: Path) -> None:
+    """Read a whole SQLite file and refuse it if it is damaged.
+
+    Raises:
+        MigrationError: with what is wrong.
+    """
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as raw:
+            found = raw.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise MigrationError(
+            f"is damaged ({found}); nothing was changed; use another copy", source=str(file)
+        )
+
+
+def _settle(part: Path, target: Path) -> None:
+    with part.open("rb+") as written:
+        os.fsync(written.fileno())
+    part.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _refuse_no_room(file: Path) -> None:
+    needed = round(file.stat().st_size * (ROOM + 1))
+    free = shutil.disk_usage(file.parent).free
+    if free < needed:
+        raise MigrationError(
+            f"a backup and a rebuild may need {needed:,} bytes on this disk, and {free:,} are free;"
+            " nothing was changed; make room, or use --no-backup",
+            source=str(file),
+        )
+
+
+def _refuse_writers(file: Path) -> None:
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(file, timeout=1, isolation_level=None)) as raw:
+            raw.execute("BEGIN EXCLUSIVE")
+            raw.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise MigrationError(
+                "another program is using it; nothing was changed; stop it and try again",
+                source=str(file),
+                exit_code=4,
+            ) from error
+    except sqlite3.DatabaseError:
+        return
+
+
+def _file(url: str | sa.URL, *, must_exist: bool = True) -> Path:
+    file = engine.file_of(url)
+    if file is None:
+        raise MigrationError(
+            "only SQLite files are copied by chatdata; for PostgreSQL use pg_dump and pg_restore",
+            source=engine.label(url),
+            exit_code=2,
+        )
+    if must_exist and not file.is_file():
+        raise MigrationError("there is no such file", source=str(file), exit_code=2)
+    return file

@@ -1,0 +1,190 @@
+"""Backup, verify and restore."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from types import SimpleNamespace
+
+import pytest
+from databases import contents, execute
+
+from chatdata import migrate
+from chatdata.errors import MigrationError
+from chatdata.migrate import backups
+
+FILL = (
+    "INSERT INTO users (id, email, name, created_at, updated_at) VALUES ('u', 'e', 'n', 'a', 'b')",
+    "INSERT INTO conversations VALUES (1, 'u', 'a', 'b')",
+    (
+        "INSERT INTO messages VALUES (1, 'u', 1, 'user', 'x', NULL, 'a'),"
+        " (2, 'u', 1, 'assistant', NULL, NULL, 'a')"
+    ),
+)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """
+    An SQLite database at head with rows.
+    """
+    file = tmp_path / "app.db"
+    migrate.upgrade(f"sqlite:///{file}")
+    execute(f"sqlite:///{file}", *FILL)
+    return file
+
+
+@pytest.fixture
+def url(file):
+    """
+    Its URL.
+    """
+    return f"sqlite:///{file}"
+
+
+def test_a_backup_is_whole(url, file):
+    """
+    The copy holds every row and nothing half stays beside it, in journal mode and in WAL.
+    """
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("UPDATE messages SET content = 'later' WHERE id = 1")
+        raw.commit()
+        copy = backups.backup(url)
+
+    assert contents(url) == contents(f"sqlite:///{copy}")
+    assert [copy] == backups.backups(url)
+    assert [] == list(file.parent.glob("*.part"))
+
+
+def test_prune(url):
+    """
+    Only the newest copies are kept.
+    """
+    copies = [backups.backup(url) for _ in range(3)]
+    gone = backups.prune(url, keep=1)
+
+    assert copies[1::-1] == gone
+    assert copies[2:] == backups.backups(url)
+
+
+def test_no_room(url, monkeypatch):
+    """
+    Without room for a backup and a rebuild nothing is begun.
+    """
+    monkeypatch.setattr(backups.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+
+    with pytest.raises(MigrationError, match="1,000 are free"):
+        backups.backup(url)
+    assert [] == backups.backups(url)
+
+
+def test_restore(url, file):
+    """
+    A damaged file is put aside and the copy takes its place; the copy stays.
+    """
+    copy = backups.backup(url)
+    before = contents(url)
+    file.write_bytes(b"damaged" * 1000)
+    failed = backups.restore(url, copy)
+
+    assert before == contents(url)
+    assert b"damaged" * 1000 == failed.read_bytes()
+    assert copy.is_file()
+
+
+def test_an_old_journal_is_not_played_into_the_copy(url, file):
+    """
+    What waited in the old file's log does not reach the restored one.
+    """
+    copy = backups.backup(url)
+    before = contents(url)
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("DELETE FROM messages")
+        raw.commit()
+        log = file.with_name(file.name + "-wal").read_bytes()
+    file.with_name(file.name + "-wal").write_bytes(log)
+    backups.restore(url, copy)
+
+    assert before == contents(url)
+
+
+def test_a_damaged_copy_is_refused(url, tmp_path):
+    """
+    A copy that is not whole is never put in place.
+    """
+    bad = tmp_path / "bad"
+    bad.write_bytes(b"no database")
+    before = contents(url)
+
+    with pytest.raises(MigrationError, match="damaged"):
+        backups.restore(url, bad)
+    assert before == contents(url)
+
+
+def test_restore_under_a_writer_is_refused(url, file):
+    """
+    While another program is in the middle of writing, its file is not swapped.
+    """
+    copy = backups.backup(url)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(MigrationError, match="another program") as busy:
+            backups.restore(url, copy)
+    assert 4 == busy.value.exit_code
+
+
+def test_postgres_is_not_copied():
+    """
+    For PostgreSQL its own tools are named.
+    """
+    with pytest.raises(MigrationError, match="pg_dump"):
+        backups.backup("postgresql://host/name")
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        pytest.param("SELECT 1", [], id="nothing"),
+        pytest.param("CREATE TABLE more (id INTEGER)", [], id="a new table"),
+        pytest.param("ALTER TABLE messages ADD COLUMN n INTEGER DEFAULT 1", [], id="a new column"),
+        pytest.param(
+            "UPDATE messages SET content = 'y' WHERE id = 1",
+            ["messages: 2 rows, some with other values"],
+            id="a value",
+        ),
+        pytest.param(
+            "DELETE FROM messages WHERE id = 1", ["messages: 2 rows before, 1 now"], id="a row"
+        ),
+        pytest.param("DROP TABLE tasks", ["tasks: the table is gone"], id="a table"),
+        pytest.param(
+            "ALTER TABLE messages DROP COLUMN content",
+            ["messages: the columns content are gone"],
+            id="a column",
+        ),
+    ],
+)
+def test_verify(url, statement, found):
+    """
+    Whatever was there before is compared; what was added is not a difference.
+    """
+    copy = backups.backup(url)
+    execute(url, statement)
+
+    assert found == migrate.verify(url, f"sqlite:///{copy}")
+
+
+def test_verify_on_postgres(postgres):
+    """
+    Two databases with the same rows in another order have the same sums.
+    """
+    urls = [postgres(), postgres()]
+    for url, rows in zip(urls, ["(1, 'a'), (2, NULL)", "(2, NULL), (1, 'a')"], strict=True):
+        execute(url, "CREATE TABLE t (id INTEGER, v TEXT)", f"INSERT INTO t VALUES {rows}")
+    same = migrate.verify(*urls)
+    execute(urls[0], "UPDATE t SET v = 'b' WHERE id = 1")
+
+    assert [] == same
+    assert ["t: 2 rows, some with other values"] == migrate.verify(*urls)
