@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import threading
 import uuid
 from functools import cache
 from pathlib import Path
@@ -45,21 +46,23 @@ class Spool:
             self._write()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        for part in self._parts:
-            yield pl.read_parquet(part) if isinstance(part, Path) else part
+        for place in range(len(self._parts)):
+            yield self[place]
 
-    def __bool__(self) -> bool:
-        return bool(self._parts)
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __getitem__(self, place: int) -> pl.DataFrame:
+        part = self._parts[place]
+        return pl.read_parquet(part) if isinstance(part, Path) else part
 
     def frame(self) -> pl.LazyFrame:
         """Give all of it as one frame, which reads from disk what lies there."""
-        if all(isinstance(part, pl.DataFrame) for part in self._parts):
-            return pl.concat(self._parts, rechunk=False).lazy()
+        held = [part for part in self._parts if isinstance(part, pl.DataFrame)]
+        if len(held) == len(self._parts):
+            return pl.concat(held, rechunk=False).lazy()
         return pl.concat(
-            [
-                pl.scan_parquet(part) if isinstance(part, Path) else part.lazy()
-                for part in self._parts
-            ]
+            pl.scan_parquet(part) if isinstance(part, Path) else part.lazy() for part in self._parts
         )
 
     def _write(self) -> None:
@@ -69,3 +72,38 @@ class Spool:
                 part.write_parquet(path, compression="lz4", statistics=False)
                 self._parts[place] = path
         self._held_bytes = 0
+
+
+class Inflow:
+    """A spool that one thread fills while another goes through it, as often as it likes."""
+
+    def __init__(self) -> None:
+        self._spool = Spool()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._error: BaseException | None = None
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take one more frame."""
+        with self._changed:
+            self._spool.add(frame)
+            self._changed.notify_all()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Say that no more will come, or why; whoever goes through it is told."""
+        with self._changed:
+            self._ended, self._error = True, self._error or error
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        place = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended or len(self._spool) > place)  # noqa: B023 - called here
+                if self._error is not None:
+                    raise self._error
+                if len(self._spool) == place:
+                    return
+                frame = self._spool[place]
+            yield frame
+            place += 1

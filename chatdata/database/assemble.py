@@ -64,12 +64,12 @@ class _Messages:
 
 def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     """Turn what was read into `Chats`."""
-    listed = None
-    if source.conversations is not None:
-        listed = tables.conversations(source.conversations, scope.time_zone)
     found = _Messages()
     for raw in source.messages:
         _take(found, raw, source, scope)
+    listed = None
+    if source.conversations is not None:
+        listed = tables.conversations(source.conversations, scope.time_zone)
     keys = pl.concat(found.keys).with_row_index("_row")
     if not all(_has_unique_ids(raw) for raw in source.messages):
         keys = unique_ids(keys)

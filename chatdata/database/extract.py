@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from chatdata.database.connect import TypeMismatchError
 from chatdata.database.sql import quoted
-from chatdata.spool import Spool
+from chatdata.spool import Inflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from chatdata.database.catalog import Column, Table
+    from chatdata.database.catalog import Column
     from chatdata.database.connect import Dialect, Snapshot
     from chatdata.database.layout import Binding
 
@@ -37,7 +36,7 @@ class Raw:
 
     binding: Binding
     columns: dict[str, str]
-    rows: Spool = field(repr=False)
+    rows: Inflow = field(default_factory=Inflow, repr=False)
 
     def named(self, column: Column | None) -> str | None:
         """The frames' name for a table's column, None where it was not read."""
@@ -52,50 +51,50 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """A table to be read: where its rows go, and the query that gives them."""
+
+    raw: Raw
+    sql: str
+
+
+@dataclass(frozen=True)
 class _Field:
     name: str
     sql: str
     sentinel: str
 
 
-def extract(snapshot: Snapshot, binding: Binding, where: str, *, text: bool) -> Raw:
-    """Read one table."""
+def plan(binding: Binding, where: str, dialect: Dialect, *, text: bool, loose: bool) -> Plan:
+    """Say how to read one table; `loose` reads every column as text."""
     columns = [column for column in binding.table.columns if text or _is_telling(column, binding)]
     fields = [
-        _Field(
-            f"c{place}",
-            _read_as(column, binding, snapshot.dialect),
-            _SENTINELS.get(column.kind, "''"),
-        )
+        _Field(f"c{place}", _read_as(column, binding, dialect), _SENTINELS.get(column.kind, "''"))
         for place, column in enumerate(columns)
     ]
     content = binding.columns.get("content")
     if not text and content is not None:
         size = f"length(CAST({quoted(content.name)} AS TEXT))"
         fields.append(_Field("n_chars", size, "0"))
+    if loose:
+        fields = [_Field(one.name, f"CAST({one.sql} AS TEXT)", "''") for one in fields]
     names = {column.name: f"c{place}" for place, column in enumerate(columns)}
-    try:
-        rows = Spool(_chunks(snapshot, binding.table, fields, where))
-    except TypeMismatchError:
-        # SQLite lets any value into any column; as text, all of them can be read.
-        loose = [_Field(wanted.name, f"CAST({wanted.sql} AS TEXT)", "''") for wanted in fields]
-        rows = Spool(_chunks(snapshot, binding.table, loose, where))
-    return Raw(binding, names, rows)
+    selected = ", ".join(f"{one.sql} AS {one.name}" for one in fields)
+    sql = f"SELECT {selected} FROM {quoted(binding.table.name)}{where}"
+    if dialect == "sqlite":
+        typed = ", ".join(f"{one.sentinel} AS {one.name}" for one in fields)
+        sql = f"SELECT {typed} UNION ALL {sql}"
+    return Plan(Raw(binding, names), sql)
 
 
-def _chunks(
-    snapshot: Snapshot, table: Table, fields: list[_Field], where: str
-) -> Iterator[pl.DataFrame]:
-    selected = ", ".join(f"{wanted.sql} AS {wanted.name}" for wanted in fields)
-    sql = f"SELECT {selected} FROM {quoted(table.name)}{where}"
-    drop = 0
-    if snapshot.dialect == "sqlite":
-        typed = ", ".join(f"{wanted.sentinel} AS {wanted.name}" for wanted in fields)
-        sql, drop = f"SELECT {typed} UNION ALL {sql}", 1
-    for batches in _grouped(snapshot.batches(sql)):
+def fill(snapshot: Snapshot, planned: Plan) -> None:
+    """Read one table into the rows of its plan."""
+    n_typed = 1 if snapshot.dialect == "sqlite" else 0
+    for batches in _grouped(snapshot.batches(planned.sql)):
         chunk = pl.DataFrame(pl.from_arrow(pa.Table.from_batches(batches)))
-        yield chunk.slice(drop)
-        drop = 0
+        planned.raw.rows.add(chunk.slice(n_typed))
+        n_typed = 0
+    planned.raw.rows.end()
 
 
 def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:

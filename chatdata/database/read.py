@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from chatdata.chats import Finding
 from chatdata.database import catalog, scope
 from chatdata.database.assemble import Source, assemble
-from chatdata.database.connect import open_snapshot, target
-from chatdata.database.extract import extract
+from chatdata.database.connect import TypeMismatchError, open_snapshot, target
+from chatdata.database.extract import Plan, fill, plan
 from chatdata.database.layout import describe, infer
 from chatdata.database.sql import quoted
 from chatdata.errors import SourceError
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from chatdata.chats import Chats
-    from chatdata.database.connect import Snapshot
-    from chatdata.database.layout import Layout
+    from chatdata.database.connect import Snapshot, Target
+    from chatdata.database.extract import Raw
+    from chatdata.database.layout import Binding, Layout
     from chatdata.database.scope import Scope
 
 
@@ -61,37 +63,79 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
     _check_zone(time_zone)
     where = target(source, name)
     wanted = scope.Scope(_utc(since), _utc(until), user_id, text, time_zone)
-    with open_snapshot(where, schema) as snapshot:
-        found = catalog.tables(snapshot, schema)
-        layout = infer(found, source=where.name, mapping=mapping)
-        raw = _read_all(snapshot, layout, wanted)
-        left_out = tuple(_left_out(snapshot, layout, wanted))
-    findings = (*describe(layout, where.name), *left_out)
-    if time_zone != "UTC":
-        reason = "as asked; times that name a zone keep it"
-        findings += (Finding(where.name, "times without a zone", time_zone, reason),)
-    return assemble(replace(raw, findings=findings), wanted)
+    try:
+        chats = _read(where, wanted, schema, mapping, loose=False)
+    except TypeMismatchError:
+        # SQLite lets any value into any column; as text, all of them can be read.
+        chats = _read(where, wanted, schema, mapping, loose=True)
+    if time_zone == "UTC":
+        return chats
+    reason = "as asked; times that name a zone keep it"
+    zone = Finding(where.name, "times without a zone", time_zone, reason)
+    return replace(chats, findings=(*chats.findings, zone))
 
 
-def _read_all(snapshot: Snapshot, layout: Layout, wanted: Scope) -> Source:
+def _read(
+    where: Target,
+    wanted: Scope,
+    schema: str | None,
+    mapping: Mapping[str, str] | None,
+    *,
+    loose: bool,
+) -> Chats[pl.LazyFrame]:
+    """Read in one thread and compute in another: the first rows are frames before the last come.
+
+    The transaction lasts as long as the reading, not as long as the computing.
+    """
+    opened: Future[Source] = Future()
+    with ThreadPoolExecutor(1, "chatdata-read") as reader:
+
+        def read_tables() -> tuple[Finding, ...]:
+            plans: list[Plan] = []
+            try:
+                with open_snapshot(where, schema) as snapshot:
+                    found = catalog.tables(snapshot, schema)
+                    layout = infer(found, source=where.name, mapping=mapping)
+                    source = _planned(snapshot, layout, wanted, plans, loose=loose)
+                    opened.set_result(source)
+                    for planned in plans:
+                        fill(snapshot, planned)
+                    return tuple(_left_out(snapshot, layout, wanted))
+            except BaseException as error:
+                for planned in plans:
+                    planned.raw.rows.end(error)
+                if not opened.done():
+                    opened.set_exception(error)
+                raise
+
+        reading = reader.submit(read_tables)
+        chats = assemble(opened.result(), wanted)
+        return replace(chats, findings=(*chats.findings, *reading.result()))
+
+
+def _planned(
+    snapshot: Snapshot, layout: Layout, wanted: Scope, plans: list[Plan], *, loose: bool
+) -> Source:
+    """Plan the reading of each table, the largest first."""
     dialect = snapshot.dialect
+
+    def planned(binding: Binding, where: str) -> Raw:
+        plans.append(plan(binding, where, dialect, text=wanted.text, loose=loose))
+        return plans[-1].raw
+
     messages = tuple(
-        extract(
-            snapshot,
-            binding,
-            scope.of_messages(layout, binding, dialect, wanted),
-            text=wanted.text,
-        )
+        planned(binding, scope.of_messages(layout, binding, dialect, wanted))
         for binding in layout.messages
     )
     conversations = calls = None
     if layout.conversations is not None:
         condition = scope.of_conversations(layout.conversations, wanted)
-        conversations = extract(snapshot, layout.conversations, condition, text=wanted.text)
+        conversations = planned(layout.conversations, condition)
     if layout.tool_calls is not None:
         condition = scope.of_tool_calls(layout, layout.tool_calls, dialect, wanted)
-        calls = extract(snapshot, layout.tool_calls, condition, text=wanted.text)
-    return Source(snapshot.name, messages, conversations, calls)
+        calls = planned(layout.tool_calls, condition)
+    findings = tuple(describe(layout, snapshot.name))
+    return Source(snapshot.name, messages, conversations, calls, findings)
 
 
 def _left_out(snapshot: Snapshot, layout: Layout, wanted: Scope) -> Iterator[Finding]:

