@@ -1,0 +1,100 @@
+"""How conversations end, and which of them the end of the log cut in the middle of a turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from chatdata.analysis.rows import conversation_ids, counted, messages, tally
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoLazyFrameT as Frame
+
+    from chatdata.chats import Chats
+
+__all__ = ["conversation_ending"]
+
+RUNNING_S = 1800
+_UNFINISHED = ("user", "tool_result", "pending_tool")
+_LENGTH_STOPS = ("length", "max_tokens", "model_length", "max_output_tokens", "MAX_TOKENS")
+
+
+def conversation_ending(chats: Chats[Frame]) -> Frame:
+    """Say on what each conversation ends.
+
+    Returns:
+        One row per conversation, by id: `conversation_id` (str), `ending` (str: `assistant`, on
+        the model's answer; `cut_by_length`, on an answer that ran into its limit;
+        `pending_tool`, on an answer whose calls have no result; `tool_result`; `user`, on a prompt
+        without answer; `other`; `nothing`, without counted messages), `last_at` (time of the last
+        message row of any kind, null where none has one).
+    """
+    endings = _endings(chats).select("conversation_id", "ending", "last_at")
+    return endings.sort("conversation_id").to_native()
+
+
+def running(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Name the conversations that the end of the log cut in the middle of a turn.
+
+    Their last turn is unfinished, and its last message is not older than half an hour at the time
+    of the log's last message.
+    """
+    ended = _endings(chats)
+    cut = ended.select(cut_us=nw.col("last_us").max())
+    return (
+        ended.filter(nw.col("ending").is_in(_UNFINISHED))
+        .join(cut, how="cross")
+        .filter(nw.col("last_us") >= nw.col("cut_us") - RUNNING_S * 1_000_000)
+        .select("conversation_id")
+    )
+
+
+def _endings(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    ending = (
+        nw.when(nw.col("role").is_null())
+        .then(nw.lit("nothing"))
+        .when(nw.col("n_pending") > 0)
+        .then(nw.lit("pending_tool"))
+        .when(nw.col("finish_reason").is_in(_LENGTH_STOPS))
+        .then(nw.lit("cut_by_length"))
+        .when(nw.col("kind") == "tool_result")
+        .then(nw.lit("tool_result"))
+        .when(nw.col("role").is_in(["assistant", "user"]))
+        .then(nw.col("role"))
+        .otherwise(nw.lit("other"))
+    )
+    times = (
+        messages(chats)
+        .group_by("conversation_id")
+        .agg(last_at=nw.col("created_at").max(), last_us=nw.col("created_us").max())
+    )
+    return (
+        conversation_ids(chats)
+        .join(_last(chats), on="conversation_id", how="left")
+        .join(times, on="conversation_id", how="left")
+        .join(_pending(chats), on="message_id", how="left")
+        .select("conversation_id", "last_at", "last_us", ending=ending)
+    )
+
+
+def _last(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the last counted message of each conversation."""
+    last = nw.col("position").max().over("conversation_id")
+    return (
+        counted(chats)
+        .select("conversation_id", "position", "message_id", "role", "kind", "finish_reason")
+        .filter(nw.col("position") == last)
+        .unique("conversation_id", keep="any")
+    )
+
+
+def _pending(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Count the calls without a result of each message."""
+    return (
+        nw.from_native(chats.tool_calls)
+        .filter(~nw.col("message_id").is_null())
+        .with_columns(pending=tally(nw.col("status") == "no_result"))
+        .group_by("message_id")
+        .agg(n_pending=nw.col("pending").max())
+    )

@@ -1,0 +1,36 @@
+"""Shares with their intervals, as Polars expressions."""
+
+from __future__ import annotations
+
+import polars as pl
+
+# Two-sided 95 % of the normal distribution, to all the digits a float has.
+Z_95 = 1.959963984540054
+
+
+def wilson_low(hits: pl.Expr, n: pl.Expr) -> pl.Expr:
+    """Give the lower end of the Wilson 95 % interval of a share; null where n is 0."""
+    return _wilson(hits, n, -1)
+
+
+def wilson_high(hits: pl.Expr, n: pl.Expr) -> pl.Expr:
+    """Give the upper end of the Wilson 95 % interval of a share; null where n is 0."""
+    return _wilson(hits, n, +1)
+
+
+def share(hits: pl.Expr, n: pl.Expr) -> pl.Expr:
+    """Divide, null where n is 0."""
+    return hits / positive(n)
+
+
+def positive(n: pl.Expr) -> pl.Expr:
+    """Give n as a float, null where it is 0."""
+    return n.cast(pl.Float64).replace(0.0, None)
+
+
+def _wilson(hits: pl.Expr, n: pl.Expr, side: int) -> pl.Expr:
+    n = positive(n)
+    p, z2 = hits / n, Z_95**2
+    middle = p + z2 / (2 * n)
+    half = Z_95 * (p * (1 - p) / n + z2 / (4 * n**2)).sqrt()
+    return ((middle + side * half) / (1 + z2 / n)).clip(0.0, 1.0)

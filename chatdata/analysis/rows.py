@@ -1,0 +1,89 @@
+"""Which rows count, and what narwhals cannot yet say on every engine.
+
+Every analysis starts here, so that "a message" and "an error" mean one thing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import polars as pl
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoLazyFrameT as Frame
+
+    from chatdata.chats import Chats
+
+IN_ORDER = ("conversation_id", "position", "message_id")
+COUNTED_KINDS = ("chat", "tool_result")
+
+
+def is_counted() -> nw.Expr:
+    """Tell the message rows that lengths count: on the main path, said or answered by a tool."""
+    return nw.col("is_main_path") & nw.col("kind").is_in(COUNTED_KINDS)
+
+
+def is_prompt() -> nw.Expr:
+    """Tell the counted rows that a person wrote."""
+    return (nw.col("role") == "user") & (nw.col("kind") == "chat")
+
+
+def is_answer() -> nw.Expr:
+    """Tell the counted rows that the model wrote."""
+    return (nw.col("role") == "assistant") & (nw.col("kind") == "chat")
+
+
+def is_error() -> nw.Expr:
+    """Tell the calls that failed, as the log itself says: never guessed from words."""
+    return nw.col("status").is_in(["error", "timeout"]) & ~nw.col("error_source").is_null()
+
+
+def tally(condition: nw.Expr) -> nw.Expr:
+    """Make a condition a number to be summed; one that is unknown counts as not met."""
+    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64)
+
+
+def total(name: str) -> nw.Expr:
+    """Sum a column of counts; DuckDB sums to 128 bits, which no frame of ours has."""
+    return nw.col(name).sum().cast(nw.Int64)
+
+
+def counted(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the counted messages, with `created_us`."""
+    return messages(chats).filter(is_counted())
+
+
+def messages(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give every message row with `created_us`, microseconds since 1970 in UTC.
+
+    A time that is only a day says when, but not how long: it has no microseconds.
+    """
+    return with_us(chats.messages, "created_at").with_columns(
+        created_us=nw.when(
+            nw.col("created_at_precision").is_null() | (nw.col("created_at_precision") != "day")
+        ).then(nw.col("created_us"))
+    )
+
+
+def with_us(frame: Frame, *times: str) -> nw.LazyFrame[Frame]:
+    """Add a `*_us` column of integer microseconds for each `*_at` column."""
+    native: Any = frame
+    added: Any
+    if isinstance(native, pl.LazyFrame):
+        added = native.with_columns(pl.col(time).dt.epoch("us").alias(_us(time)) for time in times)
+    else:
+        columns = ", ".join(f"epoch_us({time}) AS {_us(time)}" for time in times)
+        added = native.select(f"*, {columns}")
+    lazy: nw.LazyFrame[Frame] = nw.from_native(added)
+    return lazy
+
+
+def conversation_ids(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Name every conversation once, those that only messages or calls speak of among them."""
+    frames = (chats.conversations, chats.messages, chats.tool_calls)
+    return nw.concat([nw.from_native(frame).select("conversation_id") for frame in frames]).unique()
+
+
+def _us(time: str) -> str:
+    return f"{time.removesuffix('_at')}_us"
