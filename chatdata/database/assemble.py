@@ -26,13 +26,10 @@ _KEYS = (
     "conversation_id",
     "created_at",
     "role",
-    "kind",
     "model",
-    "output_tokens",
     "_user",
     "_sequence",
     "_number",
-    "_table",
 )
 
 
@@ -52,13 +49,15 @@ class _Messages:
     """The messages of all tables as they are read, and what is stored with them.
 
     `keys` are the columns that order and link messages, `calls` the kernel's rows with `_row`, the
-    message's place in all of `keys`; `answers` are the results in messages of their own.
+    message's place in all of `keys`; `answers` are the results in messages of their own, `counts`
+    what each part adds to the accounting.
     """
 
     parts: Spool = field(default_factory=Spool)
     keys: list[pl.DataFrame] = field(default_factory=list)
     calls: list[pl.DataFrame] = field(default_factory=list)
     answers: list[pl.DataFrame] = field(default_factory=list)
+    counts: list[pl.DataFrame] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -87,7 +86,7 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
         "messages": _in_order(found.parts, order, marked),
         "tool_calls": _calls(calls, keys, found, scope),
         "rejects": report.rejects(calls, source.name),
-        "accounting": report.accounting(source.name, listed, keys, calls, mirror),
+        "accounting": report.accounting(source.name, listed, found.counts, calls, mirror),
     }
     findings = (*source.findings, *found.findings, *report.mirrored(source.name, mirror))
     return from_frames({name: frame.lazy() for name, frame in frames.items()}, findings)
@@ -120,6 +119,7 @@ def _add(found: _Messages, frame: pl.DataFrame, calls: pl.DataFrame | None) -> N
     n_before = sum(part.height for part in found.keys)
     found.parts.add(frame.select(column for column in frame.columns if column in _CONTRACT))
     found.keys.append(frame.select(_KEYS))
+    found.counts.append(report.of_messages(frame))
     answers = frame.select(
         "conversation_id",
         "content",
@@ -223,17 +223,9 @@ def _conversations(
     Without a conversation table the distinct keys of the messages are the conversations. What the
     table does not say and the messages do is taken from them: owner, times, the only model.
     """
-    linked = keys.filter(~pl.col("conversation_id").str.ends_with("#none"))
-    told = linked.group_by("conversation_id", maintain_order=True).agg(
-        _user=pl.col("_user").drop_nulls().first(),
-        _first=pl.col("created_at").min(),
-        _last=pl.col("created_at").max(),
-        _model=pl.when(pl.col("model").drop_nulls().n_unique() == 1).then(
-            pl.col("model").drop_nulls().first()
-        ),
-    )
     raw = source.conversations
     if listed is None or raw is None:
+        told = _told_by_messages(keys)
         whole = told.with_columns(
             native_id="conversation_id", title=None, agent=None, project=None, extra=None
         ).rename(
@@ -241,6 +233,14 @@ def _conversations(
         )
     else:
         has = raw.binding.columns
+        silent = {"user_id", "created_at", "model"} - has.keys()
+        if (
+            silent <= {"model"}
+            and keys["model"].null_count() == keys.height
+            and not scope.has_window
+        ):
+            silent = set()
+        told = _told_by_messages(keys if silent or scope.has_window else keys.head(0))
         whole = listed.join(told, on="conversation_id", how="left", maintain_order="left")
         for name, other in (("user_id", "_user"), ("created_at", "_first"), ("model", "_model")):
             if name not in has:
@@ -255,4 +255,17 @@ def _conversations(
     )
     return whole.with_columns(source=pl.lit("app-db"), origin=pl.lit(source.name), **absent).select(
         pl.col(name).cast(kind) for name, kind in schema.CONVERSATIONS.schema.items()
+    )
+
+
+def _told_by_messages(keys: pl.DataFrame) -> pl.DataFrame:
+    """Give what messages say of their conversation: owner, first and last time, the only model."""
+    linked = keys.filter(~pl.col("conversation_id").str.ends_with("#none"))
+    return linked.group_by("conversation_id", maintain_order=True).agg(
+        _user=pl.col("_user").drop_nulls().first(),
+        _first=pl.col("created_at").min(),
+        _last=pl.col("created_at").max(),
+        _model=pl.when(pl.col("model").drop_nulls().n_unique() == 1).then(
+            pl.col("model").drop_nulls().first()
+        ),
     )

@@ -58,7 +58,7 @@ def rejects(calls: pl.DataFrame | None, origin: str) -> pl.DataFrame:
 def accounting(
     origin: str,
     listed: pl.DataFrame | None,
-    messages: pl.DataFrame,
+    messages: list[pl.DataFrame],
     calls: pl.DataFrame | None,
     mirror: pl.DataFrame | None,
 ) -> pl.DataFrame:
@@ -67,21 +67,19 @@ def accounting(
     Args:
         origin: the database's name.
         listed: the rows of the conversation table, with `_table`.
-        messages: those of the message tables, with `kind`, `output_tokens` and `_table`.
+        messages: the counts of the parts of the message tables.
         calls: the kernel's rows that count, with `_table`; malformed parts of a message are
             rejected, but no records of their own.
         mirror: a table of calls that the messages hold too.
     """
     one = pl.lit(1)
-    is_event = pl.col("kind") == "event"
-    cause = pl.when(is_event).then(pl.lit("event")).otherwise(pl.lit("kept"))
-    parts = [
-        _part(messages, cause, n_records=one, n_messages=one, output_tokens=pl.col("output_tokens"))
-    ]
+    parts = list(messages)
     if listed is not None:
         parts.insert(0, _part(listed, pl.lit("kept"), n_records=one))
     if calls is not None:
-        own_rows = ~pl.col("_table").is_in(messages["_table"].unique().implode())
+        own_rows = ~pl.col("_table").is_in(
+            {part["_table"].item(0) for part in messages if part.height}
+        )
         is_call = pl.col("outcome") == "call"
         cause = pl.when(is_call).then(pl.lit("kept")).otherwise(pl.lit("rejected"))
         counted = calls.filter(pl.col("outcome") != "kept")
@@ -100,6 +98,18 @@ def accounting(
         .with_columns(origin=pl.lit(origin), path=_path(origin))
         .select(pl.col(name).cast(kind) for name, kind in schema.ACCOUNTING.schema.items())
     )
+
+
+def of_messages(frame: pl.DataFrame) -> pl.DataFrame:
+    """Count part of a message table; a row whose role nobody knows is an event, no message."""
+    is_event = frame["kind"] == "event"
+    one, tokens = pl.lit(1), pl.col("output_tokens")
+    counts = [
+        _part(rows, pl.lit(cause), n_records=one, n_messages=one, output_tokens=tokens)
+        for cause, rows in (("kept", frame.filter(~is_event)), ("event", frame.filter(is_event)))
+        if rows.height
+    ]
+    return pl.concat(counts) if counts else _part(frame, pl.lit("kept"))
 
 
 def _part(rows: pl.DataFrame, cause: pl.Expr, **each: pl.Expr) -> pl.DataFrame:

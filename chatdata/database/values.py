@@ -70,6 +70,10 @@ def _role(word: str | None) -> str | None:
 
 
 def _replaced(stored: pl.Series, mapping: Mapping[str | None, str]) -> pl.Series:
+    if all(word == said for word, said in mapping.items()):
+        return stored
+    if len(set(mapping.values())) == 1:
+        return pl.repeat(next(iter(mapping.values())), stored.len(), dtype=pl.String(), eager=True)
     return stored.replace_strict(list(mapping), list(mapping.values()), return_dtype=pl.String)
 
 
