@@ -7,6 +7,7 @@ with the columns it is about. A new format adds files there and touches no test.
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import polars as pl
@@ -73,3 +74,58 @@ def test_reading_twice_gives_the_same(expected):
 
     for name, frame in once.frames.items():
         assert frame.collect().equals(twice.frames[name].collect())
+
+
+@pytest.mark.parametrize("name", ["lmsys-chat", "wildchat"])
+def test_parquet_equals_jsonl(tmp_path, name):
+    """
+    Reading columns gives the same messages as reading records, and the same conversations.
+    """
+    rows = DATA / name / "rows.jsonl"
+    frame = pl.read_ndjson(rows)
+    frame.write_parquet(tmp_path / "rows.jsonl")
+    records, columns = cd.scan(rows).check(), cd.scan(tmp_path / "rows.jsonl").check()
+    asked = pl.exclude("extra")
+
+    assert {name} == {finding.became for finding in columns.findings}
+    assert records.messages.select(asked).collect().equals(columns.messages.select(asked).collect())
+    assert (
+        records.conversations.select(asked)
+        .collect()
+        .equals(columns.conversations.select(asked).collect())
+    )
+    assert [json.loads(text) for text in records.conversations.collect()["extra"]] == [
+        json.loads(text) for text in columns.conversations.collect()["extra"]
+    ]
+
+
+def damaged(data, random_):
+    """
+    Yield a byte order mark, CRLF, cuts and changed bytes.
+    """
+    yield b"\xef\xbb\xbf" + data
+    yield data.replace(b"\n", b"\r\n")
+    for _ in range(12):
+        place = random_.randrange(len(data))
+        yield data[:place]
+        yield data[:place] + bytes([random_.randrange(256)]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("expected", EXPECTED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_damage_is_accounted_for(tmp_path, expected):
+    """
+    Cut off, changed or re-encoded, a log never raises, keeps the contract, and adds up.
+    """
+    name = json.loads(expected.read_text())["format"]
+    path = tmp_path / case_of(expected).name
+    for data in damaged(case_of(expected).read_bytes(), random.Random(11)):  # noqa: S311 - seeded
+        path.write_bytes(data)
+        chats = cd.scan(path, format=name).check()
+        accounting = chats.accounting.collect()
+        rejected = accounting.filter(pl.col("cause") == "rejected")["n_records"].sum()
+        counted = chats.messages.filter(pl.col("kind") != "event").select(pl.len()).collect().item()
+        certified = chats.audit().filter(pl.col("cause") == "certified")
+
+        assert chats.rejects.collect().height == rejected
+        assert counted == certified["n_messages"].item()
+        assert chats.tool_calls.collect().height == certified["n_tool_calls"].item()

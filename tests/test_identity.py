@@ -279,3 +279,80 @@ def test_title_may_come_from_another_file(tmp_path):
     assert ["By hand"] == cd.scan(
         write(tmp_path / "two", a=PARENT + custom, t=titles)
     ).conversations.collect()["title"].to_list()
+
+
+def line(kind, second, **payload):
+    return {"timestamp": f"2025-03-01T10:00:{second:02}.000Z", "type": kind, "payload": payload}
+
+
+def item(role, said, second):
+    kind = "output_text" if role == "assistant" else "input_text"
+    return line(
+        "response_item", second, type="message", role=role, content=[{"type": kind, "text": said}]
+    )
+
+
+def total(tokens, last, second):
+    return line(
+        "event_msg",
+        second,
+        type="token_count",
+        info={
+            "total_token_usage": {"input_tokens": tokens, "output_tokens": tokens},
+            "last_token_usage": {"input_tokens": last, "output_tokens": last},
+        },
+    )
+
+
+ROLLOUT = [
+    line("session_meta", 0, id="A"),
+    line("turn_context", 1, turn_id="t1", model="m"),
+    item("user", "One", 2),
+    item("assistant", "Two", 3),
+    line("response_item", 3, type="function_call", name="ls", arguments="{}", call_id="c1"),
+    total(10, 10, 4),
+]
+FORK = [
+    line("session_meta", 20, id="B", forked_from_id="A"),
+    *[{**record, "timestamp": "2025-03-01T10:00:20.000Z"} for record in ROLLOUT],
+    line("turn_context", 21, turn_id="t2", model="m"),
+    item("user", "Three", 22),
+    item("assistant", "Four", 23),
+    total(25, 15, 24),
+]
+
+
+@pytest.mark.parametrize("first", ["parent", "fork"])
+def test_codex_fork_replays_its_parent(tmp_path, first):
+    """
+    A forked rollout keeps its own turns and tokens; what it replays stays with the parent.
+    """
+    names = ("a", "b") if first == "parent" else ("b", "a")
+    chats = cd.scan(write(tmp_path, **dict(zip(names, (ROLLOUT, FORK), strict=True)))).check()
+    spoken = chats.messages.filter(pl.col("kind") == "chat").collect()
+    rows = spoken.sort("conversation_id", "position").select(
+        "conversation_id", "content", "output_tokens"
+    )
+
+    assert [
+        ("A", "One", None),
+        ("A", "Two", 10),
+        ("B", "Three", None),
+        ("B", "Four", 15),
+    ] == rows.rows()
+    assert [("A:c1", "A")] == chats.tool_calls.select(
+        "tool_call_id", "conversation_id"
+    ).collect().rows()
+    assert ("A", "fork") == chats.conversations.filter(pl.col("conversation_id") == "B").select(
+        "parent_conversation_id", "relation"
+    ).collect().row(0)
+
+
+def test_codex_fork_without_its_parent(tmp_path):
+    """
+    Without the parent's file, the tokens it had used before the fork are not the fork's own.
+    """
+    own = [FORK[0], *FORK[7:]]
+    chats = cd.scan(write(tmp_path, b=own)).check()
+
+    assert 15 == chats.messages.collect()["output_tokens"].sum()

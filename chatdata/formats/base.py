@@ -124,6 +124,12 @@ class Reading:
                 else:
                     yield record
 
+    def text(self) -> str:
+        """Give the whole document, which is one record, as text."""
+        self.n_records += 1
+        with self.document.open() as stream:
+            return stream.read().decode("utf-8-sig", "backslashreplace").strip("\0")
+
     def each(self, convert: Callable[[Record], Iterable[Conversation]]) -> Iterator[Conversation]:
         """Convert record by record; one that is not built as the format promises is a reject."""
         for record in self.records():

@@ -9,6 +9,17 @@ from chatdata.formats.media import without_bytes
 from chatdata.formats.records import encode
 from chatdata.formats.rows import Call, Result, Usage
 
+_ERROR_CLASSES = {
+    "too_many_requests": "rate_limit",
+    "invalid_tool_input": "invalid_arguments",
+    "invalid_input": "invalid_arguments",
+    "query_too_long": "invalid_arguments",
+    "url_too_long": "invalid_arguments",
+    "max_uses_exceeded": "limit",
+    "execution_time_exceeded": "timeout",
+    "url_not_accessible": "not_found",
+    "url_not_allowed": "permission",
+}
 CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _CALL_TAKEN = frozenset({"type", "id", "name", "input"})
 _RESULT_TAKEN = frozenset({"type", "tool_use_id", "content", "is_error"})
@@ -52,7 +63,7 @@ def result(block: dict[str, Any]) -> Result:
     content = block.get("content")
     if isinstance(content, dict) and str(content.get("type")).endswith("_tool_result_error"):
         found.status, found.error_source = "error", "explicit"
-        found.error_class = "unknown"
+        found.error_class = _ERROR_CLASSES.get(str(content.get("error_code")), "unknown")
     return found
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chatdata.formats import blocks
 from chatdata.formats.base import SURE, Evidence, Format, Reading
 from chatdata.formats.content import rest, split, text
-from chatdata.formats.rows import Call, Conversation, Message, Result
+from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Result
 from chatdata.formats.times import at
 from chatdata.formats.tree import newest_leaf, path
 
@@ -108,7 +108,7 @@ def _asked(calls: list[Call], result: Result, name: str | None) -> Call | None:
 def _answer(call: Call, result: Result) -> None:
     if call.has_result:
         return
-    call.has_result = True
+    call.has_result, call.result_key = True, SAME_MESSAGE
     call.result, call.status = result.text, result.status
     call.error_source, call.error_class = result.error_source, result.error_class
     call.ended_at = result.ended_at

@@ -2,7 +2,7 @@
 
 Frames come in batches with a few private columns that `identity.py` needs and removes: `_row` (the
 order of reading), `_document`, `_bundle` (the conversation as one reader gave it), `_n_records`,
-and for messages `_global` (its key is unique in the world), `_stamped`, `_twin` and `_aliases`.
+and for messages `_follows` (its parent is the row before it), `_stamped`, `_twin` and `_aliases`.
 Batches that outgrow memory are spooled to temporary Parquet.
 """
 
@@ -18,7 +18,7 @@ import polars as pl
 from chatdata import schema
 from chatdata.formats.pairing import arguments, pair
 from chatdata.formats.records import encode
-from chatdata.formats.rows import KINDS, ROLES, At, Call, Conversation, Message, Usage
+from chatdata.formats.rows import KINDS, ROLES, SAME_MESSAGE, At, Call, Conversation, Message, Usage
 from chatdata.formats.sources import spool
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _PRIVATE = {
 }
 _OF_CONVERSATIONS = {"_hint": pl.Boolean(), "_of_message": pl.String(), "_rank": pl.UInt8()}
 _OF_MESSAGES = {
-    "_global": pl.Boolean(),
+    "_follows": pl.Boolean(),
     "_stamped": pl.Boolean(),
     "_twin": pl.String(),
     "_aliases": pl.List(pl.String()),
@@ -80,6 +80,7 @@ class Builder:
         self._chars = 0
         self._bundle = 0
         self._seen: dict[str, int] = {}
+        self._calls_seen: dict[str, int] = {}
         self._held: list[Batch] = []
         self._frames: dict[str, list[pl.LazyFrame]] = {name: [] for name in _NAMES}
 
@@ -116,6 +117,7 @@ class Builder:
     ) -> None:
         id_ = self._named(conversation, reading)
         self._bundle += 1
+        self._calls_seen.clear()
         place = (document, self._bundle)
         ids = _message_ids(id_, conversation.messages)
         pair(conversation, ids)
@@ -150,6 +152,8 @@ class Builder:
                 if message_id
                 else f"{conversation_id}:call:{position + 1}"
             )
+            nth = self._calls_seen[key] = self._calls_seen.get(key, 0) + 1
+            key = key if nth == 1 else f"{key}~{nth}"
             self._rows["tool_calls"].append(
                 _call_row(call, key, conversation_id, message_id, position, place)
             )
@@ -181,7 +185,9 @@ class Builder:
             )
         if name == "messages":
             frame = frame.with_columns(n_chars=pl.col("content").str.len_chars().cast(pl.UInt32))
-        return frame.select(list(_COLUMNS[name]))
+        missing = [n for n in _COLUMNS[name] if n not in frame.columns]
+        frame = frame.with_columns(pl.lit(None).alias(n) for n in missing)
+        return frame.select(list(_COLUMNS[name])).cast(_COLUMNS[name])  # type: ignore[arg-type]
 
     def _hold(self, batch: Batch) -> None:
         self._held.append(batch)
@@ -194,6 +200,11 @@ class Builder:
             )
             self._frames[name].append(pl.scan_parquet(path))
         self._held = []
+
+
+def columns_of(name: str) -> dict[str, pl.DataType]:
+    """Give the columns of a frame in a batch, private ones included."""
+    return _COLUMNS[name]
 
 
 def _message_ids(conversation_id: str, messages: list[Message]) -> list[str]:
@@ -277,7 +288,7 @@ def _message_row(
         _extra(m.extra),
         *place,
         m.n_records,
-        m.key is not None,
+        m.parent is msgspec.UNSET,
         m.stamped,
         m.twin,
         list(m.aliases),
@@ -306,7 +317,7 @@ def _call_row(  # noqa: PLR0913, PLR0917 - a row of that many independent parts
         object_,
         status,
         call.result,
-        call.result_key if call.result_key or not call.has_result else message_id,
+        message_id if call.result_key == SAME_MESSAGE else call.result_key,
         call.status or ("unknown" if call.has_result else "no_result"),
         call.error_source,
         call.error_class,
@@ -314,7 +325,7 @@ def _call_row(  # noqa: PLR0913, PLR0917 - a row of that many independent parts
         _us(call.ended_at) if timed else None,
         _extra(call.extra),
         *place,
-        0,
+        call.n_records,
     )
 
 

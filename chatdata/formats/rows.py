@@ -31,6 +31,7 @@ ROLES = {
     **dict.fromkeys(("tool", "function", "observation", "tool_response", "ipython"), "tool"),
     **dict.fromkeys(("system", "developer", "info", "error", "warning"), "system"),
 }
+SAME_MESSAGE = ""
 KINDS = {"user": "chat", "assistant": "chat", "tool": "tool_result", "system": "injected"}
 
 
@@ -59,6 +60,8 @@ class Call(Struct, kw_only=True):
         arguments: text as found, or a decoded value; unset or None where the log has none.
         result: set where the format keeps result and call together, else paired by the builder.
         has_result: whether `result` was recorded, even as null.
+        result_key: the message that carries the result, or SAME_MESSAGE; None where none does.
+        n_records: physical records of its own (0 where its message's record holds it).
         status: as the format says; None lets the pairing decide.
     """
 
@@ -75,6 +78,7 @@ class Call(Struct, kw_only=True):
     error_class: str | None = None
     started_at: At | None = None
     ended_at: At | None = None
+    n_records: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -31,6 +31,7 @@ def accounting(
         .when("_own")
         .then(pl.lit("mirrored"))
         .otherwise(pl.lit("replayed by a fork")),
+        n_records="_n_records",
         n_tool_calls=1,
     )
     nothing_left = (

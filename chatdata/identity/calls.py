@@ -19,7 +19,14 @@ def decide(calls: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
         _own=pl.col("_owner") == pl.col("conversation_id"),
     ).unique(["_bundle", "message_id"], keep="first")
     keys = calls.select(
-        "_row", "_document", "_bundle", "message_id", "tool_call_id", "position", "status"
+        "_row",
+        "_document",
+        "_bundle",
+        "_n_records",
+        "message_id",
+        "tool_call_id",
+        "position",
+        "status",
     ).collect()
     derived = pl.col("tool_call_id") == pl.concat_str("message_id", pl.lit(":"), "position")
     return (

@@ -107,7 +107,7 @@ def names(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
 def joined(kept: pl.DataFrame) -> pl.DataFrame:
     """Let the roots of a conversation's later parts follow the last row of the part before."""
     first = pl.col("_bundle").first().over("conversation_id")
-    later = ~pl.col("_global") & (pl.col("_bundle") != first)
+    later = (pl.col("_bundle") != first) & pl.col("_follows").first().over("_bundle")
     if not kept.select(later.any()).item():
         return kept
     begins = pl.col("_bundle") != pl.col("_bundle").shift(1).over("conversation_id")

@@ -32,7 +32,7 @@ _KEYS = (
     "_document",
     "_bundle",
     "_n_records",
-    "_global",
+    "_follows",
     "_stamped",
     "_twin",
     "conversation_id",

@@ -1,0 +1,124 @@
+"""Anthropic Messages API: requests, responses, batches, fine-tuning rows.
+
+A request `{model, system, messages, tools}` (or the `params` of a batch request), a response
+`{type: "message", content, stop_reason, usage}`, a batch result `{custom_id, result: {message}}`,
+or a row `{system, messages}`; `custom_id` joins a batch's requests and results. `system` is no
+message: it stays in the conversation's `extra`. Results of the client's tools come in the
+next user message (role tool if it holds nothing else); those of server and MCP tools in the same
+message.
+
+Gives: models, tokens, calls with results and outcomes (no `is_error` is a success). Does not give:
+times. A `compaction` block stays in `extra`, so that its text is not read twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatdata.formats import blocks
+from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
+from chatdata.formats.content import rest, split, text, tool_names
+from chatdata.formats.rows import Conversation, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.records import Record
+
+_ONLY_HERE = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking"})
+_MESSAGE_TAKEN = frozenset({"role", "content"})
+_RESPONSE_TAKEN = _MESSAGE_TAKEN | {"id", "model", "stop_reason"}
+_REQUEST_TAKEN = frozenset({"messages", "model"})
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    return reading.each(_conversation)
+
+
+def _conversation(record: Record) -> list[Conversation]:
+    source = record.value
+    custom = text(source.get("custom_id"))
+    conversation = Conversation(ordinal=record.number, joins=custom is not None)
+    result = source.get("result")
+    params = source.get("params")
+    if source.get("type") == "message":
+        _add_response(conversation, source)
+    elif isinstance(result, dict) and custom:
+        conversation.extra = {"result": rest(result, frozenset({"message"}))}
+        if isinstance(result.get("message"), dict):
+            _add_response(conversation, result["message"])
+    elif isinstance(params, dict) and custom:
+        _add_request(conversation, params)
+    else:
+        _add_request(conversation, source)
+    conversation.id = conversation.native_id = custom or conversation.native_id
+    if record.lenient:
+        conversation.extra["decode"] = "lenient"
+    return [conversation]
+
+
+def _add_response(conversation: Conversation, source: dict[str, Any]) -> None:
+    message = _message(source, _RESPONSE_TAKEN)
+    message.key = message.native_id = text(source.get("id"))
+    message.model = text(source.get("model"))
+    message.finish_reason = text(source.get("stop_reason"))
+    message.usage = blocks.usage(source.get("usage"))
+    conversation.native_id = message.native_id
+    conversation.messages.append(message)
+
+
+def _add_request(conversation: Conversation, source: dict[str, Any]) -> None:
+    conversation.messages += [_message(item, _MESSAGE_TAKEN) for item in source["messages"]]
+    conversation.model = text(source.get("model"))
+    conversation.native_id = text(source.get("id"))
+    conversation.declared_tools = tool_names(source.get("tools"))
+    conversation.extra = rest(source, _REQUEST_TAKEN)
+
+
+def _message(source: dict[str, Any], taken: frozenset[str]) -> Message:
+    content = split(source.get("content"))
+    calls = [blocks.call(part) for part in content.others if part.get("type") in blocks.CALLS]
+    answers = [part for part in content.others if blocks.is_result(part.get("type"))]
+    extra = rest(source, taken)
+    if content.parts is not None:
+        extra["content"] = content.parts
+    only_answers = bool(answers) and not content.texts and len(answers) == len(content.others)
+    by_client = source["role"] == "user"
+    return Message(
+        role_raw=source["role"],
+        role="tool" if only_answers and by_client else None,
+        content=content.text,
+        reasoning=content.reasoning,
+        calls=calls,
+        results=[blocks.result(part) for part in answers],
+        extra=extra,
+    )
+
+
+def _has_block(messages: Any) -> bool:  # noqa: ANN401 - any JSON value
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") in _ONLY_HERE:
+                return True
+    return False
+
+
+def _sniff(evidence: Evidence) -> float:
+    value = evidence.value
+    if not isinstance(value, dict):
+        return 0.0
+    if value.get("type") == "message" and isinstance(value.get("content"), list):
+        kinds = {part.get("type") for part in value["content"] if isinstance(part, dict)}
+        ours = value.get("role") == "assistant" and not kinds & {"output_text", "refusal"}
+        return SURE if ours and "sessionId" not in value else 0.0
+    if "custom_id" in value and isinstance(value.get("result"), dict):
+        return SURE
+    params = value.get("params") if "custom_id" in value else value
+    if not isinstance(params, dict) or not isinstance(params.get("messages"), list):
+        return 0.0
+    ours = "system" in params or "params" in value or _has_block(params["messages"])
+    return LIKELY if ours else 0.0
+
+
+FORMAT = Format("anthropic-messages", "Anthropic Messages API", _sniff, _parse, __doc__)

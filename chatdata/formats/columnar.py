@@ -1,0 +1,121 @@
+"""Conversations in Parquet columns to frames, without a Python object per row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from chatdata import schema
+from chatdata.formats.frames import Batch, columns_of
+from chatdata.formats.rows import KINDS, ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.base import Reading
+
+_ROWS = 20_000
+_IDS = ("conversation_id", "conversation_hash")
+_TAKEN = {"model", "conversation", "timestamp"}
+_TURN_TAKEN = {"role", "content", "timestamp"}
+
+
+def batches(reading: Reading) -> Iterator[Batch]:
+    """Read rows of `{id, model, conversation: [{role, content}], …}`, some thousand at a time."""
+    source = pl.scan_parquet(reading.document.local())
+    names = source.collect_schema().names()
+    native = next(name for name in _IDS if name in names)
+    nth = (
+        source.select(pl.col(native).cum_count().over(native).alias("_nth"))
+        .collect()
+        .with_row_index("_bundle")
+    )
+    for start in range(0, nth.height, _ROWS):
+        rows = pl.concat(
+            [nth.slice(start, _ROWS), source.slice(start, _ROWS).collect()], how="horizontal"
+        )
+        reading.n_records += rows.height
+        yield _batch(rows, native, reading)
+
+
+def _batch(rows: pl.DataFrame, native: str, reading: Reading) -> Batch:
+    repeated = pl.concat_str(native, pl.lit("~"), "_nth")
+    place = pl.concat_str(pl.lit(f"{reading.name}#"), pl.col("_bundle") + 1)
+    numbered = pl.when(pl.col("_nth") > 1).then(repeated).otherwise(native)
+    rows = rows.with_columns(_id=pl.when(pl.col(native).is_null()).then(place).otherwise(numbered))
+    return Batch(
+        _conversations(rows, native, reading),
+        _messages(rows),
+        pl.DataFrame(schema=columns_of("tool_calls")),
+    )
+
+
+def _conversations(rows: pl.DataFrame, native: str, reading: Reading) -> pl.DataFrame:
+    others = [
+        name for name in rows.columns if name[0] != "_" and name not in _TAKEN and name != native
+    ]
+    last = _moment(rows.schema["timestamp"]) if "timestamp" in rows.columns else pl.lit(None)
+    return rows.select(
+        conversation_id="_id",
+        source=pl.lit(reading.source),
+        origin=pl.lit(reading.origin),
+        native_id=native,
+        model="model" if "model" in rows.columns else pl.lit(None),
+        updated_at=last,
+        extra=_json(others),
+        _bundle=pl.col("_bundle") + 1,
+        _n_records=pl.lit(1),
+        _hint=pl.lit(value=False),
+    )
+
+
+def _messages(rows: pl.DataFrame) -> pl.DataFrame:
+    turns = (
+        rows.select("_id", "_bundle", "conversation")
+        .explode("conversation", empty_as_null=False)
+        .drop_nulls("conversation")
+        .with_columns(_nth=pl.int_range(1, pl.len() + 1).over("_bundle"))
+        .unnest("conversation")
+    )
+    role = pl.col("role").str.to_lowercase().replace_strict(ROLES, default=None)
+    moment = _moment(turns.schema["timestamp"]) if "timestamp" in turns.columns else pl.lit(None)
+    others = [name for name in turns.columns if name[0] != "_" and name not in _TURN_TAKEN]
+    turns = turns.with_columns(_role=role.fill_null("system"), _at=moment)
+    id_ = pl.concat_str("_id", pl.lit(":"), "_nth")
+    return turns.select(
+        message_id=id_,
+        conversation_id="_id",
+        parent_message_id=pl.when(pl.col("_nth") > 1).then(id_.shift(1)),
+        is_main_path=pl.lit(value=True),
+        role="_role",
+        role_raw="role",
+        kind=pl.when(role.is_null())
+        .then(pl.lit("event"))
+        .otherwise(pl.col("_role").replace_strict(KINDS)),
+        content="content",
+        generation_id=pl.when(pl.col("_role") == "assistant").then(id_),
+        created_at="_at",
+        created_at_precision=pl.when(pl.col("_at").is_not_null()).then(pl.lit("s")),
+        extra=_json(others),
+        _bundle=pl.col("_bundle") + 1,
+        _n_records=pl.lit(0),
+        _follows=pl.lit(value=True),
+        _stamped=pl.lit(value=False),
+    )
+
+
+def _moment(dtype: pl.DataType) -> pl.Expr:
+    column = pl.col("timestamp")
+    if isinstance(dtype, pl.Datetime):
+        utc = column.dt.convert_time_zone("UTC") if dtype.time_zone else column
+        return utc.dt.replace_time_zone(None).cast(schema.TIME)
+    return (
+        column.cast(pl.String)
+        .str.to_datetime(time_unit="us", strict=False, time_zone="UTC")
+        .dt.replace_time_zone(None)
+    )
+
+
+def _json(names: list[str]) -> pl.Expr:
+    return pl.struct(names).struct.json_encode() if names else pl.lit(None, pl.String)

@@ -1,0 +1,89 @@
+"""LMSYS-Chat-1M: Parquet or JSONL rows `{conversation_id, model, conversation, turn, …}`.
+
+One row is one conversation; `conversation` is a list of `{role, content}`. Parquet is read by
+columns, in batches, never row by row. Language, moderation and the rest go to the conversation's
+`extra`. Ids may repeat: the later rows become `~2`, `~3`.
+
+Gives: models. Does not give: times, users, calls, tokens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
+from chatdata.formats.content import rest, text
+from chatdata.formats.rows import Conversation, Message
+from chatdata.formats.times import at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.frames import Batch
+    from chatdata.formats.records import Record
+
+_IDS = ("conversation_id", "conversation_hash")
+_TAKEN = frozenset({"model", "conversation", "timestamp"})
+_TURN_TAKEN = frozenset({"role", "content", "timestamp"})
+
+
+def parse(reading: Reading) -> Iterator[Conversation | Batch]:
+    """Read a Parquet file by columns, anything else record by record."""
+    if reading.document.kind() == "parquet":
+        from chatdata.formats.columnar import batches
+
+        return batches(reading)
+    return reading.each(_conversation)
+
+
+def _conversation(record: Record) -> list[Conversation]:
+    row = record.value
+    key = next((key for key in _IDS if isinstance(row.get(key), str)), None)
+    extra = rest(row, _TAKEN | {key or ""})
+    if record.lenient:
+        extra["decode"] = "lenient"
+    return [
+        Conversation(
+            ordinal=record.number,
+            id=row[key] if key else None,
+            native_id=row[key] if key else None,
+            model=text(row.get("model")),
+            updated_at=at(row.get("timestamp")),
+            messages=[_message(turn) for turn in row["conversation"]],
+            extra=extra,
+        )
+    ]
+
+
+def _message(turn: dict[str, Any]) -> Message:
+    role, content = turn["role"], turn.get("content")
+    if not isinstance(role, str) or not isinstance(content, str | None):
+        raise TypeError("a turn without a role or with content that is no text")
+    return Message(
+        role_raw=role,
+        content=content,
+        at=at(turn.get("timestamp")),
+        extra=rest(turn, _TURN_TAKEN),
+    )
+
+
+def rows_fit(evidence: Evidence) -> bool:
+    """Whether evidence shows rows of this family: an id and a list of turns."""
+    if evidence.kind == "columns":
+        return "conversation" in evidence.names and bool(evidence.names & set(_IDS))
+    value = evidence.value
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("conversation"), list)
+        and any(key in value for key in _IDS)
+    )
+
+
+def _sniff(evidence: Evidence) -> float:
+    if not rows_fit(evidence):
+        return 0.0
+    names = evidence.names if evidence.kind == "columns" else set(evidence.value)
+    return SURE if "openai_moderation" in names or "turn" in names else LIKELY
+
+
+FORMAT = Format("lmsys-chat", "LMSYS-Chat-1M", _sniff, parse, __doc__)

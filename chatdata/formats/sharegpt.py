@@ -1,0 +1,153 @@
+"""ShareGPT and its family: rows `{id?, conversations: [{from, value}], system?, tools?}`.
+
+One row is one conversation. A `function_call` turn holds JSON text, one call or a list; the next
+`observation` is its result, by order. In Hermes rows, calls stand in `<tool_call>` tags and answers
+in `<tool_response>` tags: the text is kept whole and the calls are read. Glaive rows
+`{system, chat}` hold a whole conversation as text, with `<functioncall>` and `FUNCTION RESPONSE`.
+
+Gives: calls with results, declared tools. Does not give: times, models, tokens, outcomes. Ids
+repeat in published sets: the later rows become `~2`, `~3`. An observation that answers nothing is a
+row of its own; JSON inside the tags that is not JSON leaves a call whose arguments are `invalid`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
+from chatdata.formats.content import rest, text, tool_names
+from chatdata.formats.rows import Call, Conversation, Message, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.records import Record
+
+_LISTS = ("conversations", "conversation", "messages", "items")
+_TAKEN = frozenset({"id", *_LISTS})
+_CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
+_RESPONSE = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>", re.DOTALL)
+_GLAIVE_TURN = re.compile(r"\s*^(USER|ASSISTANT|FUNCTION RESPONSE):\s?", re.MULTILINE)
+_GLAIVE_CALL = re.compile(r"<functioncall>\s*(.*?)\s*(?:<\|endoftext\|>|$)", re.DOTALL)
+_GLAIVE_PARTS = re.compile(
+    r'"name":\s*"([^"]*)"(?:\s*,\s*"arguments":\s*\'?(.*?)\'?\s*\}\s*$)?', re.DOTALL
+)
+_ROLES = {"function_call": "assistant", "USER": "user", "ASSISTANT": "assistant"}
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    return reading.each(_conversation)
+
+
+def _conversation(record: Record) -> list[Conversation]:
+    row = record.value
+    native = row.get("id")
+    conversation = Conversation(
+        ordinal=record.number,
+        id=None if native is None else str(native),
+        native_id=None if native is None else str(native),
+        extra=rest(row, _TAKEN),
+    )
+    if isinstance(row.get("chat"), str):
+        conversation.messages = _glaive(row["chat"])
+        del conversation.extra["chat"]
+    else:
+        turns = next(row[key] for key in _LISTS if key in row)
+        conversation.messages = [_turn(turn) for turn in turns]
+    tools = row.get("tools")
+    conversation.declared_tools = tool_names(_decoded(tools) if isinstance(tools, str) else tools)
+    if record.lenient:
+        conversation.extra["decode"] = "lenient"
+    return [conversation]
+
+
+def _turn(turn: dict[str, Any]) -> Message:
+    role = turn["from"] if "from" in turn else turn["role"]
+    value = turn["value"] if "value" in turn else turn.get("content")
+    if not isinstance(role, str) or not isinstance(value, str | None):
+        raise TypeError("a turn without a speaker or with content that is no text")
+    message = Message(
+        role_raw=role, role=_ROLES.get(role), content=value, extra=rest(turn, _TURN_TAKEN)
+    )
+    if role == "function_call":
+        message.calls = _calls(value or "")
+        message.content = None
+        message.extra["value"] = value
+    elif message.role is None and value is not None:
+        _read_tags(message, value)
+    return message
+
+
+_TURN_TAKEN = frozenset({"from", "value", "role", "content"})
+
+
+def _read_tags(message: Message, value: str) -> None:
+    if message.role_raw in {"gpt", "assistant", "chatgpt"}:
+        message.calls = [call for found in _CALL.findall(value) for call in _calls(found)]
+    elif message.role_raw in {"observation", "tool", "tool_response", "function"}:
+        answers = _RESPONSE.findall(value) or [value]
+        message.results = [Result(text=answer) for answer in answers]
+
+
+def _calls(value: str) -> list[Call]:
+    """Read the calls of JSON text; text that is none stays whole, as invalid arguments."""
+    decoded = _decoded(value)
+    listed = decoded if isinstance(decoded, list) else [decoded]
+    if not listed or not all(isinstance(item, dict) for item in listed):
+        return [Call(arguments=value)]
+    return [
+        Call(
+            name=text(item.get("name")),
+            arguments=item.get("arguments", item.get("parameters", msgspec.UNSET)),
+            extra=rest(item, frozenset({"name", "arguments", "parameters"})),
+        )
+        for item in listed
+    ]
+
+
+def _glaive(chat: str) -> list[Message]:
+    pieces = _GLAIVE_TURN.split(chat)
+    return [
+        _glaive_turn(speaker, said.replace("<|endoftext|>", "").strip(), said)
+        for speaker, said in zip(pieces[1::2], pieces[2::2], strict=True)
+    ]
+
+
+def _glaive_turn(speaker: str, said: str, whole: str) -> Message:
+    if speaker == "FUNCTION RESPONSE":
+        return Message(role_raw=speaker, role="tool", content=said, results=[Result(text=said)])
+    message = Message(role_raw=speaker, role=_ROLES[speaker], content=said)
+    for found in _GLAIVE_CALL.findall(whole):
+        parts = _GLAIVE_PARTS.search(found)
+        call = Call(arguments=found)
+        if parts:
+            call = Call(name=parts.group(1), arguments=parts.group(2) or msgspec.UNSET)
+        message.calls.append(call)
+    return message
+
+
+def _decoded(value: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+
+
+def _sniff(evidence: Evidence) -> float:
+    value = evidence.value
+    if evidence.kind == "prefix":
+        keys = ('"conversations"', '"from"', '"value"')
+        return LIKELY if all(key in evidence.text for key in keys) else 0.0
+    if not isinstance(value, dict):
+        return 0.0
+    if isinstance(value.get("chat"), str) and "USER:" in value["chat"]:
+        return LIKELY
+    turns = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), None)
+    first = turns[0] if turns else None
+    return SURE if isinstance(first, dict) and {"from", "value"} <= first.keys() else 0.0
+
+
+FORMAT = Format("sharegpt", "ShareGPT, Hermes and glaive rows", _sniff, _parse, __doc__)
