@@ -7,10 +7,9 @@ engine was asked for; methods never change which.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Generic, Literal, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import polars as pl
-from narwhals.typing import IntoLazyFrameT as Frame
 
 from chatdata import schema
 from chatdata.errors import SchemaError
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import duckdb
+    from narwhals.typing import IntoLazyFrame
+
+# A frame of any engine; narwhals itself loads only where an analysis is asked for.
+Frame = TypeVar("Frame", bound="IntoLazyFrame")
 
 
 @dataclass(frozen=True)
@@ -186,8 +189,11 @@ def from_rows(
     return from_frames(frames, findings)
 
 
-def _polars(frame: Any) -> Any:  # noqa: ANN401 - a frame of any engine in, a LazyFrame out
-    return frame if isinstance(frame, pl.LazyFrame) else frame.pl().lazy()
+def _polars(frame: Any) -> pl.LazyFrame:  # noqa: ANN401 - a frame of any engine
+    if isinstance(frame, pl.LazyFrame):
+        return frame
+    table: pl.DataFrame = frame.pl()
+    return table.lazy()
 
 
 def _collect(frames: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
