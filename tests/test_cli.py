@@ -9,6 +9,7 @@ import sys
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import chatdata as cd
 from chatdata.cli import main
@@ -121,7 +122,7 @@ def test_scan_tells_people_the_same(run):
     assert f"{found['calls_by_tool']['add_task']:,} add_task" in out
     assert f"{rows['all']:,} message rows = {rows['counted']:,} counted + " in out
     assert rows["all"] == sum(rows.values()) - rows["all"]
-    assert rows["all"] - rows["event"] == found["messages"]
+    assert rows["all"] - rows["events"] == found["messages"]
 
 
 def test_scan_of_nothing(run):
@@ -325,7 +326,8 @@ def test_tables_say_what_they_leave_out(run):
     ("column", "expected"),
     [
         pytest.param(pl.Series("n", [1234567]), "1,234,567", id="whole"),
-        pytest.param(pl.Series("seconds", [1234.56]), "1,234.6", id="fraction"),
+        pytest.param(pl.Series("seconds", [12.345]), "12.3", id="fraction"),
+        pytest.param(pl.Series("seconds", [1234.56]), "1,235", id="large fraction"),
         pytest.param(pl.Series("error_rate", [0.0312]), "3.1%", id="rate"),
         pytest.param(pl.Series("share", [1.0]), "100.0%", id="share"),
         pytest.param(pl.Series("x", [None], dtype=pl.String), "-", id="null text"),
@@ -372,6 +374,84 @@ def test_export_keeps_types(run, tmp_path):
     expected = cd.sample().messages.collect()
 
     assert expected.equals(pl.read_parquet(tmp_path / "messages.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "analysis"), [("tools", "tool_usage"), ("lengths", "length_distribution")]
+)
+def test_analyses_are_printed_whole(run, verb, analysis):
+    """
+    Programs get every column and row of the analysis behind a verb.
+    """
+    expected = getattr(cd.analysis, analysis)(cd.sample())
+    code, out, _ = run(verb, "sample", "--output", "csv")
+
+    assert 0 == code
+    assert_frame_equal(expected, pl.read_csv(io.StringIO(out), schema=expected.schema))
+
+
+def test_tools_for_people(run):
+    """
+    A rate comes with its interval, and where there is none the table says why.
+    """
+    usage = {row["name"]: row for row in cd.analysis.tool_usage(cd.sample()).to_dicts()}
+    _, out, _ = run("tools", "sample")
+    shown = {line.split()[0]: line for line in out.splitlines() if "_" in line}
+    few = run("tools", "sample?conversations=3")[1]
+
+    for name, row in usage.items():
+        rate, low, high = (f"{row[f'error_rate{end}'] * 100:.1f}" for end in ("", "_low", "_high"))
+
+        assert f" {row['n_tool_calls']} " in shown[name]
+        assert f"{rate}% ({low}-{high})" in shown[name]
+    assert "fewer than 20" in few
+
+
+def test_tools_say_that_no_outcome_is_recorded(run, tmp_path):
+    """
+    A log without outcomes gets one sentence instead of empty columns.
+    """
+    path = tmp_path / "log.json"
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    path.write_text(
+        json.dumps(
+            {
+                "messages": [
+                    {"role": "user", "content": "hello"},
+                    {"role": "assistant", "content": None, "tool_calls": [call]},
+                    {"role": "tool", "tool_call_id": "c1", "content": "a wall"},
+                ]
+            }
+        )
+    )
+    _, out, _ = run("tools", path)
+
+    assert "no error rates: no outcomes recorded" in out
+    assert "errors" not in out.splitlines()[2]
+
+
+def test_lengths_for_people(run):
+    """
+    The table says which message rows it is about.
+    """
+    _, out, _ = run("lengths", "sample")
+    rows = dict(cd.analysis.message_reconciliation(cd.sample()).rows())
+
+    assert f"{rows['all']:,} message rows = {rows['counted']:,} counted" in out
+    assert f"{rows['off_path']} off-path" in out
+    assert "turns_role_switch" in out
+
+
+@pytest.mark.parametrize("verb", ["scan", "tools", "lengths", "audit"])
+def test_tables_fit_a_narrow_terminal(run, monkeypatch, verb):
+    """
+    At 80 columns nothing is left out and no line is longer.
+    """
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run(verb, "sample")
+
+    assert "more columns" not in out
+    assert [] == [line for line in out.splitlines()[:-1] if len(line) > 80]
 
 
 def test_audit_sets_naive_beside_certified(run):

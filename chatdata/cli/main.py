@@ -18,6 +18,8 @@ from chatdata.errors import ChatdataError, MigrationError
 _HOMES = {
     "scan": "chatdata.cli.scan",
     "show": "chatdata.cli.show",
+    "tools": "chatdata.cli.tables",
+    "lengths": "chatdata.cli.tables",
     "audit": "chatdata.cli.tables",
     "sql": "chatdata.cli.tables",
     "formats": "chatdata.cli.tables",

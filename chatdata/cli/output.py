@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 100
 _NULL = "-"
 _READABLE = 20  # characters a column of text needs
+_LARGE = 100  # from here on fractions do not matter to people
 _MOST_CHARS = 160  # of a text in a table
 # What a terminal would obey instead of showing it. Line breaks and tabs are shown as they are.
 _CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
@@ -65,7 +66,13 @@ def table(frame: pl.DataFrame, *, title: str, most_rows: int = _MOST_ROWS) -> No
     console = Console()
     head = frame.head(most_rows)
     cells = _fitting({column.name: _cells(column) for column in head}, console.width)
-    shown = Table(title=title, title_style="bold", title_justify="left", box=SIMPLE_HEAD)
+    shown = Table(
+        title=title,
+        title_style="bold",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     for name in cells:
         numeric = frame.schema[name].is_numeric()
         shown.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
@@ -81,9 +88,10 @@ def table(frame: pl.DataFrame, *, title: str, most_rows: int = _MOST_ROWS) -> No
 
 def _fitting(cells: dict[str, list[str]], width: int) -> dict[str, list[str]]:
     """Take columns from the left for as long as each can be read; the first is always there."""
+    width -= 2
     taken: dict[str, list[str]] = {}
     for name, texts in cells.items():
-        width -= 3 + min(_READABLE, max(len(text) for text in [name, *texts]))
+        width -= 2 + min(_READABLE, max(len(text) for text in [name, *texts]))
         if width < 0 and taken:
             break
         taken[name] = texts
@@ -132,7 +140,7 @@ def _writer(column: pl.Series) -> Callable[[Any], str]:
     if dtype.is_float() and ("rate" in name or "share" in name):
         return lambda value: f"{value:.1%}"
     if dtype.is_float():
-        return lambda value: f"{value:,.1f}"
+        return lambda value: f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.1f}"
     if dtype.is_integer():
         return lambda value: f"{value:,}"
     return str

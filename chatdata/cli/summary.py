@@ -6,20 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from chatdata.analysis import message_reconciliation
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from chatdata.chats import Chats
 
 _TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
-_COUNTED = pl.col("is_main_path") & pl.col("kind").is_in(["chat", "tool_result"])
-_UNCOUNTED = {
-    **{
-        kind: pl.col("is_main_path") & (pl.col("kind") == kind)
-        for kind in ("injected", "summary", "command", "event")
-    },
-    "off_path": ~pl.col("is_main_path"),
-}
 
 
 def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
@@ -62,7 +56,7 @@ def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
         "users": talk["users"],
         "messages": said["messages"],
         "messages_by_role": dict(roles.rows()),
-        "rows": reconciliation(chats),
+        "rows": dict(message_reconciliation(chats).rows()),
         **of_calls.row(0, named=True),
         "calls_by_tool": dict(tools.rows()),
         "calls_by_status": dict(statuses.rows()),
@@ -73,22 +67,13 @@ def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
     }
 
 
-def reconciliation(chats: Chats[pl.LazyFrame]) -> dict[str, int]:
-    """Part all message rows into those that lengths count, and those they leave out, by why."""
-    parts = {"all": pl.lit(value=True), "counted": _COUNTED, **_UNCOUNTED}
-    counted: dict[str, int] = (
-        chats.messages.select(
-            **{name: which.sum() if name != "all" else pl.len() for name, which in parts.items()}
-        )
-        .collect()
-        .row(0, named=True)
-    )
-    return counted
-
-
 def reconciled(rows: dict[str, int]) -> str:
-    """Say the same in a sentence."""
-    left_out = [f"{rows[name]:,} {name.replace('_', '-')}" for name in _UNCOUNTED if rows[name]]
+    """Say which message rows lengths count, and why they leave out the others."""
+    left_out = [
+        f"{n:,} {part.replace('_', '-')}"
+        for part, n in rows.items()
+        if n and part not in ("all", "counted")
+    ]
     parts = " + ".join([f"{rows['counted']:,} counted", *left_out])
     return f"{rows['all']:,} message rows = {parts}"
 

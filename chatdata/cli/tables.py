@@ -19,6 +19,77 @@ if TYPE_CHECKING:
 @click.command()
 @reads
 @output_option
+def tools(chats: Chats[pl.LazyFrame], output: str) -> None:
+    """Count the calls of each tool, and how they ended."""
+    from chatdata import analysis
+
+    with working("Counting"):
+        usage = analysis.tool_usage(chats)
+    show_tools(usage, output)
+
+
+@click.command()
+@reads
+@output_option
+def lengths(chats: Chats[pl.LazyFrame], output: str) -> None:
+    """Say how long conversations are, by every definition of length."""
+    from chatdata import analysis
+
+    with working("Measuring"):
+        distribution = analysis.length_distribution(chats)
+        rows = analysis.message_reconciliation(chats)
+    show_lengths(distribution, output)
+    if output == "table":
+        from chatdata.cli.summary import reconciled
+
+        click.echo(reconciled(dict(rows.rows())))
+
+
+def show_tools(usage: pl.DataFrame, output: str) -> None:
+    """Print `analysis.tool_usage`; rates for people come with their interval, or why not."""
+    import polars as pl
+
+    low, high = (_percent(f"error_rate_{end}") for end in ("low", "high"))
+    rate = pl.format("{}% ({}-{})", _percent("error_rate"), low, high)
+    why = pl.col("reason").str.replace(" known outcomes", "", literal=True)
+    columns = {
+        "tool": pl.col("name"),
+        "calls": pl.col("n_tool_calls"),
+        "share": pl.col("share"),
+        "conv.": pl.col("n_conversations"),
+        "users": pl.col("n_users"),
+    }
+    has_rates = usage["n_known"].sum() > 0
+    if has_rates:
+        columns["known"] = pl.col("n_known")
+        columns["errors"] = pl.col("n_errors")
+        columns["error rate (95 %)"] = pl.coalesce(rate, why)
+    emit(usage, output, title="Tools", shown=usage.select(**columns))
+    if output == "table" and not has_rates and usage.height:
+        click.echo(f"no error rates: {', '.join(usage['reason'].unique().sort())}")
+
+
+def show_lengths(distribution: pl.DataFrame, output: str) -> None:
+    """Print `analysis.length_distribution`; people get the quantiles that fit a terminal."""
+    import polars as pl
+
+    shown = distribution.select(
+        pl.col("metric").alias("length"),
+        pl.col("n_conversations").alias("conv."),
+        *("mean", "p10", "p50", "p90", "p99", "max"),
+    )
+    emit(distribution, output, title="Lengths of conversations", shown=shown)
+
+
+def _percent(name: str) -> pl.Expr:
+    import polars as pl
+
+    return (pl.col(name) * 100).round(1).cast(pl.String)
+
+
+@click.command()
+@reads
+@output_option
 def audit(chats: Chats[pl.LazyFrame], output: str) -> None:
     """Set naive and certified counts side by side, cause by cause."""
     with working("Counting"):
