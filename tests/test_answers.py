@@ -34,13 +34,12 @@ LENGTHS = """
         FROM spoken
     )
     SELECT r, count(*) FILTER (speaker <> 'system'), count(*) FILTER (speaker = 'user'),
-        sum(n_calls)::BIGINT, 
+        sum(n_calls)::BIGINT,
         coalesce(sum(n_chars) FILTER (speaker <> 'system'), 0)::BIGINT
     FROM told GROUP BY r ORDER BY r
 """
 NAMES = ("find_order", "cancel_order", "think", "naïve_tool")
-WORDS = ("please", "find", "my", "order", "and", "cancel", "it", "注文", "🙂", '"now"', "or
-later")
+WORDS = ("please", "find", "my", "order", "cancel", "it", "注文", "🙂", '"now"', "or\nlater")
 
 
 @pytest.fixture
