@@ -8,7 +8,6 @@ Batches that outgrow memory are spooled to temporary Parquet.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from chatdata import schema
 from chatdata.formats.pairing import arguments, pair
 from chatdata.formats.records import encode
 from chatdata.formats.rows import KINDS, ROLES, SAME_MESSAGE, At, Call, Conversation, Message, Usage
-from chatdata.formats.sources import spool
+from chatdata.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +52,7 @@ _DERIVED = {"n_chars", "_row"}
 _LARGEST = 2**63
 _BATCH_ROWS = 20_000
 _BATCH_CHARS = 16 << 20
-_HELD_BYTES = 192 << 20
+_HELD_BYTES = 128 << 20
 _NO_USAGE = Usage()
 
 
@@ -64,11 +63,6 @@ class Batch:
     conversations: pl.DataFrame
     messages: pl.DataFrame
     tool_calls: pl.DataFrame
-
-    @property
-    def n_bytes(self) -> int:
-        """How much memory it takes."""
-        return sum(int(getattr(self, name).estimated_size()) for name in _NAMES)
 
 
 class Builder:
@@ -81,8 +75,7 @@ class Builder:
         self._bundle = 0
         self._seen: dict[str, int] = {}
         self._calls_seen: dict[str, int] = {}
-        self._held: list[Batch] = []
-        self._frames: dict[str, list[pl.LazyFrame]] = {name: [] for name in _NAMES}
+        self._spools = {name: Spool(limit=_HELD_BYTES) for name in _NAMES}
 
     def add(self, item: Conversation | Batch, reading: Reading, document: int) -> None:
         """Take one conversation, or a ready batch of a columnar reader."""
@@ -101,15 +94,9 @@ class Builder:
     def frames(self) -> dict[str, pl.LazyFrame]:
         """Give everything that was added, in the order of reading."""
         self._flush()
-        for batch in self._held:
-            for name in _NAMES:
-                self._frames[name].append(getattr(batch, name).lazy())
-        self._held = []
         return {
-            name: pl.concat(frames, how="vertical")
-            if frames
-            else pl.LazyFrame(schema=_COLUMNS[name])
-            for name, frames in self._frames.items()
+            name: spool.frame() if len(spool) else pl.LazyFrame(schema=_COLUMNS[name])
+            for name, spool in self._spools.items()
         }
 
     def _add_conversation(
@@ -190,16 +177,8 @@ class Builder:
         return frame.select(list(_COLUMNS[name])).cast(_COLUMNS[name])  # type: ignore[arg-type]
 
     def _hold(self, batch: Batch) -> None:
-        self._held.append(batch)
-        if sum(held.n_bytes for held in self._held) < _HELD_BYTES:
-            return
-        for name in _NAMES:
-            path = spool() / f"{name}-{uuid.uuid4().hex}.parquet"
-            pl.concat([getattr(held, name) for held in self._held]).write_parquet(
-                path, compression="lz4", statistics=False
-            )
-            self._frames[name].append(pl.scan_parquet(path))
-        self._held = []
+        for name, spool in self._spools.items():
+            spool.add(getattr(batch, name))
 
 
 def columns_of(name: str) -> dict[str, pl.DataType]:

@@ -79,8 +79,10 @@ class Document:
             stored = stack.enter_context(_buffered(self.start(stack)))
             if self.name.endswith(self.file.name) and _codec(stored) is None:
                 return self.file
+        from chatdata.spool import folder
+
         with self.open() as stream:
-            handle, path = tempfile.mkstemp(dir=spool())
+            handle, path = tempfile.mkstemp(dir=folder())
             with os.fdopen(handle, "wb") as copy:
                 shutil.copyfileobj(stream, copy)
         return Path(path)
@@ -134,20 +136,6 @@ def members(document: Document) -> Iterator[Document]:
                 file=document.file,
                 start=_member_opener(document, info),
             )
-
-
-def spool() -> Path:
-    """Give this process's folder for what outgrows memory; it is removed at exit."""
-    global _spool  # noqa: PLW0603 - one folder a process, made when first needed
-    if _spool is None:
-        import atexit
-
-        _spool = Path(tempfile.mkdtemp(prefix="chatdata-"))
-        atexit.register(shutil.rmtree, _spool, ignore_errors=True)
-    return _spool
-
-
-_spool: Path | None = None
 
 
 def _walk(folder: Path) -> Iterator[Path]:
