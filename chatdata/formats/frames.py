@@ -51,8 +51,8 @@ _COLUMNS: dict[str, dict[str, pl.DataType]] = {
 _DERIVED = {"n_chars", "_row"}
 _LARGEST = 2**63
 _BATCH_ROWS = 20_000
-_BATCH_CHARS = 16 << 20
-_HELD_BYTES = 128 << 20
+_BATCH_CHARS = 8 << 20
+_HELD_BYTES = 48 << 20
 _NO_USAGE = Usage()
 
 

@@ -6,6 +6,7 @@ What a source is, is decided by its content, file by file; every decision is a f
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +17,7 @@ from chatdata.chats import Chats, Finding, from_frames
 from chatdata.errors import LayoutError, SourceError, UnknownFormatError
 from chatdata.formats.base import Detection, Reading, named, sniff
 from chatdata.formats.frames import Builder
+from chatdata.formats.lake import is_lake, open_lake
 from chatdata.formats.sources import Document, documents, members
 from chatdata.identity import resolve, sum_or_null
 from chatdata.load.combine import prefixed, stacked
@@ -24,7 +26,6 @@ from chatdata.load.scope import Scope, scoped
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from pathlib import Path
 
 _DATABASES = ("sqlite", "postgresql", "postgres")
 
@@ -84,6 +85,8 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
             f"no reader for {scheme}:// URLs; use a path, sqlite:/// or postgresql://",
             source=f"{scheme}://…",
         )
+    if is_lake(Path(where).expanduser()):
+        return scoped(open_lake(Path(where).expanduser()), scope)
     listed = documents(where)
     if len(listed) == 1 and format is None and _is_database(listed[0]):
         return _database(str(listed[0].local()), scope)
