@@ -11,10 +11,10 @@ from chatdata import schema
 from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import report, tables
 from chatdata.database.calls import find_source, read_calls
-from chatdata.database.messages import Context, marks, ordered, read_chunk, unique_ids
+from chatdata.database.messages import Context, marks, ordered, read_chunk
 from chatdata.database.scope import Scope, within
 from chatdata.database.settle import settled
-from chatdata.database.values import joined
+from chatdata.database.values import joined, key, unique
 from chatdata.spool import Spool
 
 if TYPE_CHECKING:
@@ -70,16 +70,18 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     if source.conversations is not None:
         listed = tables.conversations(source.conversations, scope.time_zone)
     keys = pl.concat(found.keys).with_row_index("_row")
-    if not all(_has_unique_ids(raw) for raw in source.messages):
-        keys = unique_ids(keys)
+    if not all(raw.has_unique_ids for raw in source.messages):
+        keys = keys.with_columns(unique(keys["message_id"]))
     by_sequence = all("sequence" in raw.binding.columns for raw in source.messages)
     order = ordered(keys, by_sequence=by_sequence)
     keys = keys.with_columns(order["message_id"])
-    marked = None if listed is None else marks(keys, listed.select("conversation_id", "user_id"))
+    marked = marks(keys, _owners(listed, keys, source))
     stored = _linked(pl.concat(found.calls), keys) if found.calls else None
     table = _of_table(source, keys, scope)
-    mirror = None if stored is None else table
-    calls = table if stored is None else stored
+    has_calls = stored is not None and stored["outcome"].eq("call").any()
+    mirror = table if has_calls else None
+    tried = [part for part in (stored, None if has_calls else table) if part is not None]
+    calls = pl.concat(tried, how="diagonal") if tried else None
     conversations = _conversations(listed, keys, source, scope)
     frames: dict[str, pl.DataFrame | pl.LazyFrame] = {
         "conversations": conversations,
@@ -122,7 +124,7 @@ def _add(found: _Messages, frame: pl.DataFrame, calls: pl.DataFrame | None) -> N
     found.counts.append(report.of_messages(frame))
     answers = frame.select(
         "conversation_id",
-        "content",
+        content="_answer",
         native_id="_tool_call_id",
         _row=pl.int_range(n_before, n_before + pl.len(), dtype=pl.UInt32),
     )
@@ -146,12 +148,7 @@ def _in_window(
     return frame.filter(inside), calls
 
 
-def _has_unique_ids(raw: Raw) -> bool:
-    key = raw.binding.columns.get("id")
-    return key is None or raw.binding.table.primary_key == (key.name,)
-
-
-def _in_order(parts: Spool, order: pl.DataFrame, marked: pl.DataFrame | None) -> pl.LazyFrame:
+def _in_order(parts: Spool, order: pl.DataFrame, marked: pl.DataFrame) -> pl.LazyFrame:
     """Complete the messages with what depends on all of them."""
     whole, start = Spool(), 0
     for part in parts:
@@ -161,7 +158,7 @@ def _in_order(parts: Spool, order: pl.DataFrame, marked: pl.DataFrame | None) ->
             is_main_path=pl.lit(value=True),
             generation_id=pl.lit(None, pl.String),
         )
-        if marked is not None and marked.height:
+        if marked.height:
             row = pl.int_range(start, start + part.height, dtype=pl.UInt32, eager=True)
             mark = (
                 row.alias("_row")
@@ -250,12 +247,25 @@ def _conversations(
             whole = whole.filter(has_messages | within(scope, pl.col("created_at")))
         if scope.user_id is not None and "user_id" not in has:
             whole = whole.filter(pl.col("conversation_id").is_in(told["conversation_id"].implode()))
+        elif scope.user_id is not None:
+            whole = whole.filter(pl.col("user_id").is_in(key(pl.Series([scope.user_id])).implode()))
     absent = dict.fromkeys(
         ("parent_conversation_id", "relation", "parent_tool_call_id", "declared_tools")
     )
     return whole.with_columns(source=pl.lit("app-db"), origin=pl.lit(source.name), **absent).select(
         pl.col(name).cast(kind) for name, kind in schema.CONVERSATIONS.schema.items()
     )
+
+
+def _owners(listed: pl.DataFrame | None, keys: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Give the user of each conversation that there is, as `_conversations` has it."""
+    raw = source.conversations
+    if listed is not None and raw is not None and "user_id" in raw.binding.columns:
+        return listed.select("conversation_id", "user_id")
+    told = _told_by_messages(keys).select("conversation_id", user_id="_user")
+    if listed is None:
+        return told
+    return listed.select("conversation_id").join(told, on="conversation_id", how="left")
 
 
 def _told_by_messages(keys: pl.DataFrame) -> pl.DataFrame:

@@ -15,10 +15,9 @@ import pyarrow as pa
 from chatdata.tool_calls import NOTHING, OUTPUT, extract_tool_calls, extract_tool_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from chatdata.database.extract import Raw
-    from chatdata.database.layout import CallColumn
 
 
 @dataclass(frozen=True)
@@ -41,38 +40,47 @@ class CallSource:
 
 
 def find_source(raw: Raw) -> CallSource | None:
-    """Take the first place of a message table that holds calls, or something malformed."""
+    """Take the first place of a message table that holds calls.
+
+    Where none does, the first column of calls that holds something malformed is the place, so that
+    it is not passed over in silence.
+    """
+    malformed = None
+    for source in _places(raw):
+        outcomes = _outcomes(raw, source)
+        if "call" in outcomes:
+            return source
+        if "malformed" in outcomes and source.text and not source.inside:
+            malformed = malformed or source
+    return malformed
+
+
+def _places(raw: Raw) -> Iterator[CallSource]:
+    """Give the places where calls may be, in the order of the rules."""
     companion = raw.named(raw.binding.companion)
     for candidate in raw.binding.call_columns:
-        source = _text_source(raw, candidate, companion)
-        if source is not None and _has_calls(raw, source):
-            return source
+        text = raw.named(candidate.column)
+        if text is not None:
+            yield CallSource(text, candidate.inside, None if candidate.inside else companion)
     flat = {
         part: name
         for part, column in raw.binding.flat.items()
         if (name := raw.named(column)) is not None
     }
     if "name" in flat:
-        source = CallSource(flat=flat)
-        if _has_calls(raw, source):
-            return source
-    return None
+        yield CallSource(flat=flat)
 
 
-def _text_source(raw: Raw, candidate: CallColumn, companion: str | None) -> CallSource | None:
-    text = raw.named(candidate.column)
-    if text is None:
-        return None
-    return CallSource(text, candidate.inside, None if candidate.inside else companion)
-
-
-def _has_calls(raw: Raw, source: CallSource) -> bool:
+def _outcomes(raw: Raw, source: CallSource) -> set[str]:
+    """Say what a place holds; it is gone through only as far as its first call."""
     name = (source.flat or {}).get("name") or source.text or ""
-    return any(
-        read_calls(part, source)["outcome"].ne("kept").any()
-        for chunk in raw.rows
-        for part in chunk.filter(pl.col(name).is_not_null()).iter_slices(1024)
-    )
+    found: set[str] = set()
+    for chunk in raw.rows:
+        for part in chunk.filter(pl.col(name).is_not_null()).iter_slices(1024):
+            found.update(read_calls(part, source)["outcome"].unique())
+            if "call" in found:
+                return found
+    return found
 
 
 def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
@@ -93,7 +101,10 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
         table = {"message_id": row.cast(pl.String), "text": text}
         if source.results:
             table["results"] = stored[source.results].cast(pl.String)
-        batches = _batches(pl.DataFrame(table).filter(text.is_not_null()))
+        has_text = text.is_not_null()
+        if source.inside:
+            has_text = text.str.contains(source.inside, literal=True)
+        batches = _batches(pl.DataFrame(table).filter(has_text))
         found = [extract_tool_calls(batch, inside=source.inside) for batch in batches]
     return _rows(found)
 

@@ -38,6 +38,23 @@ class Raw:
     columns: dict[str, str]
     rows: Inflow = field(default_factory=Inflow, repr=False)
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its ids are integers, which come in order."""
+        key = self.binding.columns.get("id")
+        return key is not None and key.kind == "integer"
+
+    @property
+    def has_unique_ids(self) -> bool:
+        """Whether the database sees to it that no id comes twice."""
+        key = self.binding.columns.get("id")
+        return key is None or self.binding.table.primary_key == (key.name,)
+
+    @property
+    def call_names(self) -> frozenset[str]:
+        """The table's columns that may hold calls or results, by their own names."""
+        return _call_names(self.binding)
+
     def named(self, column: Column | None) -> str | None:
         """The frames' name for a table's column, None where it was not read."""
         return None if column is None else self.columns.get(column.name)
@@ -74,8 +91,13 @@ def plan(binding: Binding, where: str, dialect: Dialect, *, text: bool, loose: b
     ]
     content = binding.columns.get("content")
     if not text and content is not None:
-        size = f"length(CAST({quoted(content.name)} AS TEXT))"
-        fields.append(_Field("n_chars", size, "0"))
+        words = f"CAST({quoted(content.name)} AS TEXT)"
+        fields.append(_Field("n_chars", f"length({words})", "0"))
+        answers = binding.columns.get("tool_call_id")
+        if answers is not None:
+            # A result in a message of its own tells how its call ended; it goes no further.
+            answer = f"CASE WHEN {quoted(answers.name)} IS NOT NULL THEN {words} END"
+            fields.append(_Field("answer", answer, "''"))
     if loose:
         fields = [_Field(one.name, f"CAST({one.sql} AS TEXT)", "''") for one in fields]
     names = {column.name: f"c{place}" for place, column in enumerate(columns)}
@@ -133,10 +155,18 @@ def _is_telling(column: Column, binding: Binding) -> bool:
     """Say whether a column can be read without reading what people wrote."""
     what = next((what for what, one in binding.columns.items() if one.name == column.name), None)
     if what is not None:
-        return what not in ("content", "reasoning", "title", "error")
-    calls = {call.column.name for call in binding.call_columns}
-    calls |= {one.name for one in (binding.companion, *binding.flat.values()) if one is not None}
-    return column.name in calls or column.kind in ("integer", "real", "boolean", "time", "instant")
+        return what not in ("content", "reasoning", "title")
+    return column.name in _call_names(binding) or column.kind not in ("json", "text")
+
+
+def _call_names(binding: Binding) -> frozenset[str]:
+    beside = (binding.companion, *binding.flat.values())
+    return frozenset(
+        (
+            *(call.column.name for call in binding.call_columns),
+            *(column.name for column in beside if column is not None),
+        )
+    )
 
 
 def _read_as(column: Column, binding: Binding, dialect: Dialect) -> str:

@@ -44,8 +44,8 @@ def read_chunk(
 
     Returns:
         The columns of the contract less those that need an order, and `_user`, `_sequence`,
-        `_number` (an integer id) and `_tool_call_id` besides; `message_id` is null where the table
-        has no id.
+        `_number` (an integer id), `_tool_call_id` and `_answer` (what a row that has one says)
+        besides; `message_id` is null where the table has no id.
     """
     native, content = raw.part(stored, "id"), raw.part(stored, "content")
     at = times.parse(raw.part(stored, "created_at"), context.time_zone)
@@ -64,15 +64,16 @@ def read_chunk(
             **{name: _number(stored, raw, name) for name in _TOKENS},
             "_user": values.key(raw.part(stored, "user_id")),
             "_sequence": _number(stored, raw, "sequence"),
-            "_number": _number(stored, raw, "id") if native.dtype.is_integer() else None,
+            "_number": _number(stored, raw, "id") if raw.is_numbered else None,
             "_tool_call_id": raw.part(stored, "tool_call_id").cast(pl.String),
+            "_answer": stored["answer"] if "answer" in stored.columns else content,
         },
         schema_overrides={"_number": pl.Int64},
     )
     left = _leftovers(stored, raw, context, calls)
-    if at.unread.any():
+    if context.text and at.unread.any():
         name = raw.binding.columns["created_at"].name
-        left[name] = _only(raw.part(stored, "created_at"), at.unread)
+        left[name] = values.only(raw.part(stored, "created_at"), at.unread)
     role = raw.part(stored, "role")
     spoken = values.roles(role, raw.binding.role)
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
@@ -80,10 +81,6 @@ def read_chunk(
 
 def _number(stored: pl.DataFrame, raw: Raw, what: str) -> pl.Series:
     return raw.part(stored, what).cast(pl.Int64, strict=False)
-
-
-def _only(column: pl.Series, mask: pl.Series) -> pl.Series:
-    return pl.select(pl.when(mask).then(pl.lit(column))).to_series()
 
 
 def _leftovers(
@@ -98,20 +95,21 @@ def _leftovers(
         is_call = calls["outcome"] == "call"
         has_call = rows.is_in(calls.filter(is_call)["_row"].implode())
         wrong = rows.is_in(calls.filter(~is_call)["_row"].implode())
-    if not context.text:
-        wrong &= False
     left: dict[str, pl.Series] = {}
     for column in raw.binding.table.columns:
         name = raw.named(column)
         if name is None or column.name in taken:
             continue
+        if not context.text and column.name in raw.call_names:
+            continue
         value = stored[name]
         if context.calls is not None and name in context.calls.columns:
-            left[column.name] = _only(value, wrong if name == context.calls.text else ~has_call)
+            unsaid = wrong if name == context.calls.text else ~has_call
+            left[column.name] = values.only(value, unsaid)
         elif column.name in holders and value.dtype == pl.String:
-            left[column.name] = _only(value, ~value.is_in(NOTHING))
+            left[column.name] = values.only(value, ~value.is_in(NOTHING))
         else:
-            left[column.name] = values.truth(value) if column.kind == "boolean" else value
+            left[column.name] = values.leftover(value, column.kind)
     return {name: value for name, value in left.items() if value.null_count() < value.len()}
 
 
@@ -133,7 +131,8 @@ def marks(keys: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
     known = owners.unique("conversation_id").with_columns(_known=True)
     found = pairs.join(known, on="conversation_id", how="left")
     orphan = pl.col("_known").is_null()
-    odd = found.filter(orphan | pl.col("_user").ne(pl.col("user_id")).fill_null(value=False))
+    other = pl.col("_user").is_not_null() & pl.col("_user").ne_missing(pl.col("user_id"))
+    odd = found.filter(orphan | other)
     said = {
         "orphan": pl.when(orphan).then(pl.lit(value=True)),
         "user_id": pl.col("_user"),
@@ -148,14 +147,6 @@ def marks(keys: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
         )
         .select("_row", "_marks")
     )
-
-
-def unique_ids(keys: pl.DataFrame) -> pl.DataFrame:
-    """Tell apart different rows that share an id: the later ones get `~2`, `~3`."""
-    earlier = pl.int_range(pl.len()).over("message_id")
-    again = pl.col("message_id").is_not_null() & (earlier > 0)
-    renamed = pl.format("{}~{}", "message_id", earlier + 1)
-    return keys.with_columns(message_id=pl.when(again).then(renamed).otherwise("message_id"))
 
 
 def ordered(frame: pl.DataFrame, *, by_sequence: bool) -> pl.DataFrame:
@@ -175,7 +166,7 @@ def ordered(frame: pl.DataFrame, *, by_sequence: bool) -> pl.DataFrame:
     """
     conversation = frame["conversation_id"]
     number = conversation.cast(pl.Int64, strict=False)
-    if number.null_count():
+    if number.null_count() or number.cast(pl.String).ne(conversation).any():
         number = conversation.cast(pl.Categorical).to_physical().cast(pl.Int64)
     keys = frame.select(
         "_row",

@@ -59,7 +59,9 @@ def _answered(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
             for name in ("result", "status", "status_evidence", "error_class")
         ),
     )
-    merged = joined.with_row_index("_row").join(told, on="_row", how="left", maintain_order="left")
+    merged = joined.with_row_index("_place").join(
+        told, left_on="_place", right_on="_row", how="left", maintain_order="left"
+    )
     open_ = pl.col("result").is_null() & pl.col("_answer_id").is_not_null()
     unflagged = open_ & (pl.col("status_evidence") != "flag").fill_null(value=True)
     return merged.with_columns(

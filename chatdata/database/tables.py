@@ -26,7 +26,7 @@ def leftovers(stored: pl.DataFrame, raw: Raw, taken: Iterable[str]) -> dict[str,
     """Give the columns that are none of `taken`, by their own names."""
     used = {raw.binding.columns[what].name for what in taken if what in raw.binding.columns}
     left = {
-        column.name: values.truth(stored[name]) if column.kind == "boolean" else stored[name]
+        column.name: values.leftover(stored[name], column.kind)
         for column in raw.binding.table.columns
         if column.name not in used and (name := raw.named(column)) is not None
     }
@@ -40,7 +40,12 @@ def conversations(raw: Raw, time_zone: str) -> pl.DataFrame:
         The conversations frame's columns that the table can fill, and `extra`.
     """
     taken = tuple(raw.binding.columns)
-    return pl.concat([_conversations(stored, raw, time_zone, taken) for stored in raw.rows])
+    whole = pl.concat([_conversations(stored, raw, time_zone, taken) for stored in raw.rows])
+    ids = whole["conversation_id"]
+    if ids.null_count():
+        place = pl.format("{}#{}", pl.lit(raw.binding.table.name), pl.int_range(pl.len()) + 1)
+        ids = whole.select(pl.coalesce("conversation_id", place)).to_series()
+    return whole.with_columns(ids if raw.has_unique_ids else values.unique(ids))
 
 
 def _conversations(
@@ -52,10 +57,10 @@ def _conversations(
         at = times.parse(raw.part(stored, what), time_zone)
         moments[what] = at.values
         if at.unread.any():
-            unread = pl.select(pl.when(at.unread).then(raw.part(stored, what).cast(pl.String)))
-            left[raw.binding.columns[what].name] = unread.to_series()
+            column = raw.binding.columns[what]
+            left[column.name] = values.only(raw.part(stored, what).cast(pl.String), at.unread)
     if time_zone != "UTC":
-        left["time_zone"] = pl.repeat(time_zone, stored.height, eager=True)
+        left.setdefault("time_zone", pl.repeat(time_zone, stored.height, eager=True))
     native = raw.part(stored, "id")
     return pl.DataFrame(
         {
@@ -101,7 +106,7 @@ def tool_calls(raw: Raw, keys: pl.DataFrame, scope: Scope, prefix: str) -> pl.Da
         unlinked = pl.col("message_id").is_null() & within(scope, pl.col("_at"))
         linked = linked.filter(is_linked | unlinked)
     orphan = pl.when(pl.col("message_id").is_not_null() & ~is_linked).then(pl.lit(value=True))
-    return (
+    placed = (
         linked.with_columns(
             extra=values.joined(pl.col("_left"), values.json_object({"orphan": orphan})),
             conversation_id=pl.coalesce(
@@ -117,6 +122,9 @@ def tool_calls(raw: Raw, keys: pl.DataFrame, scope: Scope, prefix: str) -> pl.Da
         .with_columns(tool_call_id=_key(name), result_message_id=pl.lit(None, pl.String))
         .sort("_row")
     )
+    if raw.has_unique_ids:
+        return placed
+    return placed.with_columns(values.unique(placed["tool_call_id"]))
 
 
 def _key(table: str) -> pl.Expr:
@@ -139,7 +147,7 @@ def _tool_calls(stored: pl.DataFrame, raw: Raw, time_zone: str, n_before: int) -
             "_own_conversation": values.key(raw.part(stored, "conversation_id")),
             "_at": times.parse(raw.part(stored, "created_at"), time_zone).values,
             "_sequence": raw.part(stored, "position").cast(pl.Int64, strict=False),
-            "_number": native.cast(pl.Int64) if native.dtype.is_integer() else None,
+            "_number": native.cast(pl.Int64, strict=False) if raw.is_numbered else None,
         },
         schema_overrides={"_number": pl.Int64},
     )

@@ -10,6 +10,8 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chatdata.database.catalog import Kind
+
 _ROLES = {
     "user": "user human prompter",
     "assistant": "assistant gpt chatgpt bing bard ai ai_agent aimessagechunk gemini model agent bot"
@@ -77,11 +79,26 @@ def _replaced(stored: pl.Series, mapping: Mapping[str | None, str]) -> pl.Series
     return stored.replace_strict(list(mapping), list(mapping.values()), return_dtype=pl.String)
 
 
-def truth(stored: pl.Series) -> pl.Series:
-    """Read a boolean column that SQLite stores as 0 and 1."""
-    if stored.dtype.is_integer() and stored.is_in([0, 1, None]).all():
+def leftover(stored: pl.Series, kind: Kind) -> pl.Series:
+    """Read a column that goes to `extra`: SQLite's 0 and 1 as booleans, JSON's `null` as null."""
+    if kind == "boolean" and stored.dtype.is_integer() and stored.is_in([0, 1, None]).all():
         return stored.cast(pl.Boolean)
+    if kind == "json":
+        return only(stored, stored != "null")
     return stored
+
+
+def only(stored: pl.Series, mask: pl.Series) -> pl.Series:
+    """Keep the values where the mask says so, null elsewhere."""
+    return pl.select(pl.when(mask).then(pl.lit(stored))).to_series()
+
+
+def unique(ids: pl.Series) -> pl.Series:
+    """Tell apart different rows that share an id: the later ones get `~2`, `~3`."""
+    earlier = pl.int_range(pl.len()).over("id")
+    again = pl.col("id").is_not_null() & (earlier > 0)
+    renamed = pl.when(again).then(pl.format("{}~{}", "id", earlier + 1)).otherwise("id")
+    return pl.DataFrame({"id": ids}).select(renamed.alias(ids.name)).to_series()
 
 
 def json_object(values: Mapping[str, pl.Series | pl.Expr]) -> pl.Expr:

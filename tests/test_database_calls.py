@@ -1,0 +1,255 @@
+"""Where calls are kept, how they are read, and how they ended, layout by layout."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from chat_tables import build, column, conversations, extras, messages, rows, table
+
+from chatdata.database import read
+
+T = "2025-03-01 10:00:0{}.000000"
+AT = T.format(1)
+CALL = json.dumps([{"tool": "add_task", "parameters": {"title": "milk"}}])
+SIMPLE = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
+LOG = "id INTEGER PRIMARY KEY, tool_name TEXT, arguments TEXT"
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """
+    Build a database of the tables, read it, and hold the frames to the contract.
+    """
+
+    def scanned(*tables, **options):
+        return read(build(tmp_path / "app.db", *tables), **options).check()
+
+    return scanned
+
+
+@pytest.mark.parametrize(
+    ("columns", "stored", "n_calls"),
+    [
+        ("tool_calls TEXT, tool_call_results TEXT", (CALL, CALL + "x"), 1),
+        ("tool_calls TEXT, tool_call_results TEXT", ("[]", CALL), 1),
+        ("tool_calls TEXT, metadata TEXT", (None, json.dumps({"tool_calls": ["a", "b"]})), 2),
+        ("metadata_json TEXT, metadata TEXT", ('{"a": 1}', json.dumps({"tool_calls": ["b"]})), 1),
+        ("tool_calls TEXT, tool_used TEXT", ("null", "add_task"), 1),
+        ("tool_calls TEXT, tool_used TEXT", ("not a list", "add_task"), 1),
+        ("metadata TEXT, tool_used TEXT", ("{broken tool_calls", "add_task"), 1),
+        ("tool_calls TEXT, tool_calls_count INTEGER", (None, 2), 0),
+    ],
+)
+def test_the_first_place_that_holds_calls(scan, columns, stored, n_calls):
+    """
+    Calls are read from the first place that holds any, and counted once.
+    """
+    chats = scan(messages((1, 1, "user", "a", *stored), columns=f"{SIMPLE}, {columns}"))
+
+    assert n_calls == chats.tool_calls.collect().height
+
+
+@pytest.mark.parametrize("stored", ["not a list", "[ResponseFunctionToolCall(id='a')]", "[1, {}]"])
+def test_malformed_text(scan, stored):
+    """
+    Text that is no list of calls is kept as it is, and rejected without being quoted.
+    """
+    chats = scan(messages((5, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+    rejected = chats.rejects.collect()
+
+    assert [{"tool_calls": stored}] == extras(chats.messages)
+    assert {("app-db", "app.db", "app.db/messages", 5)} == set(
+        rejected.select("source", "origin", "path", "record").rows()
+    )
+    assert not any(stored in reason for reason in rejected["reason"])
+    assert 0 == chats.tool_calls.collect().height
+
+
+def test_good_items_beside_a_bad_one(scan):
+    """
+    A bad item is rejected and its neighbours are calls.
+    """
+    stored = '[{"tool": "a"}, 5, {"tool": "b"}]'
+    chats = scan(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+
+    assert [("a", 0), ("b", 1)] == rows(chats.tool_calls, "name", "position")
+    assert 1 == chats.rejects.collect().height
+    assert [{"tool_calls": stored}] == extras(chats.messages)
+
+
+def test_a_number_of_calls_is_no_list_of_calls(scan):
+    """
+    A count in place of the list is kept, and neither a call nor an error.
+    """
+    stored = '{"tool_calls": 2}'
+    chats = scan(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+
+    assert 0 == chats.tool_calls.collect().height + chats.rejects.collect().height
+    assert [{"tool_calls": stored}] == extras(chats.messages)
+
+
+def test_a_table_beside_a_column(scan):
+    """
+    Where a column and a table both hold the calls, the column is the truth and the table a mirror.
+    """
+    mirror = table(
+        "tool_calls", f"{LOG}, message_id INTEGER", *((n, "add_task", "{}", 1) for n in (1, 2))
+    )
+    chats = scan(
+        messages((1, 1, "user", "a", CALL), columns=f"{SIMPLE}, tool_calls TEXT"), mirror
+    )  # fmt: skip
+
+    assert ["1:0"] == column(chats.tool_calls, "tool_call_id")
+    assert [
+        ("app.db/messages", "kept", 1, 1, 1),
+        ("app.db/tool_calls", "mirrored", 2, 0, 2),
+    ] == rows(
+        chats.accounting, "path", "cause", "n_records", "n_messages", "n_tool_calls", by="path"
+    )
+    assert "second copy" in chats.explain()["reason"].str.join("\n").item()
+
+
+def test_a_table_beside_a_column_without_calls(scan):
+    """
+    A column that holds only what cannot be read does not hide the table of calls.
+    """
+    chats = scan(
+        messages((1, 1, "user", "a", "not a list"), columns=f"{SIMPLE}, tool_calls TEXT"),
+        table("tool_calls", f"{LOG}, message_id INTEGER", (3, "add_task", '{"a":1}', 1)),
+    )
+
+    assert [("tool_calls:3", "1", "1")] == rows(
+        chats.tool_calls, "tool_call_id", "message_id", "conversation_id"
+    )
+    assert ["app.db/messages"] == column(chats.rejects, "path")
+    assert 2 == chats.accounting.collect().filter(cause="kept")["n_records"].sum()
+
+
+@pytest.mark.parametrize(
+    ("columns", "stored", "expected"),
+    [
+        pytest.param("message_id INTEGER", 2, ("2", "1", {}), id="linked"),
+        pytest.param("message_id TEXT", "2", ("2", "1", {}), id="linked by text"),
+        pytest.param("message_id INTEGER", None, (None, "log#log", {}), id="not linked"),
+        pytest.param("message_id INTEGER", 9, ("9", "log#log", {"orphan": True}), id="an orphan"),
+        pytest.param("session_id INTEGER", 1, (None, "1", {}), id="by the session alone"),
+        pytest.param("session_id INTEGER", None, (None, "log#log", {}), id="by nothing"),
+        pytest.param("agent TEXT", "x", (None, "log#log", {"agent": "x"}), id="without any key"),
+    ],
+)
+def test_links_of_a_table_of_calls(scan, columns, stored, expected):
+    """
+    A call keeps what links it has; a missing message is marked, and no link is guessed.
+    """
+    log = table("log", f"{LOG}, {columns}", (7, "add_task", '{"a":1}', stored))
+    chats = scan(conversations((1, "u", AT)), messages((2, 1, "user", "a"), columns=SIMPLE), log)
+    found = chats.tool_calls.collect()
+
+    assert expected == (found["message_id"].item(), found["conversation_id"].item(),
+                        *extras(chats.tool_calls))  # fmt: skip
+    assert [("log:7", "7", 0)] == rows(chats.tool_calls, "tool_call_id", "native_id", "position")
+    assert ["1"] == column(chats.conversations, "conversation_id")
+
+
+def test_results_in_messages_of_role_tool(scan):
+    """
+    A message of role tool answers the call that it names, in its own conversation.
+    """
+    calls = json.dumps([{"id": f"c{n}", "name": f"t{n}", "arguments": '{"a":1}'} for n in range(3)])
+    columns = f"{SIMPLE}, tool_calls TEXT, tool_call_id TEXT"
+    chats = scan(
+        messages(
+            (1, 1, "assistant", None, calls, None),
+            (2, 1, "tool", '{"success": true}', None, "c0"),
+            (3, 1, "tool", "Error: no", None, "c1"),
+            (4, 1, "tool", "once more", None, "c0"),
+            (5, 2, "tool", "elsewhere", None, "c2"),
+            columns=columns,
+        )
+    )
+
+    assert [
+        ("t0", '{"success":true}', "2", "ok", None, {}),
+        ("t1", "Error: no", "3", "error", None, {"status_evidence": "text"}),
+        ("t2", None, None, "no_result", None, {}),
+    ] == [
+        (*row, extra)
+        for row, extra in zip(
+            rows(chats.tool_calls, "name", "result", "result_message_id", "status", "error_source"),
+            extras(chats.tool_calls),
+            strict=True,
+        )
+    ]
+    assert 4 == chats.messages.collect().filter(kind="tool_result").height
+
+
+@pytest.mark.parametrize(
+    ("columns", "stored", "status", "source"),
+    [
+        ("status TEXT", "SUCCESS", "ok", None),
+        ("status TEXT", "Status.FAILED", "error", "explicit"),
+        ("status TEXT", "denied", "denied", None),
+        ("status TEXT", "timeout", "timeout", "explicit"),
+        ("status TEXT", "pending", "no_result", None),
+        ("success BOOLEAN", 0, "error", "explicit"),
+        ("success BOOLEAN", 1, "ok", None),
+        ("success TEXT", "False", "error", "explicit"),
+        ("is_error INTEGER", 1, "error", "explicit"),
+        ("error TEXT", "no such task", "error", "explicit"),
+        ("error TEXT", None, "unknown", None),
+        ("result TEXT", '{"success": false}', "error", "explicit"),
+        ("result TEXT", '{"error": null}', "unknown", None),
+        ("result TEXT", "Tool t failed: x", "error", None),
+        ("result TEXT", "{}", "unknown", None),
+    ],
+)
+def test_status_of_a_table_of_calls(scan, columns, stored, status, source):
+    """
+    A call's status is what its row or its result says, and words alone blame nobody.
+    """
+    log = table("log", f"{LOG}, {columns}", (1, "t", '{"a":1}', stored))
+    chats = scan(messages((1, 1, "user", "a"), columns=SIMPLE), log)
+
+    assert [(status, source)] == rows(chats.tool_calls, "status", "error_source")
+
+
+def test_times_of_a_table_of_calls(scan):
+    """
+    A call has a span only where both its ends are stored, or its end and its duration.
+    """
+    columns = f"{LOG}, created_at TEXT, started_at TEXT, completed_at TEXT, duration_ms REAL"
+    stored = [(None, AT, T.format(3), None), (None, None, T.format(3), 1500), (AT, None, None, 5),
+              (None, AT, None, 5)]  # fmt: skip
+    log = table("log", columns, *((n, "t", '{"a":1}', *row) for n, row in enumerate(stored)))
+    chats = scan(messages((1, 1, "user", "a"), columns=SIMPLE), log)
+
+    assert [2_000_000, 1_500_000, None, None] == [
+        None if end is None else (end - start).total_seconds() * 1e6
+        for start, end in rows(chats.tool_calls, "started_at", "ended_at")
+    ]
+    assert {"created_at": AT, "duration_ms": 5.0} == extras(chats.tool_calls)[2]
+
+
+def test_arguments_that_nobody_stores(scan):
+    """
+    Where every call says `{}`, the application does not store arguments: they are unknown.
+    """
+    stored = json.dumps([{"tool": "a", "arguments": {}, "result": {}, "status": "success"}])
+    chats = scan(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+
+    assert [("{}", None, None, None, "unknown")] == rows(
+        chats.tool_calls, "arguments_raw", "arguments", "arguments_status", "result", "status"
+    )
+
+
+def test_empty_arguments_among_others(scan):
+    """
+    Where some call has arguments, `{}` means that there are none.
+    """
+    stored = json.dumps([{"tool": "a", "args": {}}, {"tool": "b", "args": {"c": 1}}, {"tool": "d"}])
+    chats = scan(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+
+    assert [("{}", "ok"), ('{"c":1}', "ok"), (None, None)] == rows(
+        chats.tool_calls, "arguments", "arguments_status"
+    )
