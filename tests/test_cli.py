@@ -526,6 +526,20 @@ def test_bad_input_gets_one_line(run, inputs, monkeypatch, words, expected):
     assert "swordfish" not in err
 
 
+def test_a_missing_extra_is_named(run, monkeypatch):
+    """
+    Whoever installed less than a verb needs is told what to install.
+    """
+
+    def missing(*_, **__):
+        raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
+
+    monkeypatch.setattr("chatdata.load.scan", missing)
+    code, _, err = run("scan", "sample")
+
+    assert (2, "chatdata: this needs psycopg; install 'chatdata[postgres]'\n") == (code, err)
+
+
 def test_our_own_mistakes_keep_their_traceback(run, monkeypatch):
     """
     A bug is not dressed up as bad input.

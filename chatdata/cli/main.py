@@ -27,6 +27,14 @@ _HOMES = {
     "db": "chatdata.cli.db",
 }
 
+# What a verb may miss, and the extra that brings it.
+_EXTRAS = {
+    **dict.fromkeys(("adbc_driver_postgresql", "psycopg"), "postgres"),
+    **dict.fromkeys(("altair", "great_tables", "IPython", "ipykernel"), "lab"),
+    **dict.fromkeys(("nbclient", "nbconvert", "nbformat", "vl_convert"), "lab"),
+    "pyspark": "spark",
+}
+
 
 class _Verbs(click.Group):
     """A group that imports a verb when it is named."""
@@ -79,10 +87,10 @@ def _one_line(error: Exception) -> str | None:
     if isinstance(error, click.UsageError):
         hint = f" Try '{error.ctx.command_path} --help'." if error.ctx else ""
         return error.format_message() + hint
-    if isinstance(error, click.ClickException):
-        return error.format_message()
-    if isinstance(error, ChatdataError):
+    if isinstance(error, click.ClickException | ChatdataError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        return f"this needs {error.name}; install 'chatdata[{_EXTRAS[error.name]}]'"
     if isinstance(error, OSError):
         return f"{error.filename or 'input'}: {error.strerror or error}"
     if type(error).__module__.startswith(("duckdb", "_duckdb")):

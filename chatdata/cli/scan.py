@@ -27,18 +27,27 @@ def scan(chats: Chats[pl.LazyFrame], *, as_json: bool, explain: bool) -> None:
     """Read sources, and say what is in them."""
     from chatdata.cli.summary import summary
 
-    with working("Counting"):
-        found = summary(chats)
     if as_json:
+        with working("Counting"):
+            found = summary(chats)
         more = {"explain": chats.explain().to_dicts()} if explain else {}
         click.echo(json.dumps({**found, **more}, ensure_ascii=False, indent=2))
         return
-    facts(_title(found), _lines(found))
+    print_summary(chats)
     if explain:
         explained = chats.explain().partition_by("origin", as_dict=True, include_key=False)
         for (origin,), decisions in explained.items():
             title = f"What became what in {plain(str(origin))}"
             table(decisions, title=title, most_rows=decisions.height)
+
+
+def print_summary(chats: Chats[pl.LazyFrame]) -> None:
+    """Print what is in a `Chats`."""
+    from chatdata.cli.summary import summary
+
+    with working("Counting"):
+        found = summary(chats)
+    facts(_title(found), _lines(found))
 
 
 def _title(found: dict[str, Any]) -> str:

@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 @output_option
 def tools(chats: Chats[pl.LazyFrame], output: str) -> None:
     """Count the calls of each tool, and how they ended."""
-    from chatdata import analysis
-
-    with working("Counting"):
-        usage = analysis.tool_usage(chats)
-    show_tools(usage, output)
+    print_tools(chats, output)
 
 
 @click.command()
@@ -33,22 +29,17 @@ def tools(chats: Chats[pl.LazyFrame], output: str) -> None:
 @output_option
 def lengths(chats: Chats[pl.LazyFrame], output: str) -> None:
     """Say how long conversations are, by every definition of length."""
-    from chatdata import analysis
-
-    with working("Measuring"):
-        distribution = analysis.length_distribution(chats)
-        rows = analysis.message_reconciliation(chats)
-    show_lengths(distribution, output)
-    if output == "table":
-        from chatdata.cli.summary import reconciled
-
-        click.echo(reconciled(dict(rows.rows())))
+    print_lengths(chats, output)
 
 
-def show_tools(usage: pl.DataFrame, output: str) -> None:
+def print_tools(chats: Chats[pl.LazyFrame], output: str = "table") -> None:
     """Print `analysis.tool_usage`; rates for people come with their interval, or why not."""
     import polars as pl
 
+    from chatdata import analysis
+
+    with working("Counting"):
+        usage = analysis.tool_usage(chats)
     low, high = (_percent(f"error_rate_{end}") for end in ("low", "high"))
     rate = pl.format("{}% ({}-{})", _percent("error_rate"), low, high)
     why = pl.col("reason").str.replace(" known outcomes", "", literal=True)
@@ -69,16 +60,24 @@ def show_tools(usage: pl.DataFrame, output: str) -> None:
         click.echo(f"no error rates: {', '.join(usage['reason'].unique().sort())}")
 
 
-def show_lengths(distribution: pl.DataFrame, output: str) -> None:
+def print_lengths(chats: Chats[pl.LazyFrame], output: str = "table") -> None:
     """Print `analysis.length_distribution`; people get the quantiles that fit a terminal."""
     import polars as pl
 
+    from chatdata import analysis
+    from chatdata.cli.summary import reconciled
+
+    with working("Measuring"):
+        distribution = analysis.length_distribution(chats)
+        rows = analysis.message_reconciliation(chats)
     shown = distribution.select(
         pl.col("metric").alias("length"),
         pl.col("n_conversations").alias("conv."),
         *("mean", "p10", "p50", "p90", "p99", "max"),
     )
     emit(distribution, output, title="Lengths of conversations", shown=shown)
+    if output == "table":
+        click.echo(reconciled(dict(rows.rows())))
 
 
 def _percent(name: str) -> pl.Expr:
