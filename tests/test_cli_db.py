@@ -3,38 +3,71 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from databases import execute
 
 from chatdata import migrate
 from chatdata.cli.db import db
+from chatdata.errors import MigrationError
 
 
 @pytest.fixture
 def run():
     """
-    Run a verb without a terminal, as a script would.
+    Run a verb without a terminal, as a script would; gives its exit code and what it said.
     """
-    return lambda *arguments: CliRunner().invoke(db, list(arguments))
+
+    def invoke(*arguments):
+        result = CliRunner().invoke(db, [str(argument) for argument in arguments])
+        if isinstance(result.exception, MigrationError):
+            return result.exception.exit_code, str(result.exception)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    return invoke
 
 
 @pytest.fixture
-def url(tmp_path):
+def file(tmp_path):
     """
-    An SQLite database that does not exist yet.
+    A file that does not exist yet.
     """
-    return f"sqlite:///{tmp_path / 'app.db'}"
+    return tmp_path / "app.db"
+
+
+@pytest.fixture
+def url(file):
+    """
+    Its URL.
+    """
+    return f"sqlite:///{file}"
+
+
+HOST = (
+    "CREATE TABLE conversations (id INTEGER PRIMARY KEY NOT NULL, user_id VARCHAR NOT NULL,"
+    " created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL)"
+)
+HOST_MESSAGES = (
+    "CREATE TABLE messages (id INTEGER PRIMARY KEY NOT NULL, user_id VARCHAR NOT NULL,"
+    " conversation_id INTEGER NOT NULL, role VARCHAR(20) NOT NULL, content TEXT, tool_calls TEXT,"
+    " created_at DATETIME NOT NULL)"
+)
 
 
 def test_upgrade(run, url):
     """
     `upgrade --yes` creates a database and says what it did.
     """
-    result = run("upgrade", url, "--yes")
+    code, said = run("upgrade", url, "--yes")
 
-    assert 0 == result.exit_code
-    assert "base -> " in result.stdout
+    assert 0 == code
+    assert "base -> " in said
     assert migrate.current_revision(url) is not None
 
 
@@ -42,9 +75,22 @@ def test_upgrade_as_json(run, url):
     """
     With `--json` the result is one JSON object.
     """
-    result = json.loads(run("upgrade", url, "--yes", "--to", "0001", "--json").stdout)
+    result = json.loads(run("upgrade", url, "--yes", "--to", "0001", "--json")[1])
 
     assert (None, "0001", ["0001"]) == (result["before"], result["after"], result["steps"])
+
+
+def test_an_upgrade_takes_a_backup(run, url, file):
+    """
+    A file that is there is copied before it is changed, unless that is declined.
+    """
+    run("upgrade", url, "--yes", "--to", "0001")
+    run("upgrade", url, "--yes", "--to", "0002", "--no-backup")
+    none = list(file.parent.glob("*.backup"))
+    said = json.loads(run("upgrade", url, "--yes", "--json")[1])
+
+    assert [] == none
+    assert [said["backup"]] == [str(path) for path in file.parent.glob("*.backup")]
 
 
 def test_nothing_to_do_needs_no_answer(run, url):
@@ -52,29 +98,183 @@ def test_nothing_to_do_needs_no_answer(run, url):
     A database at head is left alone, so nothing has to be confirmed.
     """
     run("upgrade", url, "--yes")
-    result = run("upgrade", url)
+    code, said = run("upgrade", url)
 
-    assert 0 == result.exit_code
-    assert "nothing to do" in result.stdout
+    assert 0 == code
+    assert "nothing to do" in said
 
 
-def test_no_terminal_and_no_yes(run, url, tmp_path):
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["upgrade", "URL"],
+        ["downgrade", "OLD", "0001", "--accept-data-loss"],
+        ["adopt", "HOST", "--apply"],
+        ["restore", "OLD", "BACKUP"],
+        ["backfill", "run", "tool_calls", "OLD"],
+        ["backfill", "retry-bad", "tool_calls", "OLD"],
+        ["fleet", "upgrade", "OLD"],
+        ["fleet", "adopt", "OLD"],
+        ["fleet", "backfill", "OLD"],
+        ["fleet", "restore", "OLD"],
+    ],
+    ids=" ".join,
+)
+def test_no_terminal_and_no_yes(run, url, tmp_path, verb):
     """
-    Without a terminal and without `--yes` nothing is written.
+    Without a terminal and without `--yes` no verb writes anything.
     """
-    result = run("upgrade", url)
+    old, host, copy = (f"sqlite:///{tmp_path / name}" for name in ("old.db", "host.db", "copy"))
+    migrate.upgrade(old, to="0002")
+    migrate.upgrade(copy)
+    execute(host, HOST, HOST_MESSAGES)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    names = {"URL": url, "OLD": old, "HOST": host, "BACKUP": tmp_path / "copy"}
+    code, said = run(*(names.get(word, word) for word in verb))
 
-    assert 3 == result.exit_code
-    assert "--yes" in result.stderr
-    assert [] == list(tmp_path.iterdir())
+    assert 3 == code
+    assert "--yes" in said
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
-def test_errors_are_one_line(run):
+def test_errors_are_one_line(url):
     """
-    A mistake gives one line and the exit code for usage, no traceback.
+    The program itself ends with one line and the exit code for usage, no traceback.
     """
-    result = run("upgrade", "mysql://u:secret@host/name", "--yes")
+    program = Path(sys.executable).with_name("chatdata")
+    result = subprocess.run(
+        [program, "db", "upgrade", "mysql://u:secret@host/n", "--yes"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    assert 2 == result.exit_code
+    assert 2 == result.returncode
     assert 1 == len(result.stderr.splitlines())
-    assert "secret" not in result.output
+    assert "secret" not in result.stdout + result.stderr
+
+
+def test_status(run, url, tmp_path):
+    """
+    `status` says where each database is, also one that cannot be read.
+    """
+    run("upgrade", url, "--yes", "--to", "0002")
+    bad = tmp_path / "bad.db"
+    bad.write_bytes(b"x" * 1000)
+    code, said = run("status", url, f"sqlite:///{bad}", "mysql://u:secret@h/d")
+
+    assert 0 == code
+    assert "behind, revision 0002 of 0004" in said
+    assert "bad.db: unreadable" in said
+    assert "secret" not in said
+
+
+def test_status_in_full(run, url):
+    """
+    At head the backfill and drift are told too.
+    """
+    run("upgrade", url, "--yes")
+    execute(url, "CREATE VIEW v AS SELECT 1 AS one")
+    found = json.loads(run("status", url, "--json")[1])[0]
+
+    assert ("at head", "not started", 1) == (found["state"], found["backfill"], found["n_drift"])
+
+
+def test_adopt(run, url):
+    """
+    `adopt` reports first and writes with `--apply`; a hard difference gives exit code 3.
+    """
+    execute(url, HOST)
+    refused = run("adopt", url)
+    execute(url, HOST_MESSAGES)
+    reported = run("adopt", url)
+    applied = run("adopt", url, "--apply", "--yes")
+
+    assert 3 == refused[0]
+    assert "table messages is missing" in refused[1]
+    assert 0 == reported[0] == applied[0]
+    assert "can be adopted at 0002" in reported[1]
+    assert "0002" == migrate.current_revision(url)
+
+
+def test_drift(run, url):
+    """
+    `drift` names what was changed and gives exit code 3.
+    """
+    run("upgrade", url, "--yes")
+    clean = run("drift", url)
+    execute(url, "DROP INDEX ix_messages_created_at")
+    code, said = run("drift", url)
+
+    assert 0 == clean[0]
+    assert 3 == code
+    assert "index ix_messages_created_at: found nothing" in said
+
+
+def test_check_and_lint(run):
+    """
+    Our own models, revisions and snapshots agree, and our revisions break no rule.
+    """
+    assert (0, "models, revisions and snapshots agree\n") == run("check")
+    assert (0, "clean\n") == run("lint")
+
+
+def test_verify_and_restore(run, url, file):
+    """
+    A changed row is found with exit code 5, and the backup puts it right.
+    """
+    run("upgrade", url, "--yes")
+    copy = migrate.backup(url)
+    execute(url, "INSERT INTO users VALUES ('u', 'e', 'n', NULL, NULL, NULL, NULL, 'a', 'b')")
+    code, said = run("verify", url, "--against", copy)
+    run("restore", url, copy, "--yes")
+
+    assert 5 == code
+    assert "users: 0 rows before, 1 now" in said
+    assert 0 == run("verify", url, "--against", copy)[0]
+    assert file.with_name("app.db.failed").is_file()
+
+
+def test_plan_and_apply(run, url, tmp_path):
+    """
+    A plan is carried out once, and refused when the database is no longer what it was made for.
+    """
+    run("upgrade", url, "--yes", "--to", "0002")
+    saved = tmp_path / "plan.json"
+    code, said = run("plan", url, "-o", saved)
+    applied = run("apply", saved, "--yes")
+    again = run("apply", saved, "--yes")
+
+    assert (0, 0, 3) == (code, applied[0], again[0])
+    assert "CREATE TABLE tool_calls" in said
+    assert "has changed since the plan" in again[1]
+    assert "0004" == migrate.current_revision(url)
+
+
+def test_downgrade(run, url):
+    """
+    What would be lost is said, and has to be accepted.
+    """
+    run("upgrade", url, "--yes")
+    refused = run("downgrade", url, "0003", "--yes")
+    done = run("downgrade", url, "0003", "--yes", "--accept-data-loss")
+
+    assert 3 == refused[0]
+    assert "every row of tool_calls" in refused[1]
+    assert 0 == done[0]
+    assert "0003" == migrate.current_revision(url)
+
+
+def test_backfill(run, url):
+    """
+    The backfill's verbs work from the terminal.
+    """
+    run("upgrade", url, "--yes")
+    ran = json.loads(run("backfill", "run", "tool_calls", url, "--yes", "--json")[1])
+    told = run("backfill", "status", "tool_calls", url)
+    paused = run("backfill", "pause", "tool_calls", url)
+    retried = run("backfill", "retry-bad", "tool_calls", url, "--yes")
+
+    assert "done" == ran["state"]
+    assert "tool_calls: done" in told[1]
+    assert (0, 0) == (paused[0], retried[0])

@@ -1,0 +1,124 @@
+"""`chatdata db backfill`: from the text of `messages.tool_calls` to rows of `tool_calls`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from chatdata.cli.db_options import as_json, confirm, schema, tell, yes
+
+if TYPE_CHECKING:
+    from chatdata.migrate.checkpoint import Progress
+
+name = click.argument("name", type=click.Choice(["tool_calls"]))
+url = click.argument("url")
+
+
+@click.group()
+def backfill() -> None:
+    """Fill `tool_calls` while the application goes on writing."""
+
+
+@backfill.command()
+@name
+@url
+@click.option("--max-bad", type=int, metavar="N", help="Stop when more messages are malformed.")
+@click.option("--rest", type=float, default=0.0, metavar="S", help="Pause after each batch.")
+@schema
+@yes
+@as_json
+def run(  # noqa: PLR0913 - one argument per option
+    name: str,
+    url: str,
+    max_bad: int | None,
+    rest: float,
+    schema: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Run it from where it stands; Ctrl-C stops it after the batch."""
+    from chatdata import migrate
+
+    confirm(f"{migrate.label(url)}: fill {name}?", yes=yes)
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: stopped.append(number))
+    try:
+        done = migrate.backfill.run(
+            url,
+            schema=schema,
+            max_bad=max_bad,
+            rest=rest,
+            on_batch=_Line(),
+            should_stop=lambda: bool(stopped),
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    tell(asdict(done), str(done), as_json=as_json)
+
+
+@backfill.command()
+@name
+@url
+@schema
+@as_json
+def status(name: str, url: str, schema: str | None, *, as_json: bool) -> None:
+    """Show how far it has come and how far the application is ahead."""
+    from chatdata import migrate
+
+    found = migrate.backfill.status(url, name, schema=schema)
+    tell(asdict(found), str(found), as_json=as_json)
+
+
+@backfill.command()
+@name
+@url
+@schema
+@as_json
+def pause(name: str, url: str, schema: str | None, *, as_json: bool) -> None:  # noqa: ARG001 - one
+    """Stop the worker that is running after its batch."""
+    from chatdata import migrate
+
+    found = migrate.backfill.pause(url, schema=schema)
+    tell(asdict(found), str(found), as_json=as_json)
+
+
+@backfill.command("retry-bad")
+@name
+@url
+@schema
+@yes
+@as_json
+def retry_bad(name: str, url: str, schema: str | None, *, yes: bool, as_json: bool) -> None:
+    """Read the messages that were set aside again."""
+    from chatdata import migrate
+
+    confirm(f"{migrate.label(url)}: read the messages set aside by {name} again?", yes=yes)
+    found = migrate.backfill.retry_bad(url, schema=schema)
+    tell(asdict(found), str(found), as_json=as_json)
+
+
+class _Line:
+    """One line on the terminal that says how far, how fast and how long; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.first: int | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if not sys.stderr.isatty():
+            return
+        self.first = progress.cursor if self.first is None else self.first
+        rate = (progress.cursor - self.first) / max(time.monotonic() - self.began, 0.001)
+        left = (progress.upper - progress.cursor) / rate if rate else 0.0
+        share = progress.cursor / max(progress.upper, 1)
+        click.echo(
+            f"\r{share:6.1%}  {rate:,.0f} messages/s  {left:,.0f} s left ", err=True, nl=False
+        )
+        if progress.state == "done":
+            click.echo(err=True)

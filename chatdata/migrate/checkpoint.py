@@ -1,0 +1,134 @@
+"""How far a backfill has come, in the database itself.
+
+The checkpoint moves in the transaction that writes the rows, so a backfill that is killed anywhere
+goes on where it was, and every row is written once. One worker at a time holds the lease; who
+finds it expired takes over.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from chatdata.errors import MigrationError
+from chatdata.migrate import engine
+
+LEASE_S = 60.0
+METADATA = sa.MetaData()
+BACKFILL = sa.Table(
+    "chatdata_backfill",
+    METADATA,
+    sa.Column("name", sa.String(50), primary_key=True),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("cursor", sa.BigInteger, nullable=False),
+    sa.Column("upper", sa.BigInteger, nullable=False),
+    sa.Column("scanned", sa.BigInteger, nullable=False),
+    sa.Column("written", sa.BigInteger, nullable=False),
+    sa.Column("bad", sa.BigInteger, nullable=False),
+    sa.Column("lease_owner", sa.String(255)),
+    sa.Column("lease_until", sa.Float),
+)
+ERRORS = sa.Table(
+    "chatdata_backfill_error",
+    METADATA,
+    sa.Column("name", sa.String(50), primary_key=True),
+    sa.Column("message_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("reason", sa.String(255), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A backfill as it stands.
+
+    `state` is "not started", "running", "paused" or "done"; `cursor` the last message that was
+    read, `upper` the last one to be read; `scanned`, `written` and `bad` count messages, calls and
+    messages set aside; `lag` is how many messages the application has added since.
+    """
+
+    name: str
+    state: str
+    cursor: int = 0
+    upper: int = 0
+    scanned: int = 0
+    written: int = 0
+    bad: int = 0
+    lag: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.state}, {self.scanned:,} messages read, {self.written:,} calls "
+            f"written, {self.bad:,} messages set aside, {self.lag:,} messages behind"
+        )
+
+
+def prepare(connection: sa.Connection, name: str) -> None:
+    """Create the records and fix the upper bound, once."""
+    METADATA.create_all(connection, checkfirst=True)
+    if load(connection, name) is None:
+        upper = connection.scalar(sa.text("SELECT coalesce(max(id), 0) FROM messages"))
+        connection.execute(
+            BACKFILL.insert().values(
+                name=name, state="running", cursor=0, upper=upper, scanned=0, written=0, bad=0
+            )
+        )
+
+
+def load(connection: sa.Connection, name: str, *, lock: bool = False) -> Progress | None:
+    """Read the checkpoint, on PostgreSQL with `lock` so that nobody else moves it."""
+    columns = [BACKFILL.c[key] for key in Progress.__dataclass_fields__ if key != "lag"]
+    query = sa.select(*columns).where(BACKFILL.c.name == name)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else Progress(*row)
+
+
+def save(connection: sa.Connection, progress: Progress, owner: str | None) -> None:
+    """Move the checkpoint and extend the lease; without an owner the lease ends."""
+    values: dict[str, Any] = {
+        key: getattr(progress, key) for key in Progress.__dataclass_fields__ if key != "lag"
+    }
+    values |= {"lease_owner": owner, "lease_until": owner and time.time() + LEASE_S}
+    connection.execute(BACKFILL.update().where(BACKFILL.c.name == progress.name).values(values))
+
+
+def lease(connection: sa.Connection, name: str) -> str | None:
+    """Take the lease if it is free or has expired; the owner's name, or None."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
+    columns = BACKFILL.c
+    taken = connection.execute(
+        BACKFILL.update()
+        .where(
+            columns.name == name,
+            columns.lease_owner.is_(None) | (columns.lease_until < time.time()),
+        )
+        .values(lease_owner=owner, lease_until=time.time() + LEASE_S)
+    )
+    return owner if taken.rowcount else None
+
+
+def holds(connection: sa.Connection, name: str, owner: str) -> bool:
+    """Whether the lease is still ours; nobody else may have taken it over."""
+    query = sa.select(BACKFILL.c.lease_owner).where(BACKFILL.c.name == name)
+    return connection.scalar(query) == owner
+
+
+def status(url: str | sa.URL, name: str, *, schema: str | None = None) -> Progress:
+    """Read how far a backfill has come, and how far the application is ahead."""
+    with engine.read(url, schema=schema) as connection:
+        if not sa.inspect(connection).has_table("messages"):
+            raise MigrationError("has no messages", source=engine.label(url), exit_code=3)
+        if not sa.inspect(connection).has_table(BACKFILL.name):
+            found = None
+        else:
+            found = load(connection, name)
+        behind = connection.scalar(
+            sa.text("SELECT count(*) FROM messages WHERE id > :cursor"),
+            {"cursor": found.cursor if found else 0},
+        )
+    shown = found or Progress(name, "not started")
+    return Progress(**{**vars(shown), "lag": int(behind or 0)})

@@ -1,0 +1,111 @@
+"""An upgrade with every safety on: backup, run, proof, and the way back.
+
+SQLite: the copy is taken and the proof is given while the run holds its write lock, so nothing that
+an application writes meanwhile can be mistaken for damage, and a proof that fails rolls the run
+back. PostgreSQL: each revision is a transaction of its own on live tables, so a copy of the whole
+is left to the server's own tools.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from chatdata.errors import MigrationError
+from chatdata.migrate import backups, checksums, engine, lock, runner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import sqlalchemy as sa
+
+    from chatdata.migrate.runner import Run
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A run, and the copy that was taken before it; None where there was nothing to copy."""
+
+    run: Run
+    backup: Path | None
+
+    def __str__(self) -> str:
+        return f"{self.run}" + (f"; backup {self.backup}" if self.backup else "")
+
+
+def upgrade(  # noqa: PLR0913 - keywords, each with a default
+    url: str | sa.URL,
+    *,
+    to: str = "head",
+    schema: str | None = None,
+    backup: bool = True,
+    auto_restore: bool = False,
+    keep: int | None = None,
+    scripts: Path | None = None,
+) -> Guarded:
+    """Upgrade a database as `migrate.upgrade` does, with a backup before and a proof after.
+
+    Args:
+        url: the database.
+        to: the revision to stop at.
+        schema: PostgreSQL only: the schema to work in.
+        backup: copy an SQLite file first.
+        auto_restore: put the copy back where the file turns out damaged after the run.
+        keep: delete all but so many copies afterwards.
+        scripts: the folder of another chain than ours.
+
+    Raises:
+        MigrationError: refused or failed; exit code 5 where a value changed, rolled back.
+    """
+    file = engine.file_of(url)
+    pending = runner.pending(url, to=to, schema=schema, scripts=scripts)
+    if file is None or not file.is_file() or not pending:
+        return Guarded(runner.upgrade(url, to=to, schema=schema, scripts=scripts), None)
+    with lock.exclusive(url) as connection:
+        copy = backups.backup(url) if backup else None
+        before = checksums.sums(connection)
+        orphans = _orphans(connection)
+        run = runner.upgrade(connection, to=to, scripts=scripts)
+        _prove(connection, before, orphans, str(file))
+    _inspect(url, file, copy, auto_restore=auto_restore)
+    if keep is not None:
+        backups.prune(url, keep=keep)
+    return Guarded(replace(run, after=runner.current_revision(url)), copy)
+
+
+def _prove(
+    connection: sa.Connection, before: dict[str, checksums.Sum], orphans: set[object], source: str
+) -> None:
+    found = checksums.differences(connection, before)
+    lost = _orphans(connection) - orphans
+    if lost:
+        found.append(f"{len(lost)} references to rows that are not there")
+    if found:
+        raise MigrationError(
+            f"the upgrade would have changed rows ({'; '.join(found)}); it was rolled back and the "
+            "database is as it was; look at the revision with: chatdata db lint",
+            source=source,
+            exit_code=5,
+        )
+
+
+def _inspect(url: str | sa.URL, file: Path, copy: Path | None, *, auto_restore: bool) -> None:
+    try:
+        backups.check(file)
+    except MigrationError as error:
+        if copy is None or not auto_restore:
+            way = f"chatdata db restore URL {copy}" if copy else "restore your own backup"
+            raise MigrationError(
+                f"is damaged after the upgrade; run: {way}", source=str(file), exit_code=5
+            ) from error
+        failed = backups.restore(url, copy)
+        raise MigrationError(
+            f"was damaged after the upgrade, and the backup was put back; the damaged file is "
+            f"{failed.name}",
+            source=str(file),
+            exit_code=5,
+        ) from error
+
+
+def _orphans(connection: sa.Connection) -> set[object]:
+    return set(map(tuple, connection.exec_driver_sql("PRAGMA foreign_key_check").all()))

@@ -1,0 +1,335 @@
+"""Plans, lint and new revisions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from databases import contents, execute
+
+from chatdata import migrate
+from chatdata.errors import MigrationError
+from chatdata.migrate import author, backups, guard, locate, plans
+from chatdata.migrate.lint import RULES, lint
+
+CHAIN = Path(__file__).parent / "chain"
+DOWN = "\ndef downgrade():\n    op.drop_table('t')\n"
+
+FAILING = {
+    "bare-batch": "with op.batch_alter_table('t') as b: b.drop_constraint('c')",
+    "index-not-concurrent": "op.create_index('i', 't', ['c'])",
+    "validate-together": (
+        "op.execute('ALTER TABLE t ADD CONSTRAINT c CHECK (x) NOT VALID');"
+        " op.execute('ALTER TABLE t VALIDATE CONSTRAINT c')"
+    ),
+    "type-change": "op.alter_column('t', 'c', type_=sa.Text())",
+    "timestamptz-without-utc": "op.alter_column('t', 'c', type_=sa.DateTime(timezone=True))",
+    "drop-outside-contract": "op.drop_column('t', 'c')",
+    "native-enum": "op.add_column('t', sa.Column('c', sa.Enum('a', 'b')))",
+    "foreign-import": "import chatdata.models; op.drop_table('t')",
+    "unnamed-constraint": "op.create_table('t', sa.UniqueConstraint('c'))",
+    "data-change": "op.execute('UPDATE t SET c = 1')",
+    "not-alone": "op.add_index('i', 't', ['c']); op.add_column('t', sa.Column('c', sa.Text()))",
+    "missing-downgrade": "op.drop_table('t')",
+}
+PASSING = {
+    "bare-batch": "with op.safe_batch('t') as b: b.drop_constraint('c')",
+    "index-not-concurrent": (
+        "op.create_table('t', sa.Column('c', sa.Text())); op.create_index('i', 't', ['c'])"
+    ),
+    "validate-together": "op.add_check('c', 't', 'x', 'x > 0')",
+    "type-change": "op.alter_column('t', 'c', nullable=True)",
+    "timestamptz-without-utc": "op.naive_to_utc('t', 'c')",
+    "drop-outside-contract": "op.drop_column('t', 'c')",
+    "native-enum": "op.add_column('t', sa.Column('c', sa.Enum('a', native_enum=False)))",
+    "foreign-import": "import sqlalchemy.exc; op.drop_table('t')",
+    "unnamed-constraint": "op.create_table('t', sa.UniqueConstraint('c', name='u'))",
+    "data-change": "op.execute('UPDATE t SET c = 1')",
+    "not-alone": "op.add_index('i', 't', ['c'])",
+    "missing-downgrade": "op.drop_table('t')",
+}
+PHASES = {"drop-outside-contract": "contract", "data-change": "backfill"}
+
+
+def revision(tmp_path, body, *, phase="expand", downgrade=DOWN):
+    file = tmp_path / "0009_more.py"
+    file.write_text(
+        f"from alembic import op\nimport sqlalchemy as sa\nphase = {phase!r}\n"
+        f"def upgrade():\n    {body}\n{downgrade}"
+    )
+    return file
+
+
+def test_every_rule_has_samples():
+    """
+    No rule goes without a sample that breaks it and one that does not.
+    """
+    assert set(RULES) == set(FAILING) == set(PASSING)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_that_is_broken(tmp_path, rule):
+    """
+    What a rule is about is found, on its line, and told in a sentence.
+    """
+    downgrade = "\ndef downgrade():\n    pass\n" if rule == "missing-downgrade" else DOWN
+    found = lint(revision(tmp_path, FAILING[rule], downgrade=downgrade))
+
+    assert rule in [finding.rule for finding in found]
+    assert RULES[rule] in str(next(finding for finding in found if finding.rule == rule))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_that_is_kept(tmp_path, rule):
+    """
+    The way that a rule recommends is not complained about.
+    """
+    file = revision(tmp_path, PASSING[rule], phase=PHASES.get(rule, "expand"))
+
+    assert [] == lint(file)
+
+
+@pytest.mark.parametrize(
+    ("comment", "expected"),
+    [
+        ("# chatdata: allow=data-change reason=three rows", []),
+        ("# chatdata: allow=data-change", ["data-change"]),
+        ("# chatdata: allow=bare-batch reason=x", ["data-change"]),
+    ],
+)
+def test_an_exception_needs_its_reason(tmp_path, comment, expected):
+    """
+    A finding is silenced by naming its rule and giving a reason, and not otherwise.
+    """
+    found = lint(revision(tmp_path, f"op.execute('UPDATE t SET c = 1')  {comment}"))
+
+    assert expected == [finding.rule for finding in found]
+
+
+@pytest.mark.parametrize("folder", [locate.scripts(), CHAIN], ids=["ours", "fixture"])
+def test_chains_are_clean(folder):
+    """
+    Our own revisions break no rule.
+    """
+    assert [] == lint(folder / "versions")
+
+
+@pytest.fixture
+def chain(tmp_path):
+    """
+    A copy of our chain that may be added to.
+    """
+    return Path(shutil.copytree(locate.scripts(), tmp_path / "chain"))
+
+
+def test_new(chain, tmp_path):
+    """
+    A new revision comes with the next number, a snapshot and a test, and the chain goes on.
+    """
+    script = next((chain / "versions").glob("0003_*.py"))
+    draft = author.new("Try something", phase="expand", scripts=chain, tests=tmp_path)
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+
+    assert ("0005", "0005_try_something.py") == (draft.revision, draft.script.name)
+    assert "0005" == migrate.upgrade(url, scripts=chain).after
+    assert (chain / "snapshots" / "0005.json").is_file()
+    assert 'to="0005"' in draft.test.read_text()
+    assert script.is_file()
+
+
+def test_new_brings_the_chain_to_the_models(chain, tmp_path):
+    """
+    What the models have and the chain lacks is written with our operations and plain types.
+    """
+    next((chain / "versions").glob("0004_*.py")).unlink()
+    (chain / "snapshots" / "0004.json").unlink()
+    draft = author.new("Add the calls", phase="expand", scripts=chain)
+    text = draft.script.read_text()
+
+    assert "op.create_table" in text
+    assert "sa.DateTime()" in text
+    assert "UTCDateTime" not in text
+    assert "batch_alter_table" not in text
+    assert [] == author.check(chain)
+
+
+@pytest.mark.parametrize("phase", ["", "extend"])
+def test_new_needs_a_phase(chain, phase):
+    """
+    A revision says which phase it belongs to.
+    """
+    with pytest.raises(MigrationError, match="expand, backfill, contract"):
+        author.new("x", phase=phase, scripts=chain)
+
+
+def test_check_finds_an_old_snapshot(chain):
+    """
+    A chain that no longer makes what its snapshot says is found.
+    """
+    script = next((chain / "versions").glob("0004_*.py"))
+    script.write_text(
+        script.read_text().replace('"started_at", sa.DateTime()', '"began", sa.Text()')
+    )
+
+    assert [
+        "snapshot 0004 is not what the chain makes",
+        "the models and the chain differ in tool_calls",
+    ] == author.check(chain)
+
+
+def test_a_dry_run_is_what_is_executed(tmp_path):
+    """
+    The statements that a plan shows for SQLite are those that the upgrade executes.
+    """
+    file = tmp_path / "app.db"
+    url = f"sqlite:///{file}"
+    migrate.upgrade(url, to="0001", scripts=CHAIN)
+    execute(url, "CREATE VIEW named AS SELECT name FROM people")
+    before = file.read_bytes()
+    shown = plans.dry_run(url, scripts=CHAIN)
+    untouched = before == file.read_bytes()
+    done = []
+    with migrate.connect(url) as connection:
+        connection.begin()
+        connection.connection.driver_connection.set_trace_callback(done.append)
+        migrate.upgrade(connection, scripts=CHAIN)
+        connection.rollback()
+    reads = ("SELECT", "PRAGMA", "BEGIN", "WITH", "ROLLBACK", "--")
+    executed = [sql.strip() for sql in done if not sql.strip().upper().startswith(reads)]
+
+    assert untouched
+    assert _kinds(executed) == _kinds(shown)
+
+
+def _kinds(statements):
+    """
+    The first words, for the driver's trace has values where the plan has marks.
+    """
+    return [" ".join(sql.split()[:3]) for sql in statements]
+
+
+def test_a_plan_survives_its_file(tmp_path):
+    """
+    A plan that is written and read again is the same plan.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, to="0002")
+    made = plans.plan(url)
+
+    assert [(made.fingerprint, list(made.pending))] == [
+        (again.fingerprint, again.pending) for again in plans.load(plans.dump([made]))
+    ]
+    with pytest.raises(MigrationError, match="not a plan"):
+        plans.load("{")
+
+
+def test_a_plan_for_postgres(postgres):
+    """
+    For PostgreSQL the SQL is written without a connection, and a password is never kept.
+    """
+    made = plans.plan(postgres())
+
+    assert any("CREATE TABLE users" in statement for statement in made.sql)
+    assert ":secret@" not in plans.plan("sqlite://").url
+
+
+@pytest.fixture
+def rewriting(chain):
+    """
+    A chain whose last revision changes a value, as none should.
+    """
+    (chain / "versions" / "0005_rewrite.py").write_text(
+        "from alembic import op\nrevision, down_revision = '0005', '0004'\n"
+        "def upgrade():\n    op.execute(\"UPDATE users SET name = 'x'\")\n"
+    )
+    return chain
+
+
+USER = "INSERT INTO users VALUES ('u', 'e', 'n', NULL, NULL, NULL, NULL, 'a', 'b')"
+
+
+def test_a_changed_value_rolls_the_upgrade_back(tmp_path, rewriting):
+    """
+    An upgrade that would change a row ends with exit code 5 and the file as it was.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, to="0004", scripts=rewriting)
+    execute(url, USER)
+    before = contents(url)
+
+    with pytest.raises(MigrationError, match="users: 1 rows, some with other values") as refused:
+        guard.upgrade(url, scripts=rewriting)
+    assert 5 == refused.value.exit_code
+    assert before == contents(url)
+    assert "0004" == migrate.current_revision(url)
+
+
+@pytest.mark.parametrize(
+    ("auto", "match"), [(False, "run: chatdata db restore"), (True, "put back")]
+)
+def test_damage_after_the_upgrade(tmp_path, monkeypatch, auto, match):
+    """
+    A file that is damaged after the commit is named with the way back, or put back if so wished.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, to="0002")
+    healthy = backups.check
+    seen = []
+
+    def check(file):
+        seen.append(file)
+        if len(seen) == 2:
+            raise MigrationError("is damaged")
+        healthy(file)
+
+    monkeypatch.setattr(backups, "check", check)
+
+    with pytest.raises(MigrationError, match=match):
+        guard.upgrade(url, auto_restore=auto)
+    assert ("0002" if auto else "0004") == migrate.current_revision(url)
+
+
+def test_a_file_in_wal_mode(tmp_path):
+    """
+    A file whose log is beside it is copied, upgraded and proven like any other.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, to="0002")
+    with closing(sqlite3.connect(tmp_path / "app.db")) as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+
+    assert "0004" == guard.upgrade(url, keep=1).run.after
+    assert 1 == len(backups.backups(url))
+
+
+def test_disk_full(tmp_path):
+    """
+    When the disk is full the upgrade ends with the cause and the file as it was.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, to="0002")
+    before = contents(url)
+
+    with migrate.connect(url) as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
+        with pytest.raises(MigrationError, match="free some space"):
+            migrate.upgrade(connection)
+    assert (before, "0002") == (contents(url), migrate.current_revision(url))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only files too")
+def test_read_only_file(tmp_path):
+    """
+    A file that may not be written is named as such.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, to="0002")
+    (tmp_path / "app.db").chmod(0o400)
+
+    with pytest.raises(MigrationError, match="check its permissions"):
+        migrate.upgrade(url)
