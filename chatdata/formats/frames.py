@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _PRIVATE = {
     "_row": pl.UInt64(),
-    "_document": pl.UInt32(),
-    "_bundle": pl.UInt32(),
+    "_document": pl.UInt64(),
+    "_bundle": pl.UInt64(),
     "_n_records": pl.UInt32(),
 }
 _OF_CONVERSATIONS = {"_hint": pl.Boolean(), "_of_message": pl.String(), "_rank": pl.UInt8()}
@@ -167,8 +167,8 @@ class Builder:
         frame = frame.with_columns(row.alias("_row"))
         if document is not None:
             frame = frame.with_columns(
-                pl.lit(document, pl.UInt32).alias("_document"),
-                (pl.col("_bundle") + self._bundle).cast(pl.UInt32),
+                pl.lit(document, pl.UInt64).alias("_document"),
+                (pl.col("_bundle") + self._bundle).cast(pl.UInt64),
             )
         if name == "messages":
             frame = frame.with_columns(n_chars=pl.col("content").str.len_chars().cast(pl.UInt32))

@@ -5,21 +5,26 @@ What a source is, is decided by its content, file by file; every decision is a f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-import polars as pl
-
-from chatdata import schema
-from chatdata.chats import Chats, Finding, from_frames
-from chatdata.errors import LayoutError, SourceError, UnknownFormatError
-from chatdata.formats.base import Detection, Reading, named, sniff
-from chatdata.formats.frames import Builder
+from chatdata.chats import Chats, from_frames
+from chatdata.errors import SourceError
+from chatdata.formats.base import sniff
 from chatdata.formats.lake import is_lake, open_lake
-from chatdata.formats.sources import Document, documents, members
-from chatdata.identity import resolve, sum_or_null
+from chatdata.formats.sources import Document, documents
+from chatdata.identity import resolve
+from chatdata.load.collect import (
+    Found,
+    accounting,
+    places,
+    read_database,
+    refuse,
+    rejects,
+    take,
+    tallies,
+)
 from chatdata.load.combine import prefixed, stacked
 from chatdata.load.scope import Scope, scoped
 
@@ -27,18 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    import polars as pl
+
 _DATABASES = ("sqlite", "postgresql", "postgres")
-
-
-@dataclass
-class _Found:
-    """What the documents of a source have given so far."""
-
-    builder: Builder = field(default_factory=Builder)
-    readings: list[Reading] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    unreadable: list[dict[str, Any]] = field(default_factory=list)
-    databases: dict[str, Chats[pl.LazyFrame]] = field(default_factory=dict)
 
 
 def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by keyword
@@ -79,7 +75,7 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     if where.split("?", 1)[0] == "sample":
         return scoped(_sample(where), scope)
     if scheme in _DATABASES:
-        return _database(where, scope)
+        return read_database(where, scope)
     if scheme:
         raise SourceError(
             f"no reader for {scheme}:// URLs; use a path, sqlite:/// or postgresql://",
@@ -89,10 +85,10 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
         return scoped(open_lake(Path(where).expanduser()), scope)
     listed = documents(where)
     if len(listed) == 1 and format is None and _is_database(listed[0]):
-        return _database(str(listed[0].local()), scope)
-    found = _Found()
+        return read_database(str(listed[0].local()), scope)
+    found = Found()
     for document in listed:
-        _take(found, document, format, scope, alone=len(listed) == 1)
+        take(found, document, format, scope, alone=len(listed) == 1)
     return scoped(_chats(found, where), scope)
 
 
@@ -108,140 +104,21 @@ def _sample(where: str) -> Chats[pl.LazyFrame]:
     return sample(**{key: int(value) for key, value in asked.items()})
 
 
-def _database(where: str, scope: Scope) -> Chats[pl.LazyFrame]:
-    from chatdata.database import read
-
-    return read(where, **vars(scope))
-
-
 def _is_database(document: Document) -> bool:
     return document.kind() == "sqlite" and sniff(document).format is None
 
 
-def _take(
-    found: _Found, document: Document, format_name: str | None, scope: Scope, *, alone: bool
-) -> None:
-    """Read one document; what cannot be read is noted, and raises only where it is alone."""
-    try:
-        _read(found, document, format_name, scope)
-    except SourceError as error:
-        if alone:
-            raise
-        found.findings.append(Finding(document.name, document.path, "nothing", error.message))
-        if not isinstance(error, LayoutError):
-            found.unreadable.append(
-                {
-                    "source": "unknown",
-                    "origin": scope.name or document.name,
-                    "path": document.path,
-                    "reason": error.message,
-                }
-            )
-
-
-def _read(found: _Found, document: Document, format_name: str | None, scope: Scope) -> None:
-    """Read a document as what it is; an archive that no format wants whole, member by member."""
-    kind = document.kind()
-    detection = _asked(format_name) if format_name else sniff(document)
-    if kind == "zip" and (format_name or detection.format is None):
-        for member in members(document):
-            _take(found, member, format_name, scope, alone=False)
-        return
-    if kind == "sqlite" and detection.format is None:
-        path = str(document.local())
-        found.databases[document.name] = _database(path, replace(scope, name=document.name))
-        return
-    found.findings.append(_finding(document, detection))
-    if detection.format is None:
-        return
-    origin = scope.name or document.name
-    reading = Reading(document, detection.format.name, origin, scope.time_zone)
-    found.readings.append(reading)
-    for item in detection.format.parse(reading):
-        found.builder.add(item, reading, len(found.readings) - 1)
-
-
-def _asked(name: str) -> Detection:
-    return Detection(named(name), 1.0, "asked for")
-
-
-def _finding(document: Document, detection: Detection) -> Finding:
-    others = ", ".join(f"{name} {share:.0%}" for name, share in detection.others)
-    reason = f"{detection.reason}, confidence {detection.confidence:.0%}"
-    became = detection.format.name if detection.format else "nothing"
-    return Finding(
-        document.name, document.path, became, f"{reason}; also fits: {others}" if others else reason
-    )
-
-
-def _chats(found: _Found, where: str) -> Chats[pl.LazyFrame]:
+def _chats(found: Found, where: str) -> Chats[pl.LazyFrame]:
     if not found.readings and not found.databases:
-        _refuse(found, where)
+        refuse(found, where)
     resolved = resolve(found.builder.frames())
-    rejects = [
-        {
-            "source": reading.source,
-            "origin": reading.origin,
-            "path": reading.document.path,
-            "record": bad.number,
-            "byte_offset": bad.offset,
-            "reason": bad.reason,
-        }
-        for reading in found.readings
-        for bad in reading.rejects
-    ]
-    rejects += found.unreadable
+    counted = accounting(resolved.accounting, tallies(found), places(found))
     frames = {
         **resolved.frames,
-        "rejects": pl.LazyFrame(rejects, schema=schema.REJECTS.schema),
-        "accounting": _accounting(found.readings, resolved.accounting),
+        "rejects": rejects(found).lazy(),
+        "accounting": counted.lazy(),
     }
     chats = from_frames(frames, found.findings)
     if not found.databases:
         return chats
     return stacked([chats, *(prefixed(value, key) for key, value in found.databases.items())])
-
-
-def _refuse(found: _Found, where: str) -> None:
-    """Raise when something was there and no format fits it; an empty file is an empty log."""
-    unknown = [finding for finding in found.findings if not finding.reason.startswith("empty")]
-    if not unknown:
-        return
-    if len(found.findings) > 1:
-        raise UnknownFormatError(
-            f"none of {len(found.findings)} files is a chat log of a known format; "
-            "`chatdata formats` lists them",
-            source=where,
-        )
-    raise UnknownFormatError(
-        f"{unknown[0].reason}; name it with format=, `chatdata formats` lists them", source=where
-    )
-
-
-def _accounting(readings: list[Reading], resolved: pl.DataFrame) -> pl.LazyFrame:
-    rows = [
-        {"_document": place, "cause": cause, **vars(tally)}
-        for place, reading in enumerate(readings)
-        for cause, tally in reading.tallies.items()
-    ]
-    places = pl.DataFrame(
-        {
-            "_document": range(len(readings)),
-            "origin": [reading.origin for reading in readings],
-            "path": [reading.document.path for reading in readings],
-        },
-        schema={"_document": pl.UInt32, "origin": pl.String, "path": pl.String},
-    )
-    counts = ("n_records", "n_messages", "n_tool_calls")
-    return (
-        pl.concat([resolved, pl.DataFrame(rows, schema=resolved.schema)])
-        .group_by("_document", "cause")
-        .agg(
-            *(pl.col(name).sum() for name in counts),
-            sum_or_null("output_tokens"),
-        )
-        .join(places, on="_document", how="left")
-        .sort("_document", "cause")
-        .select(schema.ACCOUNTING.schema.names())
-        .lazy()
-    )

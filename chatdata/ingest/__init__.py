@@ -1,0 +1,9 @@
+"""Importing logs into a lake: once each, originals kept, safe to repeat and to interrupt."""
+
+from __future__ import annotations
+
+from chatdata.ingest.archive import originals, restore
+from chatdata.ingest.places import places
+from chatdata.ingest.run import Imported, ingest
+
+__all__ = ["Imported", "ingest", "originals", "places", "restore"]

@@ -1,0 +1,176 @@
+"""Reading documents one by one: what each was taken for, gave, or could not give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from chatdata import schema
+from chatdata.chats import Chats, Finding
+from chatdata.errors import LayoutError, SourceError, UnknownFormatError
+from chatdata.formats.base import Detection, Reading, named, sniff
+from chatdata.formats.frames import Builder
+from chatdata.formats.sources import Document, members
+from chatdata.identity import sum_or_null
+
+if TYPE_CHECKING:
+    from chatdata.load.scope import Scope
+
+_COUNTED = {
+    name: schema.ACCOUNTING.schema[name]
+    for name in ("cause", "n_records", "n_messages", "n_tool_calls", "output_tokens")
+}
+
+
+@dataclass
+class Found:
+    """What the documents of a source have given so far.
+
+    Attributes:
+        numbers: the number of each reading, by which rows name their document.
+        next_number: the number of the next one; an import sets it file by file.
+    """
+
+    builder: Builder = field(default_factory=Builder)
+    readings: list[Reading] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    next_number: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    unreadable: list[dict[str, Any]] = field(default_factory=list)
+    databases: dict[str, Chats[pl.LazyFrame]] = field(default_factory=dict)
+
+
+def take(
+    found: Found, document: Document, format_name: str | None, scope: Scope, *, alone: bool
+) -> None:
+    """Read one document; what cannot be read is noted, and raises only where it is alone."""
+    try:
+        _read(found, document, format_name, scope)
+    except SourceError as error:
+        if alone:
+            raise
+        found.findings.append(Finding(document.name, document.path, "nothing", error.message))
+        if not isinstance(error, LayoutError):
+            found.unreadable.append(
+                {
+                    "source": "unknown",
+                    "origin": scope.name or document.name,
+                    "path": document.path,
+                    "reason": error.message,
+                }
+            )
+
+
+def _read(found: Found, document: Document, format_name: str | None, scope: Scope) -> None:
+    """Read a document as what it is; an archive that no format wants whole, member by member."""
+    kind = document.kind()
+    detection = _asked(format_name) if format_name else sniff(document)
+    if kind == "zip" and (format_name or detection.format is None):
+        for member in members(document):
+            take(found, member, format_name, scope, alone=False)
+        return
+    if kind == "sqlite" and detection.format is None:
+        path = str(document.local())
+        found.databases[document.name] = read_database(path, replace(scope, name=document.name))
+        return
+    found.findings.append(_finding(document, detection))
+    if detection.format is None:
+        return
+    origin = scope.name or document.name
+    reading = Reading(document, detection.format.name, origin, scope.time_zone)
+    number = found.next_number
+    found.next_number += 1
+    found.readings.append(reading)
+    found.numbers.append(number)
+    for item in detection.format.parse(reading):
+        found.builder.add(item, reading, number)
+
+
+def _asked(name: str) -> Detection:
+    return Detection(named(name), 1.0, "asked for")
+
+
+def _finding(document: Document, detection: Detection) -> Finding:
+    others = ", ".join(f"{name} {share:.0%}" for name, share in detection.others)
+    reason = f"{detection.reason}, confidence {detection.confidence:.0%}"
+    became = detection.format.name if detection.format else "nothing"
+    return Finding(
+        document.name, document.path, became, f"{reason}; also fits: {others}" if others else reason
+    )
+
+
+def read_database(where: str, scope: Scope) -> Chats[pl.LazyFrame]:
+    """Read an application's database, what was asked for pushed down into it."""
+    from chatdata.database import read
+
+    return read(where, **vars(scope))
+
+
+def refuse(found: Found, where: str) -> None:
+    """Raise when something was there and no format fits it; an empty file is an empty log."""
+    unknown = [finding for finding in found.findings if not finding.reason.startswith("empty")]
+    if not unknown:
+        return
+    if len(found.findings) > 1:
+        raise UnknownFormatError(
+            f"none of {len(found.findings)} files is a chat log of a known format; "
+            "`chatdata formats` lists them",
+            source=where,
+        )
+    raise UnknownFormatError(
+        f"{unknown[0].reason}; name it with format=, `chatdata formats` lists them", source=where
+    )
+
+
+def tallies(found: Found) -> pl.DataFrame:
+    """List what became of records that made no row, per document and cause."""
+    rows = [
+        {"_document": number, "cause": cause, **vars(tally)}
+        for number, reading in zip(found.numbers, found.readings, strict=True)
+        for cause, tally in reading.tallies.items()
+    ]
+    return pl.DataFrame(rows, schema={"_document": pl.UInt64(), **_COUNTED})
+
+
+def places(found: Found) -> pl.DataFrame:
+    """List the origin and path of each document."""
+    return pl.DataFrame(
+        {
+            "_document": found.numbers,
+            "origin": [reading.origin for reading in found.readings],
+            "path": [reading.document.path for reading in found.readings],
+        },
+        schema={"_document": pl.UInt64(), "origin": pl.String(), "path": pl.String()},
+    )
+
+
+def accounting(resolved: pl.DataFrame, tallied: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+    """Add up what rows and tallies say, per document and cause."""
+    counts = ("n_records", "n_messages", "n_tool_calls")
+    return (
+        pl.concat([resolved, tallied.select(resolved.columns)])
+        .group_by("_document", "cause")
+        .agg(*(pl.col(name).sum() for name in counts), sum_or_null("output_tokens"))
+        .join(placed, on="_document", how="left")
+        .sort("_document", "cause")
+        .select(schema.ACCOUNTING.schema.names())
+    )
+
+
+def rejects(found: Found) -> pl.DataFrame:
+    """List the records that could not be read, and the files."""
+    rows = [
+        {
+            "source": reading.source,
+            "origin": reading.origin,
+            "path": reading.document.path,
+            "record": bad.number,
+            "byte_offset": bad.offset,
+            "reason": bad.reason,
+        }
+        for reading in found.readings
+        for bad in reading.rejects
+    ]
+    return pl.DataFrame(rows + found.unreadable, schema=schema.REJECTS.schema)

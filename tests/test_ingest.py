@@ -1,0 +1,262 @@
+"""Importing: once each, whatever the order, the repetitions and the interruptions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import zipfile
+
+import polars as pl
+import pytest
+
+import chatdata as cd
+from chatdata.ingest import ingest, originals, places, restore
+
+ROW = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+
+
+def jsonl(*rows):
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def spoken(session, uuid, parent, said, second):
+    return {
+        "type": "user",
+        "sessionId": session,
+        "uuid": uuid,
+        "parentUuid": parent,
+        "timestamp": f"2025-03-01T10:00:{second:02}.000Z",
+        "message": {"role": "user", "content": said},
+    }
+
+
+PARENT = [spoken("A", "u1", None, "One", 1), spoken("A", "u2", "u1", "Two", 2)]
+FORK = [{**record, "sessionId": "B"} for record in PARENT] + [spoken("B", "u3", "u2", "Three", 9)]
+
+
+def rows(lake, name="messages"):
+    return sorted(cd.scan(lake).check().frames[name].collect().rows(), key=str)
+
+
+def state(lake):
+    return {
+        name: rows(lake, name) for name in ("conversations", "messages", "tool_calls", "rejects")
+    }
+
+
+def files(lake):
+    return {path: path.stat().st_mtime_ns for path in lake.glob("*/*.parquet")}
+
+
+def test_imported_equals_scanned(tmp_path):
+    """
+    A lake holds what a scan of the same folder gives.
+    """
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.jsonl").write_bytes(jsonl(*PARENT))
+    (logs / "b.jsonl").write_bytes(jsonl(*FORK) + b"broken\n")
+    (logs / "c.jsonl").write_bytes(jsonl(ROW))
+    (logs / "notes.txt").write_text("nothing")
+    done = ingest([logs], tmp_path / "lake")
+    lake, scanned = cd.scan(tmp_path / "lake").check(), cd.scan(logs)
+
+    assert (4, 0) == (done.n_read, done.n_skipped)
+    for name in scanned.frames:
+        assert sorted(scanned.frames[name].collect().rows(), key=str) == rows(
+            tmp_path / "lake", name
+        )
+    assert scanned.audit().equals(lake.audit())
+
+
+def test_import_twice_touches_nothing(tmp_path):
+    """
+    What has not changed is not read again, and no file of the lake is written.
+    """
+    (tmp_path / "a.jsonl").write_bytes(jsonl(ROW))
+    lake = tmp_path / "lake"
+    ingest([tmp_path / "a.jsonl"], lake)
+    before = files(lake)
+    again = ingest([tmp_path / "a.jsonl"], lake)
+
+    assert (0, 1) == (again.n_read, again.n_skipped)
+    assert before == files(lake)
+
+
+def test_file_first_and_folder_later(tmp_path):
+    """
+    A file keeps the name under which its content was first seen, moved or imported with its folder.
+    """
+    logs = tmp_path / "logs" / "deep"
+    logs.mkdir(parents=True)
+    (logs / "a.jsonl").write_bytes(jsonl(ROW))
+    lake = tmp_path / "lake"
+    ingest([logs / "a.jsonl"], lake)
+    before = state(lake)
+    ingest([tmp_path / "logs"], lake)
+    (logs / "a.jsonl").rename(logs / "b.jsonl")
+    ingest([tmp_path / "logs"], lake)
+
+    assert before == state(lake)
+
+
+def test_growing_file(tmp_path):
+    """
+    A file that grew gives its new records and keeps the keys of the old ones.
+    """
+    path, lake = tmp_path / "a.jsonl", tmp_path / "lake"
+    path.write_bytes(jsonl(ROW) + b'{"mess')
+    ingest([path], lake)
+    first = rows(lake)
+    path.write_bytes(jsonl(ROW, ROW))
+    ingest([path], lake)
+
+    assert set(first) < set(rows(lake))
+    assert 4 == len(rows(lake))
+    assert [] == rows(lake, "rejects")
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_parent_and_fork_in_separate_imports(tmp_path, order):
+    """
+    A fork finds its parent whichever is imported first.
+    """
+    (tmp_path / "a.jsonl").write_bytes(jsonl(*PARENT))
+    (tmp_path / "b.jsonl").write_bytes(jsonl(*FORK))
+    lake = tmp_path / "lake"
+    for name in order:
+        ingest([tmp_path / f"{name}.jsonl"], lake)
+
+    assert {"A": 2, "B": 1} == dict(
+        cd.scan(lake).messages.group_by("conversation_id").len().collect().rows()
+    )
+    assert [("B", "A", "resume")] == cd.scan(lake).conversations.filter(
+        pl.col("relation").is_not_null()
+    ).select("conversation_id", "parent_conversation_id", "relation").collect().rows()
+
+
+def test_originals_come_back(tmp_path):
+    """
+    Every version of an imported file is given back byte for byte, also when it is gone.
+    """
+    path, lake = tmp_path / "a.jsonl", tmp_path / "lake"
+    versions = [jsonl(ROW), jsonl(ROW, ROW)]
+    for data in versions:
+        path.write_bytes(data)
+        ingest([path], lake)
+    path.unlink()
+    kept = originals(lake)
+    for original, data in zip(kept, versions, strict=True):
+        restore(lake, original.sha256, tmp_path / "back")
+
+        assert data == (tmp_path / "back").read_bytes()
+        assert hashlib.sha256(data).hexdigest() == original.sha256
+    with pytest.raises(cd.SourceError, match="no original"):
+        restore(lake, "0" * 64, tmp_path / "back")
+    with pytest.raises(cd.SourceError, match="nothing was imported"):
+        originals(tmp_path / "elsewhere")
+
+
+def test_archive_members(tmp_path):
+    """
+    The members of an archive are read each, the archive is kept whole.
+    """
+    path = tmp_path / "logs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jsonl", jsonl(ROW))
+        archive.writestr("b.jsonl", jsonl(ROW) + b"broken\n")
+    ingest([path], tmp_path / "lake")
+
+    assert 4 == len(rows(tmp_path / "lake"))
+    assert 1 == len(rows(tmp_path / "lake", "rejects"))
+    assert [str(path)] == [original.path for original in originals(tmp_path / "lake")]
+
+
+def database(path, *, start, n):
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "create table if not exists conversations "
+            "(id integer primary key, user_id text, created_at text)"
+        )
+        connection.execute(
+            "create table if not exists messages "
+            "(id integer primary key, conversation_id integer, "
+            "role text, content text, created_at text)"
+        )
+        for number in range(start, start + n):
+            moment = f"2025-03-{1 + number // 20:02} 10:{number % 20:02}:00"
+            connection.execute("insert into conversations values (?, 'mona', ?)", (number, moment))
+            connection.execute(
+                "insert into messages values (?, ?, 'user', 'Hi', ?)", (number, number, moment)
+            )
+    connection.close()
+    return path
+
+
+def test_databases_do_not_mix(tmp_path):
+    """
+    Databases that count their ids from 1 stay apart, under the names of their origins.
+    """
+    one, two = (database(tmp_path / f"{name}.db", start=1, n=100) for name in ("one", "two"))
+    lake = tmp_path / "lake"
+    ingest([f"sqlite:///{one}", f"sqlite:///{two}"], lake)
+
+    assert 200 == len(rows(lake, "conversations"))
+    assert {"one:1", "two:1"} <= {row[0] for row in rows(lake, "conversations")}
+
+
+def test_database_goes_on_from_its_watermark(tmp_path):
+    """
+    A database that grew is read from its newest message on, and gives the same rows as at once.
+    """
+    path, lake = database(tmp_path / "app.db", start=1, n=50), tmp_path / "lake"
+    ingest([f"sqlite:///{path}"], lake)
+    database(path, start=51, n=50)
+    ingest([f"sqlite:///{path}"], lake)
+    ingest([f"sqlite:///{path}"], lake)
+    ingest([f"sqlite:///{path}"], tmp_path / "whole")
+
+    assert state(tmp_path / "whole") == state(lake)
+    assert 100 == cd.scan(lake).audit().filter(pl.col("cause") == "certified")["n_messages"].item()
+
+
+def test_killed_import_goes_on(tmp_path):
+    """
+    Killed at any moment and started again, an import gives what one without interruption gives.
+    """
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for n in range(6):
+        (logs / f"{n}.jsonl").write_bytes(jsonl(*({**ROW, "id": f"{n}-{k}"} for k in range(200))))
+    ingest([logs], tmp_path / "whole")
+    lake = tmp_path / "lake"
+    program = (
+        "import sys; from pathlib import Path; from chatdata.ingest import ingest; "
+        "ingest([sys.argv[1]], Path(sys.argv[2]))"
+    )
+    for wait in (0.2, 0.5, 0.65, 0.8):
+        with subprocess.Popen([sys.executable, "-c", program, str(logs), str(lake)]) as process:
+            time.sleep(wait)
+            process.send_signal(signal.SIGKILL)
+    ingest([logs], lake)
+
+    assert state(tmp_path / "whole") == state(lake)
+
+
+def test_known_places(tmp_path, monkeypatch):
+    """
+    Known tools' folders are found with their sizes, and only those that hold something.
+    """
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".claude" / "projects" / "x").mkdir(parents=True)
+    (tmp_path / ".claude" / "projects" / "x" / "a.jsonl").write_bytes(b"12345")
+    (tmp_path / ".codex" / "sessions").mkdir(parents=True)
+
+    assert [("claude-code", 1, 5)] == [
+        (place.tool, place.n_files, place.n_bytes) for place in places()
+    ]
