@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     help="What the files are.",
 )
 def export(chats: Chats[pl.LazyFrame], folder: Path, kind: str) -> None:
-    """Write conversations, messages, tool calls, rejects and accounting to files."""
+    """Write the five frames to files."""
     with working("Writing"):
         files = write_files(chats, folder, kind)
     for path, n_rows in files.items():

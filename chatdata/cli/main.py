@@ -16,6 +16,7 @@ from chatdata import __version__
 from chatdata.errors import ChatdataError, MigrationError
 
 _HOMES = {
+    "demo": "chatdata.cli.demo",
     "scan": "chatdata.cli.scan",
     "show": "chatdata.cli.show",
     "tools": "chatdata.cli.tables",
@@ -24,6 +25,7 @@ _HOMES = {
     "sql": "chatdata.cli.tables",
     "formats": "chatdata.cli.tables",
     "export": "chatdata.cli.export",
+    "notebooks": "chatdata.cli.notebooks",
     "db": "chatdata.cli.db",
 }
 

@@ -70,7 +70,7 @@ _QUESTIONS = (
         type=pair,
         multiple=True,
         metavar="KEY=VALUE",
-        help="What a table or column of a database means; may be repeated.",
+        help="What a database calls something, as in messages.role=speaker; may be repeated.",
     ),
 )
 
