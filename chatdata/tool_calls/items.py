@@ -1,4 +1,4 @@
-"""Decoded values to flat items: wrappers, nested calls, results that stand apart."""
+"""Decoded values to flat items: wrappers, nested calls, and which key holds what."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chatdata.tool_calls.decode import Decoded, as_text, decode
+from chatdata.tool_calls.decode import NOTHING, Decoded, decode
 from chatdata.tool_calls.outcome import FLAGS
 
 if TYPE_CHECKING:
@@ -41,15 +41,13 @@ SERVERS = ("server", "mcp_server", "server_name", "server_label")
 
 _CONTAINERS = ("calls", "tools", "tool_calls", "tools_called")
 _NESTED = ("call", "function", "toolInvocation")
-_RESULT_IDS = ("tool_call_id", "call_id", "toolCallId", "tool_use_id", "id")
-_RESULT_KEYS = ("result", "content", *RESULTS[1:])
 _RESULT_TYPES = frozenset({"function_call_output", "custom_tool_call_output", "tool_result"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.:/-]*", re.ASCII)
 
 Item = dict[str, Any]
 
-ABSENT = "\0"
-"""Stands for the key that an item has not."""
+ABSENT: Any = object()
+"""Stands for the key that an item has not; no stored key equals it."""
 
 
 class Keys(NamedTuple):
@@ -81,7 +79,8 @@ class Unwrapped(NamedTuple):
     """The items of a stored value, None where it is no list of calls; is there more to keep?"""
 
     items: Sequence[Any] | None
-    keep: bool
+    exact: bool
+    keep: bool = False
 
 
 class Sorted(NamedTuple):
@@ -90,6 +89,7 @@ class Sorted(NamedTuple):
     calls: list[Item]
     outputs: list[Item]
     n_unusable: int
+    exact: bool
 
 
 @lru_cache(maxsize=1024)
@@ -126,11 +126,14 @@ def choose(item: Item) -> Keys:
     plan = _plan(tuple(item))
     if not plan.is_ambiguous:
         return plan.keys
+    kind = item.get("type")
+    # Responses items have an id of their own besides; results name the call's.
+    is_response = isinstance(kind, str) and kind.endswith("_call")
     return plan.keys._replace(
         name=first_text(item, plan.names) or ABSENT,
         arguments=first(item, plan.arguments) or ABSENT,
         result=first(item, plan.results) or ABSENT,
-        id=first(item, plan.ids) or ABSENT,
+        id=first(item, ("call_id", *plan.ids) if is_response else plan.ids) or ABSENT,
         server=first(item, plan.servers) or ABSENT,
     )
 
@@ -147,7 +150,7 @@ def first_text(item: Item, keys: tuple[str, ...]) -> str | None:
     """Give the first of the keys whose value is a text that is not empty."""
     for key in keys:
         value = item.get(key)
-        if value and isinstance(value, str):
+        if isinstance(value, str) and value.strip():
             return key
     return None
 
@@ -159,66 +162,86 @@ def look_inside(decoded: Decoded, key: str) -> Decoded:
         ValueError: it holds a text that cannot be decoded.
     """
     found = decoded.value.get(key) if isinstance(decoded.value, dict) else None
-    if not isinstance(found, str):
-        return Decoded(found, decoded.exact)
-    if not found.strip():
+    return _decode_again(Decoded(found, decoded.exact))
+
+
+def _decode_again(decoded: Decoded) -> Decoded:
+    """Decode what is text once more; an empty text is nothing."""
+    if not isinstance(decoded.value, str):
+        return decoded
+    if decoded.value.strip() in NOTHING:
         return Decoded(None, decoded.exact)
-    inner = decode(found)
+    inner = decode(decoded.value)
     return Decoded(inner.value, decoded.exact and inner.exact)
 
 
-def unwrap(value: object) -> Unwrapped:
+def unwrap(decoded: Decoded) -> Unwrapped:
     """Find the list of items in a stored value.
 
     A plain number in place of the list is a count: no list, but kept.
     """
+    value, exact = decoded
     if isinstance(value, (list, tuple)):
-        return Unwrapped(value, keep=False)
+        return Unwrapped(value, exact)
     if value is None or value == {}:
-        return Unwrapped([], keep=False)
+        return Unwrapped((), exact)
     if isinstance(value, dict):
-        for key in _CONTAINERS:
-            if key in value:
-                return _unwrap_container(value[key], further=len(value) > 1)
+        there = [key for key in _CONTAINERS if key in value]
+        if there:
+            key = next((key for key in there if value[key]), there[0])
+            return _unwrap_container(Decoded(value[key], exact), further=len(value) > 1)
         if flatten(value) is not None:
-            return Unwrapped([value], keep=False)
-    return Unwrapped(None, keep=isinstance(value, (int, float)))
+            return Unwrapped([value], exact)
+    return Unwrapped(None, exact, keep=isinstance(value, (int, float)))
 
 
-def _unwrap_container(inner: object, *, further: bool) -> Unwrapped:
-    if isinstance(inner, str):
-        try:
-            inner = decode(inner).value if inner.strip() else None
-        except ValueError:
-            return Unwrapped(None, keep=False)
+def _unwrap_container(decoded: Decoded, *, further: bool) -> Unwrapped:
+    try:
+        inner, exact = _decode_again(decoded)
+    except ValueError:
+        return Unwrapped(None, decoded.exact)
+    if inner is None or inner == {}:
+        return Unwrapped((), exact, keep=further)
     if isinstance(inner, dict):
-        inner = [inner] if inner else []
-    if inner is None or isinstance(inner, (list, tuple)):
-        return Unwrapped(inner or (), keep=further)
-    return Unwrapped(None, keep=isinstance(inner, (int, float)))
+        inner = [inner]
+    if isinstance(inner, (list, tuple)):
+        return Unwrapped(inner, exact, keep=further)
+    return Unwrapped(None, exact, keep=isinstance(inner, (int, float)))
 
 
-def sort_items(items: Sequence[Any]) -> Sorted:
+def sort_items(items: Sequence[Any], *, exact: bool) -> Sorted:
     """Part the items of a list into calls, results that name their call, and the unusable."""
     calls: list[Item] = []
     outputs: list[Item] = []
-    for item in items:
-        if isinstance(item, dict) and item.get("type") in _RESULT_TYPES:
+    for stored in items:
+        item = stored
+        if isinstance(stored, str):
+            item, is_exact = _read_text(stored)
+            exact = exact and is_exact
+        if isinstance(item, dict) and "type" in item and is_output(item):
             outputs.append(item)
         elif (call := flatten(item)) is not None:
             calls.append(call)
-    return Sorted(calls, outputs, len(items) - len(calls) - len(outputs))
+    return Sorted(calls, outputs, len(items) - len(calls) - len(outputs), exact)
+
+
+def _read_text(text: str) -> Decoded:
+    if text not in NOTHING and _IDENTIFIER.fullmatch(text):
+        return Decoded({"name": text}, exact=True)
+    try:
+        return decode(text)
+    except ValueError:
+        return Decoded(None, exact=True)
+
+
+def is_output(item: Item) -> bool:
+    """Tell a result among the items, as the Responses API writes them."""
+    kind = item.get("type")
+    return isinstance(kind, str) and kind in _RESULT_TYPES
 
 
 def flatten(item: object) -> Item | None:
     """Bring an item to one flat object with a name, or None if it is not a call."""
-    if isinstance(item, str):
-        if _IDENTIFIER.fullmatch(item):
-            return {"name": item}
-        try:
-            item = decode(item).value
-        except ValueError:
-            return None
     if not isinstance(item, dict):
         return None
     plan = _plan(tuple(item))
@@ -228,55 +251,3 @@ def flatten(item: object) -> Item | None:
                 item = {**{k: v for k, v in item.items() if k != key}, **item[key]}
         plan = _plan(tuple(item))
     return item if first_text(item, plan.names) else None
-
-
-def companions(text: str) -> list[Item]:
-    """Read a column of results that stands beside the column of calls."""
-    try:
-        value, _ = decode(text)
-    except ValueError:
-        return [{"result": text}]
-    if value is None or value == {}:
-        return []
-    results = value if isinstance(value, (list, tuple)) else [value]
-    return [
-        result if isinstance(result, dict) and _answer_key(result) else {"result": result}
-        for result in results
-    ]
-
-
-def pair(calls: list[Item], outputs: list[Item]) -> int:
-    """Put results into their calls, by id, else by order; return how many found no call."""
-    by_id = {as_text(call[key]): call for call in reversed(calls) if (key := first(call, IDS))}
-    n_unmatched = 0
-    unnamed = []
-    for output in outputs:
-        key = first(output, _RESULT_IDS)
-        call = by_id.get(as_text(output[key])) if key else None
-        if call is not None:
-            _attach(call, output)
-        elif key and by_id:
-            n_unmatched += 1
-        else:
-            unnamed.append(output)
-    if len(unnamed) != len(calls):
-        return n_unmatched + len(unnamed)
-    for call, output in zip(calls, unnamed, strict=True):
-        _attach(call, output)
-    return n_unmatched
-
-
-def _attach(call: Item, output: Item) -> None:
-    answer = _answer_key(output)
-    if answer and first(call, RESULTS) is None:
-        call["result"] = output.get(answer)
-    for flag in FLAGS:
-        if flag in output and flag not in call:
-            call[flag] = output[flag]
-
-
-def _answer_key(output: Item) -> str | None:
-    """Give the key that holds a result, in an object that names its call or its result."""
-    if first(output, _RESULT_IDS):
-        return first(output, _RESULT_KEYS) or "result"
-    return "result" if "result" in output else None

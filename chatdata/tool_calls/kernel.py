@@ -10,26 +10,28 @@ import pyarrow.compute as pc
 from chatdata.tool_calls.decode import (
     NOTHING,
     Decoded,
+    as_found,
     as_json,
     as_loose_json,
     as_text,
     decode,
     encode_json,
+    unquote,
 )
 from chatdata.tool_calls.items import (
     Item,
     Keys,
     choose,
-    companions,
     look_inside,
-    pair,
     plain_keys,
     sort_items,
     unwrap,
 )
 from chatdata.tool_calls.outcome import error_class, is_told, outcome
+from chatdata.tool_calls.pairing import companions, pair
 
 NOT_DECODABLE = "tool calls are neither JSON nor a Python literal"
+NOT_WRITABLE = "tool calls are nested too deeply or hold too long a number"
 NOT_A_CALL = "item is not a tool call"
 NO_CALL_FOR_RESULT = "tool result matches no call"
 
@@ -87,6 +89,7 @@ def extract_tool_calls(batch: pa.RecordBatch, *, inside: str | None = None) -> p
         0 in each message; and one row per malformed text or item, per result without its call and
         per text to be kept. Never raises on what a text holds, and never quotes it in a reason.
     """
+    batch = _in_text(batch)
     texts = batch.column("text")
     nothing = pc.is_in(texts, value_set=pa.array(NOTHING))
     stored = batch.filter(pc.and_(pc.is_valid(texts), pc.invert(nothing))).to_pydict()
@@ -113,7 +116,7 @@ def extract_tool_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
         `OUTPUT`, one row per row of the batch, in its order, at position 0; a row without a name
         is malformed.
     """
-    stored = batch.to_pydict()
+    stored = _in_text(batch).to_pydict()
     message_ids = stored.pop("message_id")
     return _batch(
         [
@@ -121,6 +124,12 @@ def extract_tool_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
             for message_id, *values in zip(message_ids, *stored.values(), strict=True)
         ]
     )
+
+
+def _in_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Give every column as text: engines hand over other kinds of it, and columns of nulls."""
+    columns = [column.cast(pa.string()) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _batch(rows: list[Fields]) -> pa.RecordBatch:
@@ -136,23 +145,34 @@ def _read(text: str, results: str | None, inside: str | None) -> list[Fields]:
         if inside is not None:
             decoded = look_inside(decoded, inside)
     except ValueError:
-        return [Row("malformed", NOT_DECODABLE)]
-    if results is None and decoded.exact and type(decoded.value) is list:
-        plain = _read_plain(decoded.value)
-        if plain is not None:
-            return plain
-    items, keep = unwrap(decoded.value)
+        # An object of other things that does not even name the key says nothing of calls.
+        is_other = text.strip() in NOTHING or (inside is not None and inside not in text)
+        return [] if is_other else [Row("malformed", NOT_DECODABLE)]
+    try:
+        if results is None and decoded.exact and type(decoded.value) is list:
+            plain = _read_plain(decoded.value)
+            if plain is not None:
+                return plain
+        return _read_closely(decoded, results, inside)
+    except (ValueError, RecursionError):
+        return [Row("malformed", NOT_WRITABLE)]
+
+
+def _read_closely(decoded: Decoded, results: str | None, inside: str | None) -> list[Fields]:
+    items, exact, keep = unwrap(decoded)
     if items is None:
         return [Row("kept") if keep else Row("malformed", NOT_A_CALL)]
-    calls, outputs, n_unusable = sort_items(items)
-    n_unmatched = pair(calls, outputs) if outputs else 0
+    calls, outputs, n_unusable, exact = sort_items(items, exact=exact)
+    keep = keep and inside is None
+    n_unmatched = 0
+    if outputs:
+        n_unmatched, keep = pair(calls, outputs, keep=keep)
     if results is not None:
-        n_unmatched += pair(calls, companions(results))
-    rows = [
-        _call(item, choose(item), position, exact=decoded.exact)
-        for position, item in enumerate(calls)
-    ]
-    if keep and inside is None:
+        beside, is_exact = companions(results)
+        n_beside, keep = pair(calls, beside, keep=keep)
+        n_unmatched, exact = n_unmatched + n_beside, exact and is_exact
+    rows = [_call(item, choose(item), position, exact=exact) for position, item in enumerate(calls)]
+    if keep:
         rows.append(Row("kept"))
     rows += [Row("malformed", NOT_A_CALL)] * n_unusable
     rows += [Row("malformed", NO_CALL_FOR_RESULT)] * n_unmatched
@@ -167,7 +187,7 @@ def _read_plain(items: list[Any]) -> list[Fields] | None:
     rows = []
     for position, item in enumerate(items):
         keys = plain_keys(tuple(item)) if type(item) is dict else None
-        if keys is None or type(item[keys.name]) is not str or not item[keys.name]:
+        if keys is None or type(item[keys.name]) is not str or not item[keys.name].strip():
             return None
         rows.append(_call(item, keys, position, exact=True))
     return rows
@@ -184,7 +204,7 @@ def _read_row(stored: dict[str, str | None]) -> Fields:
         if value is not None
         and not (key in ("arguments", "result", "error") and value.strip() in ("null", "None"))
     }
-    native_id = item.pop("native_id", None)
+    native_id = item.pop("native_id", None) or None
     row = Row(*_call(item, choose(item), 0, exact=True))
     return row._replace(native_id=native_id, extra=None)
 
@@ -202,9 +222,9 @@ def _call(item: Item, keys: Keys, position: int, *, exact: bool) -> Fields:
         "call",
         None,
         position,
-        None if native_id is None else as_text(native_id),
+        None if native_id is None or native_id == "" else as_text(native_id),
         as_text(item[keys.name]),
-        None if server is None else as_text(server),
+        None if server is None or server == "" else as_text(server),
         *(_NO_ARGUMENTS if arguments is None else _arguments(arguments, exact=exact)),
         text,
         *told,
@@ -217,7 +237,7 @@ def _extra(item: Item, keys: Keys, *, exact: bool) -> str | None:
     left = {
         key: value
         for key, value in item.items()
-        if key not in keys and value is not None and not is_told(key, value)
+        if key not in keys[:5] and value is not None and not is_told(key, value)
     }
     return as_loose_json(left, exact=exact) if left else None
 
@@ -229,7 +249,7 @@ def _arguments(value: object, *, exact: bool) -> tuple[str, str | None, str]:
         return raw, raw, "ok"
     if not isinstance(value, str):
         compact = as_json(value, exact=exact)
-        raw = as_loose_json(value, exact=exact) if compact is None else compact
+        raw = as_found(value) if compact is None else compact
     else:
         raw = as_text(value)
         if not value.strip():
@@ -248,26 +268,26 @@ def _result(value: object, key: str, *, exact: bool) -> tuple[object, str | None
     """Give a result as a value to look into and as text; `{}` and empty texts are no result."""
     if exact and value and type(value) is dict:
         return value, encode_json(value).decode()
-    if key == "outputs" and isinstance(value, (list, tuple)) and len(value) == 1:
-        value = value[0]
     if isinstance(value, str):
-        if value.strip() in ("", "null", "None"):
-            return None, None
-        decoded = _decode_result(value)
-        if decoded is None:
-            return value, as_text(value)
-        value, exact = decoded
+        return _result_of_text(value, key)
+    if key == "outputs" and isinstance(value, (list, tuple)) and len(value) == 1:
+        return _result(value[0], "", exact=exact)
     if value is None or value == {}:
         return None, None
     return value, as_loose_json(value, exact=exact)
 
 
-def _decode_result(text: str) -> Decoded | None:
+def _result_of_text(text: str, key: str) -> tuple[object, str | None]:
     """Decode a result that holds an object or a list; any other text stays as it is."""
-    if text.lstrip()[0] not in '[{("':
-        return None
-    try:
-        decoded = decode(text)
-    except ValueError:
-        return None
-    return decoded if isinstance(decoded.value, (dict, list, tuple)) else None
+    start = text.lstrip()[:1]
+    if start and start in '[{("':
+        try:
+            value, exact = decode(text)
+            if isinstance(value, (dict, list, tuple)):
+                return _result(value, key, exact=exact)
+        except (ValueError, RecursionError):
+            pass
+        text = unquote(text)
+    if text.strip() in ("", "null", "None"):
+        return None, None
+    return text, as_text(text)

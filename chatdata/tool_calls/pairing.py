@@ -1,0 +1,112 @@
+"""Results that stand apart from their calls: in a column beside them, or as items of their own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chatdata.tool_calls.decode import NOTHING, as_text, decode
+from chatdata.tool_calls.items import (
+    ARGUMENTS,
+    IDS,
+    NAMES,
+    RESULTS,
+    SERVERS,
+    Item,
+    first,
+    is_output,
+)
+from chatdata.tool_calls.outcome import FLAGS
+
+_CALL_IDS = ("tool_call_id", "call_id", "toolCallId", "tool_use_id")
+_RESULT_IDS = (*_CALL_IDS, "id")
+_RESULT_KEYS = ("result", "content", *RESULTS[1:])
+# Keys of a result that say again what its call says, or mean something else there.
+_OF_CALL = frozenset((*NAMES, *ARGUMENTS, *RESULTS, *_RESULT_IDS, *SERVERS, "type"))
+
+
+class Companions(NamedTuple):
+    """The results of a column beside the calls."""
+
+    outputs: list[Item]
+    exact: bool
+
+
+class Paired(NamedTuple):
+    """How many results found no call, and whether a call was given a second, different one."""
+
+    n_unmatched: int
+    keep: bool
+
+
+def companions(text: str) -> Companions:
+    """Read a column of results that stands beside the column of calls."""
+    if text.strip() in NOTHING:
+        return Companions([], exact=True)
+    try:
+        value, exact = decode(text)
+    except ValueError:
+        return Companions([{"result": text}], exact=True)
+    if value is None or value == {}:
+        return Companions([], exact)
+    results = value if isinstance(value, (list, tuple)) else [value]
+    return Companions(
+        [result if isinstance(result, dict) else {"result": result} for result in results], exact
+    )
+
+
+def pair(calls: list[Item], outputs: list[Item], *, keep: bool = False) -> Paired:
+    """Put results into their calls, by id, else by order; `keep` is what earlier ones came to."""
+    by_id = {
+        as_text(call[key]): call
+        for call in reversed(calls)
+        for key in IDS
+        if call.get(key) is not None
+    }
+    n_unmatched = 0
+    unnamed = []
+    matched = set()
+    for output in outputs:
+        key = first(output, _RESULT_IDS)
+        call = by_id.get(as_text(output[key])) if key else None
+        if call is not None:
+            keep |= not _attach(call, output)
+            matched.add(id(call))
+        elif by_id and (key in _CALL_IDS or (key and first(output, _RESULT_KEYS))):
+            n_unmatched += 1
+        else:
+            unnamed.append(output)
+    waiting = [call for call in calls if id(call) not in matched]
+    if len(unnamed) != len(waiting):
+        return Paired(n_unmatched + len(unnamed), keep)
+    for call, output in zip(waiting, unnamed, strict=True):
+        keep |= not _attach(call, output)
+    return Paired(n_unmatched, keep)
+
+
+def _attach(call: Item, output: Item) -> bool:
+    """Put a result into its call; say no where the call has another one already."""
+    answer = _answer_key(output)
+    result = output.get(answer) if answer else output
+    has = first(call, RESULTS)
+    if has is None or call[has] in ({}, ""):
+        call["result"] = result
+    elif result is not None and result != call[has]:
+        return False
+    if answer:
+        for key, value in output.items():
+            if key != answer and key not in _OF_CALL and call.get(key) is None:
+                call[key] = value
+    return True
+
+
+def _answer_key(output: Item) -> str | None:
+    """Give the key that holds a result; None where the object itself is the result.
+
+    Only an object that names its call, or its result, is more than the result itself.
+    """
+    if first(output, _CALL_IDS) or is_output(output):
+        return first(output, _RESULT_KEYS) or "result"
+    if output.get("id") is not None:
+        named = first(output, _RESULT_KEYS)
+        return named or ("result" if output.keys() <= {"id", *FLAGS} else None)
+    return "result" if "result" in output else None
