@@ -19,7 +19,7 @@ from chatdata.formats.records import HEAD_BYTES, Bad, Record, read, sample
 from chatdata.formats.records import shape as shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from chatdata.formats.frames import Batch
     from chatdata.formats.rows import Conversation
@@ -102,6 +102,7 @@ class Reading:
     source: str
     origin: str
     time_zone: str = "UTC"
+    mapping: Mapping[str, str] | None = None
     n_records: int = 0
     shape: str = ""
     rejects: list[Bad] = field(default_factory=list)

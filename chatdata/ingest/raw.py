@@ -7,6 +7,7 @@ order of imports does not matter.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -80,9 +81,9 @@ def _all(
     batch: str,
     staged: Mapping[str, Path],
 ) -> pl.LazyFrame:
-    """Put the live rows of all batches together, numbered anew in order of file and record."""
+    """Put the live rows of all batches together, numbered anew, the earliest files first."""
     frames = []
-    for place, (key, numbers) in enumerate(live.items()):
+    for place, (key, numbers) in enumerate(sorted(live.items(), key=itemgetter(1))):
         path = staged[name] if key == batch else lake / OWN / "raw" / key / f"{name}.parquet"
         frame = pl.scan_parquet(path).filter((pl.col("_document") // 2**MEMBER_BITS).is_in(numbers))
         if name in _ROWS:
@@ -91,8 +92,7 @@ def _all(
     together = pl.concat(frames)
     if name not in _ROWS:
         return together
-    ordered = together.sort("_document", "_row", maintain_order=True).drop("_row")
-    return ordered.with_row_index("_row").with_columns(pl.col("_row").cast(pl.UInt64))
+    return together.drop("_row").with_row_index("_row").with_columns(pl.col("_row").cast(pl.UInt64))
 
 
 def _numbered(found: Found) -> pl.DataFrame:

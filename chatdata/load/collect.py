@@ -66,6 +66,8 @@ def take(
 def _read(found: Found, document: Document, format_name: str | None, scope: Scope) -> None:
     """Read a document as what it is; an archive that no format wants whole, member by member."""
     kind = document.kind()
+    if scope.mapping is not None and kind != "sqlite" and format_name is None:
+        format_name = "mapped"
     detection = _asked(format_name) if format_name else sniff(document)
     if kind == "zip" and (format_name or detection.format is None):
         for member in members(document):
@@ -79,7 +81,7 @@ def _read(found: Found, document: Document, format_name: str | None, scope: Scop
     if detection.format is None:
         return
     origin = scope.name or document.name
-    reading = Reading(document, detection.format.name, origin, scope.time_zone)
+    reading = Reading(document, detection.format.name, origin, scope.time_zone, scope.mapping)
     number = found.next_number
     found.next_number += 1
     found.readings.append(reading)
