@@ -42,6 +42,11 @@ class Source:
     conversations: Raw | None
     tool_calls: Raw | None
     findings: tuple[Finding, ...] = ()
+    samples: tuple[Raw, ...] = ()  # of a narrow read: some calls of each table, whosever they are
+
+    def sample_of(self, raw: Raw) -> Raw | None:
+        """The sample of a table."""
+        return next((one for one in self.samples if one.binding is raw.binding), None)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class _Messages:
 
     `keys` are the columns that order and link messages, `calls` the kernel's rows with `_row`, the
     message's place in all of `keys`; `answers` are the results in messages of their own, `counts`
-    what each part adds to the accounting.
+    what each part adds to the accounting, `samples` the kernel's rows of the samples.
     """
 
     parts: Spool = field(default_factory=Spool)
@@ -58,6 +63,7 @@ class _Messages:
     calls: list[pl.DataFrame] = field(default_factory=list)
     answers: list[pl.DataFrame] = field(default_factory=list)
     counts: list[pl.DataFrame] = field(default_factory=list)
+    samples: list[pl.DataFrame] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -78,7 +84,10 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     marked = marks(keys, _owners(listed, keys, source))
     stored = _linked(pl.concat(found.calls), keys) if found.calls else None
     table = _of_table(source, keys, scope)
-    has_calls = stored is not None and stored["outcome"].eq("call").any()
+    has_calls = any(part["outcome"].eq("call").any() for part in (*found.calls, *found.samples))
+    if not has_calls and source.tool_calls is not None:
+        sample = source.sample_of(source.tool_calls)
+        found.samples.extend(tables.sampled(sample) if sample else ())
     mirror = table if has_calls else None
     tried = [part for part in (stored, None if has_calls else table) if part is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
@@ -97,7 +106,10 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
 def _take(found: _Messages, raw: Raw, source: Source, scope: Scope) -> None:
     """Read one message table."""
     name = raw.binding.table.name
-    holder = find_source(raw)
+    sample = source.sample_of(raw)
+    holder = (find_source(sample) if sample else None) or find_source(raw)
+    if sample is not None and holder is not None:
+        found.samples.extend(read_calls(part, holder) for part in sample.rows)
     if holder is not None:
         found.findings.append(report.of_calls(source.name, raw, holder))
     context = Context(
@@ -106,7 +118,7 @@ def _take(found: _Messages, raw: Raw, source: Source, scope: Scope) -> None:
         time_zone=scope.time_zone,
         text=scope.text,
     )
-    n_stored = 0
+    n_stored = n_untimed = 0
     for stored in raw.rows:
         calls = None if holder is None else read_calls(stored, holder)
         row = pl.int_range(n_stored + 1, n_stored + stored.height + 1, eager=True)
@@ -114,7 +126,12 @@ def _take(found: _Messages, raw: Raw, source: Source, scope: Scope) -> None:
             _table=pl.lit(name), _record=pl.coalesce("_number", pl.lit(row))
         )
         n_stored += stored.height
+        if scope.has_window:
+            n_untimed += frame["created_at"].null_count()
         _add(found, *_in_window(frame, calls, scope))
+    if n_untimed:
+        reason = "messages whose time cannot be read lie in no window"
+        found.findings.append(Finding(source.name, name, f"{n_untimed} messages left out", reason))
 
 
 def _add(found: _Messages, frame: pl.DataFrame, calls: pl.DataFrame | None) -> None:
@@ -205,7 +222,7 @@ def _calls(
         return schema.TOOL_CALLS.schema.to_frame()
     answers = pl.concat(found.answers)
     answers = answers.with_columns(keys["message_id"].gather(answers["_row"]))
-    whole = settled(calls.filter(pl.col("outcome") == "call"), answers)
+    whole = settled(calls.filter(pl.col("outcome") == "call"), answers, found.samples)
     if scope.text:
         return whole
     hidden = ("arguments_raw", "arguments", "result", "extra")

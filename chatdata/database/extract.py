@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from chatdata.database.sql import quoted
+from chatdata.database.sql import literal, quoted
 from chatdata.spool import Inflow
+from chatdata.tool_calls import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from chatdata.database.connect import Dialect, Snapshot
     from chatdata.database.layout import Binding
 
+_SAMPLE_ROWS = 1024
 _CHUNK_ROWS = 65_536
 
 _SENTINELS = {"integer": "0", "boolean": "0", "real": "0.0"}
@@ -49,11 +51,6 @@ class Raw:
         """Whether the database sees to it that no id comes twice."""
         key = self.binding.columns.get("id")
         return key is None or self.binding.table.primary_key == (key.name,)
-
-    @property
-    def call_names(self) -> frozenset[str]:
-        """The table's columns that may hold calls or results, by their own names."""
-        return _call_names(self.binding)
 
     def named(self, column: Column | None) -> str | None:
         """The frames' name for a table's column, None where it was not read."""
@@ -85,10 +82,7 @@ class _Field:
 def plan(binding: Binding, where: str, dialect: Dialect, *, text: bool, loose: bool) -> Plan:
     """Say how to read one table; `loose` reads every column as text."""
     columns = [column for column in binding.table.columns if text or _is_telling(column, binding)]
-    fields = [
-        _Field(f"c{place}", _read_as(column, binding, dialect), _SENTINELS.get(column.kind, "''"))
-        for place, column in enumerate(columns)
-    ]
+    fields = _fields(binding, columns, dialect)
     content = binding.columns.get("content")
     if not text and content is not None:
         words = f"CAST({quoted(content.name)} AS TEXT)"
@@ -98,15 +92,72 @@ def plan(binding: Binding, where: str, dialect: Dialect, *, text: bool, loose: b
             # A result in a message of its own tells how its call ended; it goes no further.
             answer = f"CASE WHEN {quoted(answers.name)} IS NOT NULL THEN {words} END"
             fields.append(_Field("answer", answer, "''"))
+    sql = _select(fields, [f"{quoted(binding.table.name)}{where}"], dialect, loose=loose)
+    return Plan(Raw(binding, _names(binding, columns)), sql)
+
+
+def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:
+    """Say how to read a few calls of a table, whoever's and whenever they were.
+
+    Where a database keeps its calls and what it stores of them does not depend on what is wanted of
+    it. None for a table that holds no calls.
+    """
+    names = call_names(binding)
+    columns = [column for column in binding.table.columns if not names or column.name in names]
+    fields = _fields(binding, columns, dialect)
+    conditions = [""]
+    if names:
+        texts = [(call.column, call.inside) for call in binding.call_columns]
+        texts += [(column, None) for what, column in binding.flat.items() if what == "name"]
+        conditions = [_holds_calls(column, inside) for column, inside in texts]
+    elif "name" not in binding.columns:
+        return None
+    table = quoted(binding.table.name)
+    sources = [
+        f"(SELECT * FROM {table}{condition} LIMIT {_SAMPLE_ROWS}) AS sampled"
+        for condition in conditions
+    ]
+    sql = _select(fields, sources, dialect, loose=loose)
+    return Plan(Raw(binding, _names(binding, columns)), sql)
+
+
+def _holds_calls(column: Column, inside: str | None) -> str:
+    text = f"CAST({quoted(column.name)} AS TEXT)"
+    if inside is not None:
+        return f" WHERE {text} LIKE {literal(f'%{inside}%')}"
+    return f" WHERE {text} NOT IN ({', '.join(literal(nothing) for nothing in NOTHING)})"
+
+
+def _fields(binding: Binding, columns: list[Column], dialect: Dialect) -> list[_Field]:
+    names = _names(binding, columns)
+    return [
+        _Field(
+            names[column.name],
+            _read_as(column, binding, dialect),
+            _SENTINELS.get(column.kind, "''"),
+        )
+        for column in columns
+    ]
+
+
+def _names(binding: Binding, columns: list[Column]) -> dict[str, str]:
+    """Name columns by their place in the table, so that every query of it names them alike."""
+    return {
+        column.name: f"c{place}"
+        for place, column in enumerate(binding.table.columns)
+        if column in columns
+    }
+
+
+def _select(fields: list[_Field], sources: list[str], dialect: Dialect, *, loose: bool) -> str:
     if loose:
         fields = [_Field(one.name, f"CAST({one.sql} AS TEXT)", "''") for one in fields]
-    names = {column.name: f"c{place}" for place, column in enumerate(columns)}
     selected = ", ".join(f"{one.sql} AS {one.name}" for one in fields)
-    sql = f"SELECT {selected} FROM {quoted(binding.table.name)}{where}"
+    parts = [f"SELECT {selected} FROM {source}" for source in sources]
     if dialect == "sqlite":
         typed = ", ".join(f"{one.sentinel} AS {one.name}" for one in fields)
-        sql = f"SELECT {typed} UNION ALL {sql}"
-    return Plan(Raw(binding, names), sql)
+        parts.insert(0, f"SELECT {typed}")
+    return " UNION ALL ".join(parts)
 
 
 def fill(snapshot: Snapshot, planned: Plan) -> None:
@@ -156,10 +207,11 @@ def _is_telling(column: Column, binding: Binding) -> bool:
     what = next((what for what, one in binding.columns.items() if one.name == column.name), None)
     if what is not None:
         return what not in ("content", "reasoning", "title")
-    return column.name in _call_names(binding) or column.kind not in ("json", "text")
+    return column.name in call_names(binding) or column.kind not in ("json", "text")
 
 
-def _call_names(binding: Binding) -> frozenset[str]:
+def call_names(binding: Binding) -> frozenset[str]:
+    """Give the columns of a message table that may hold calls or results, by their own names."""
     beside = (binding.companion, *binding.flat.values())
     return frozenset(
         (

@@ -9,6 +9,7 @@ import polars as pl
 
 from chatdata import schema
 from chatdata.database import times, values
+from chatdata.database.extract import call_names
 from chatdata.tool_calls import NOTHING
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def _leftovers(
     """What no column of the frames took; stored calls only where something in them is left."""
     taken = {one.name for what, one in raw.binding.columns.items() if what != "tool_call_id"}
     holders = {call.column.name for call in raw.binding.call_columns}
+    calls_in = call_names(raw.binding)
     rows = pl.int_range(stored.height, dtype=pl.UInt32, eager=True)
     has_call = wrong = pl.repeat(value=False, n=stored.height, eager=True)
     if calls is not None:
@@ -100,7 +102,7 @@ def _leftovers(
         name = raw.named(column)
         if name is None or column.name in taken:
             continue
-        if not context.text and column.name in raw.call_names:
+        if not context.text and column.name in calls_in:
             continue
         value = stored[name]
         if context.calls is not None and name in context.calls.columns:

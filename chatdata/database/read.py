@@ -12,13 +12,13 @@ from chatdata.chats import Finding
 from chatdata.database import catalog, scope
 from chatdata.database.assemble import Source, assemble
 from chatdata.database.connect import TypeMismatchError, open_snapshot, target
-from chatdata.database.extract import Plan, fill, plan
+from chatdata.database.extract import Plan, fill, plan, sample
 from chatdata.database.layout import describe, infer
 from chatdata.database.sql import quoted
 from chatdata.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
@@ -123,19 +123,30 @@ def _planned(
         plans.append(plan(binding, where, dialect, text=wanted.text, loose=loose))
         return plans[-1].raw
 
+    def sampled(bindings: Iterable[Binding]) -> Iterator[Raw]:
+        for binding in bindings:
+            found = sample(binding, dialect, loose=loose)
+            if found is not None:
+                plans.append(found)
+                yield found.raw
+
+    samples: tuple[Raw, ...] = ()
+    if wanted.is_narrow:
+        calls_in = (*layout.messages, *([layout.tool_calls] if layout.tool_calls else []))
+        samples = tuple(sampled(calls_in))
     messages = tuple(
         planned(binding, scope.of_messages(layout, binding, dialect, wanted))
         for binding in layout.messages
     )
     conversations = calls = None
     if layout.conversations is not None:
-        condition = scope.of_conversations(layout.conversations, wanted)
+        condition = scope.of_conversations(layout, layout.conversations, wanted)
         conversations = planned(layout.conversations, condition)
     if layout.tool_calls is not None:
         condition = scope.of_tool_calls(layout, layout.tool_calls, dialect, wanted)
         calls = planned(layout.tool_calls, condition)
     findings = tuple(describe(layout, snapshot.name))
-    return Source(snapshot.name, messages, conversations, calls, findings)
+    return Source(snapshot.name, messages, conversations, calls, findings, samples)
 
 
 def _left_out(snapshot: Snapshot, layout: Layout, wanted: Scope) -> Iterator[Finding]:

@@ -33,6 +33,11 @@ class Scope:
     time_zone: str = "UTC"
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether some rows are not wanted."""
+        return self.has_window or self.user_id is not None
+
+    @property
     def has_window(self) -> bool:
         """Whether a window of time was asked for."""
         return self.since is not None or self.until is not None
@@ -57,15 +62,30 @@ def of_messages(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope
     return _where([*_owner(layout, binding, scope), *_window(binding, dialect, scope)])
 
 
-def of_conversations(binding: Binding, scope: Scope) -> str:
-    """The WHERE of the conversation table; its window needs the messages and comes afterwards."""
-    user = binding.columns.get("user_id")
-    return _where([_is_user(user, scope.user_id)] if user and scope.user_id is not None else [])
+def of_conversations(layout: Layout, binding: Binding, scope: Scope) -> str:
+    """The WHERE of the conversation table; its window needs the messages and comes afterwards.
+
+    Somebody else's conversation in which the user speaks is read too, so that its messages are not
+    taken for orphans; no frame shows it.
+    """
+    owner, key = binding.columns.get("user_id"), binding.columns["id"]
+    if owner is None or scope.user_id is None:
+        return ""
+    conditions = [_is_user(owner, scope.user_id)]
+    for messages in layout.messages:
+        own, link = messages.columns.get("user_id"), messages.columns["conversation_id"]
+        if own is not None:
+            spoken = (
+                f"SELECT {_key(link, key)} FROM {quoted(messages.table.name)}"
+                f" WHERE {_is_user(own, scope.user_id)}"
+            )
+            conditions.append(f"{_key(key, link)} IN ({spoken})")
+    return _where([" OR ".join(conditions)])
 
 
 def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:
     """The WHERE of a tool table: the calls of the wanted messages, and unlinked ones alike."""
-    if scope.user_id is None and not scope.has_window:
+    if not scope.is_narrow:
         return ""
     link = binding.columns.get("message_id")
     linked = []
@@ -75,7 +95,7 @@ def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Sco
             if key is not None:
                 wanted = of_messages(layout, messages, dialect, scope)
                 linked.append(
-                    f"{_plain(link)} IN (SELECT {_plain(key)} FROM"
+                    f"{_key(link, key)} IN (SELECT {_key(key, link)} FROM"
                     f" {quoted(messages.table.name)}{wanted})"
                 )
     own = [*_owner(layout, binding, scope), *_window(binding, dialect, scope)]
@@ -92,15 +112,17 @@ def _owner(layout: Layout, binding: Binding, scope: Scope) -> list[str]:
     if scope.user_id is None:
         return []
     own = binding.columns.get("user_id")
-    if own is not None:
-        return [_is_user(own, scope.user_id)]
+    mine = [_is_user(own, scope.user_id)] if own is not None else []
     key, conversations = binding.columns.get("conversation_id"), layout.conversations
     owner = conversations.columns.get("user_id") if conversations else None
-    if key is None or conversations is None or owner is None:
-        return ["1 = 0"]
-    table, target = quoted(conversations.table.name), _plain(conversations.columns["id"])
-    owned = f"SELECT {target} FROM {table} WHERE {_is_user(owner, scope.user_id)}"
-    return [f"{_plain(key)} IN ({owned})"]
+    if key is not None and conversations is not None and owner is not None:
+        target, table = conversations.columns["id"], quoted(conversations.table.name)
+        owned = (
+            f"{_key(key, target)} IN (SELECT {_key(target, key)} FROM {table}"
+            f" WHERE {_is_user(owner, scope.user_id)})"
+        )
+        mine.append(owned if own is None else f"{quoted(own.name)} IS NULL AND {owned}")
+    return [" OR ".join(mine) or "1 = 0"]
 
 
 def _is_user(column: Column, user_id: str) -> str:
@@ -118,10 +140,15 @@ def _is_user(column: Column, user_id: str) -> str:
     return f"{compared} IN ({', '.join(literal(form) for form in sorted(forms))})"
 
 
-def _plain(column: Column) -> str:
-    """A key as it compares across tables: one may hold 32 hex digits, the other dashes."""
+def _key(column: Column, other: Column) -> str:
+    """A key as it compares with another: a uuid may have dashes in one of them only."""
     name = quoted(column.name)
-    return name if column.kind == "integer" else f"lower(replace(CAST({name} AS TEXT), '-', ''))"
+    if column.kind == other.kind == "integer":
+        return name
+    text = f"CAST({name} AS TEXT)"
+    return (
+        f"CASE WHEN length({text}) IN (32, 36) THEN lower(replace({text}, '-', '')) ELSE {text} END"
+    )
 
 
 def _window(binding: Binding, dialect: Dialect, scope: Scope) -> list[str]:
@@ -140,31 +167,41 @@ def _window(binding: Binding, dialect: Dialect, scope: Scope) -> list[str]:
     def bound(moment: datetime) -> str:
         if column.kind == "instant":
             return f"TIMESTAMPTZ {literal(f'{moment.isoformat()}+00:00')}"
-        local = moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
-        return f"TIMESTAMP {literal(local.isoformat())}"
+        return f"TIMESTAMP {literal(_local(moment, zone).isoformat())}"
 
     # An hour more than asked for: a clock set back shows the same local time twice.
     slack = timedelta(hours=0 if scope.time_zone == "UTC" or column.kind == "instant" else 1)
     conditions = []
     if scope.since is not None:
-        conditions.append(f"{name} >= {bound(scope.since - slack)}")
+        conditions.append(f"{name} >= {bound(_shifted(scope.since, -slack))}")
     if scope.until is not None:
-        conditions.append(f"{name} < {bound(scope.until + slack)}")
+        conditions.append(f"{name} < {bound(_shifted(scope.until, slack))}")
     return conditions
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
+    try:
+        return moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    except OverflowError:
+        return moment
 
 
 def _text_window(column: Column, scope: Scope) -> list[str]:
-    """Compare the day as text.
-
-    What is no text beginning with a digit passes, for the frames to decide: SQLite sorts numbers
-    before all text, and "/" is the character before "0".
-    """
+    """Compare the day as text; what begins with no year passes, for the frames to decide."""
     name = quoted(column.name)
+    odd = f"{name} NOT GLOB '[0-9][0-9][0-9][0-9]-*'"
     conditions = []
     if scope.since is not None:
-        day = (scope.since - timedelta(days=1)).date().isoformat()
-        conditions.append(f"{name} >= {literal(day)} OR {name} < '/'")
+        day = _shifted(scope.since, -timedelta(days=1)).date().isoformat()
+        conditions.append(f"{name} >= {literal(day)} OR {odd}")
     if scope.until is not None:
-        day = (scope.until + timedelta(days=2)).date().isoformat()
-        conditions.append(f"{name} < {literal(day)}")
+        day = _shifted(scope.until, timedelta(days=2)).date().isoformat()
+        conditions.append(f"{name} < {literal(day)} OR {odd}")
     return conditions
+
+
+def _shifted(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment + by
+    except OverflowError:
+        return moment

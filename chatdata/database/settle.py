@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from chatdata import schema
 from chatdata.database.calls import CallSource, read_calls
 from chatdata.database.values import joined, json_object
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _FAILED = ("error", "timeout")
+_FACTS = ("arguments_raw", "result", "status", "status_evidence")
 
 
-def settled(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+def settled(
+    calls: pl.DataFrame, answers: pl.DataFrame, samples: Iterable[pl.DataFrame] = ()
+) -> pl.DataFrame:
     """Finish the calls of a database.
 
     Args:
@@ -19,14 +27,16 @@ def settled(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
             `started_at` and `ended_at`.
         answers: results in rows of their own: `conversation_id`, `native_id` of the call,
             `message_id`, `content`.
+        samples: the kernel's rows of other calls of the same database.
 
     Returns:
         The tool_calls frame, in the order of `calls`.
     """
     calls = _answered(calls, answers)
-    if not _known_arguments(calls):
-        calls = _without_constants(calls)
-    stores_results = calls["result"].is_not_null().any()
+    facts = pl.concat(part.filter(outcome="call").select(_FACTS) for part in (calls, *samples))
+    if not _known_arguments(facts):
+        calls = _without_constants(calls, facts)
+    stores_results = facts["result"].is_not_null().any()
     unanswered = pl.col("status_evidence").is_null() & (pl.col("status") == "no_result")
     if not stores_results:
         calls = calls.with_columns(
@@ -79,14 +89,14 @@ def _known_arguments(calls: pl.DataFrame) -> bool:
     return bool(calls["arguments_raw"].ne("{}").fill_null(value=False).any())
 
 
-def _without_constants(calls: pl.DataFrame) -> pl.DataFrame:
+def _without_constants(calls: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """Take no word for it where an application writes the same placeholders for every call."""
     calls = calls.with_columns(
         arguments=pl.lit(None, pl.String), arguments_status=pl.lit(None, pl.String)
     )
     is_flag = (pl.col("status_evidence") == "flag").fill_null(value=False)
-    flags = calls.filter(is_flag)["status"]
-    if flags.n_unique() != 1 or len(flags) < len(calls):
+    flags = facts.filter(is_flag)["status"]
+    if flags.n_unique() != 1 or len(flags) < len(facts):
         return calls
     is_object = pl.col("result").str.starts_with("{")
     return calls.with_columns(

@@ -127,6 +127,17 @@ def tool_calls(raw: Raw, keys: pl.DataFrame, scope: Scope, prefix: str) -> pl.Da
     return placed.with_columns(values.unique(placed["tool_call_id"]))
 
 
+def sampled(raw: Raw) -> list[pl.DataFrame]:
+    """Read a sample of a table of calls, as the kernel gives it."""
+    return [read_calls(part, _source(raw)) for part in raw.rows]
+
+
+def _source(raw: Raw) -> CallSource:
+    columns = raw.binding.columns
+    flat = {what: raw.named(columns.get(what)) for what in _PARTS}
+    return CallSource(flat={what: name for what, name in flat.items() if name is not None})
+
+
 def _key(table: str) -> pl.Expr:
     """The row's own id; without one its place in its message or conversation."""
     by_place = (
@@ -152,12 +163,7 @@ def _tool_calls(stored: pl.DataFrame, raw: Raw, time_zone: str, n_before: int) -
         schema_overrides={"_number": pl.Int64},
     )
     left = leftovers(stored, raw, _TAKEN)
-    flat = {
-        what: name
-        for what in _PARTS
-        if (name := raw.named(raw.binding.columns.get(what))) is not None
-    }
-    found = read_calls(stored, CallSource(flat=flat))
+    found = read_calls(stored, _source(raw))
     return (
         own.with_row_index("_row")
         .join(
