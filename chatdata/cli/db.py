@@ -117,6 +117,38 @@ def adopt(url: str, schema: str | None, *, apply: bool, yes: bool, as_json: bool
 
 
 @db.command()
+@click.argument("source")
+@click.argument("url")
+@click.option("--time-zone", default="UTC", show_default=True, help="Of times without a zone.")
+@click.option(
+    "--fill",
+    multiple=True,
+    metavar="COLUMN=FROM",
+    help="What to take for a column that the source lacks, as users.name=email.",
+)
+@schema
+@yes
+@as_json
+def copy(  # noqa: PLR0913 - one argument per option
+    source: str,
+    url: str,
+    time_zone: str,
+    fill: tuple[str, ...],
+    schema: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Copy the chats of any application's database at SOURCE into one of ours at URL."""
+    from chatdata import migrate
+
+    filled = dict(pair.partition("=")[::2] for pair in fill)
+    confirm(f"copy {migrate.label(source)} into {migrate.label(url)}?", yes=yes)
+    done = migrate.copy(source, url, schema=schema, time_zone=time_zone, fill=filled)
+    tell(asdict(done), str(done), as_json=as_json)
+
+
+@db.command()
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
 @click.option("--to", default="head", show_default=True, metavar="REV", help="Where to stop.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="Write the plan for `apply`.")

@@ -10,6 +10,7 @@ from chatdata.migrate import author, backfill, fleet, guard
 from chatdata.migrate.adoption import Adoption, adopt
 from chatdata.migrate.backups import backup, restore
 from chatdata.migrate.checksums import verify
+from chatdata.migrate.copying import Copied, copy
 from chatdata.migrate.drift import Difference, drift
 from chatdata.migrate.engine import connect, label
 from chatdata.migrate.lint import lint
@@ -19,6 +20,7 @@ from chatdata.migrate.status import status
 
 __all__ = [
     "Adoption",
+    "Copied",
     "Difference",
     "Plan",
     "Run",
@@ -28,6 +30,7 @@ __all__ = [
     "backfill",
     "backup",
     "connect",
+    "copy",
     "current_revision",
     "downgrade",
     "drift",
