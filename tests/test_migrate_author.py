@@ -14,7 +14,7 @@ from databases import contents, execute
 from chatdata import migrate
 from chatdata.errors import MigrationError
 from chatdata.migrate import author, backups, guard, locate, plans
-from chatdata.migrate.lint import RULES, lint
+from chatdata.migrate.rules import RULES, lint
 
 CHAIN = Path(__file__).parent / "chain"
 DOWN = "\ndef downgrade():\n    op.drop_table('t')\n"

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from chatdata.errors import MigrationError
-from chatdata.migrate import engine, lint, locate, runner, snapshot
+from chatdata.migrate import engine, locate, rules, runner, snapshot
 from chatdata.models import Base
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Draft:
     revision: str
     script: Path
     test: Path | None
-    findings: tuple[lint.Finding, ...]
+    findings: tuple[rules.Finding, ...]
 
 
 def new(
@@ -81,7 +81,7 @@ def new(
     if test is not None:
         text = _TEST.format(revision=revision, before=before, message=message)
         test.write_text(text, encoding="utf-8")
-    return Draft(revision, script, test, tuple(lint.lint(script)))
+    return Draft(revision, script, test, tuple(rules.lint(script)))
 
 
 def check(scripts: Path | None = None) -> list[str]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from chatdata.errors import ChatdataError, MigrationError
-from chatdata.migrate import backfill, backups, engine, guard, history, runner
+from chatdata.migrate import backups, engine, guard, history, runner
 from chatdata.migrate.adoption import adopt
 from chatdata.migrate.plans import plan
 
@@ -251,6 +251,8 @@ def _do(verb: str, target: Target, options: dict[str, Any]) -> tuple[str, str]:
     if verb == "adopt":
         return "done", str(adopt(url, apply=True, schema=schema))
     if verb == "backfill":
+        from chatdata.migrate import backfill
+
         return "done", str(backfill.run(url, schema=schema))
     if verb == "restore":
         copies = backups.backups(url)

@@ -15,7 +15,7 @@ from alembic import command
 from sqlalchemy import event
 
 from chatdata.errors import MigrationError
-from chatdata.migrate import backups, engine, guard, history, lint, runner, snapshot
+from chatdata.migrate import backups, engine, guard, history, rules, runner, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,7 @@ def plan(url: str | sa.URL, *, to: str = "head", scripts: Path | None = None) ->
         to=to,
         pending=pending,
         sql=tuple(dry_run(url, to=to, scripts=scripts)) if pending else (),
-        findings=tuple(str(found) for path in paths for found in lint.lint(path)),
+        findings=tuple(str(found) for path in paths for found in rules.lint(path)),
         size_bytes=size,
         needs_bytes=None if size is None else round(size * (backups.ROOM + 1)),
         fingerprint=fingerprint(url),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from chatdata.errors import MigrationError
 from chatdata.migrate import backfill, engine, history, runner
-from chatdata.migrate.drift import drift
+from chatdata.migrate.differences import drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
