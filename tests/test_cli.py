@@ -322,6 +322,15 @@ def test_tables_say_what_they_leave_out(run):
     assert all(len(line) <= 100 for line in out.splitlines() if not line.startswith("…"))
 
 
+def test_an_empty_answer_is_said_to_be_one(run):
+    """
+    A query that finds nothing does not look like one that broke.
+    """
+    _, out, _ = run("sql", "sample", "select * from messages where false")
+
+    assert "no rows" in out
+
+
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
@@ -343,7 +352,7 @@ def test_cells(capsys, monkeypatch, column, expected):
     monkeypatch.setenv("COLUMNS", "200")
     table(column.to_frame(), title="")
 
-    assert expected == capsys.readouterr().out.splitlines()[3].strip()
+    assert expected == capsys.readouterr().out.splitlines()[2].strip()
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json"])

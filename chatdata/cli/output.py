@@ -67,7 +67,7 @@ def table(frame: pl.DataFrame, *, title: str, most_rows: int = _MOST_ROWS) -> No
     head = frame.head(most_rows)
     cells = _fitting({column.name: _cells(column) for column in head}, console.width)
     shown = Table(
-        title=title,
+        title=title or None,
         title_style="bold",
         title_justify="left",
         box=SIMPLE_HEAD,
@@ -79,6 +79,8 @@ def table(frame: pl.DataFrame, *, title: str, most_rows: int = _MOST_ROWS) -> No
     for row in zip(*cells.values(), strict=True):
         shown.add_row(*(Text(cell) for cell in row))
     console.print(shown)
+    if frame.is_empty():
+        console.print("no rows")
     left_out = [name for name in frame.columns if name not in cells]
     if left_out:
         console.print(f"… {len(left_out)} more columns: {', '.join(left_out)}")
