@@ -352,7 +352,7 @@ def test_cells(capsys, monkeypatch, column, expected):
     monkeypatch.setenv("COLUMNS", "200")
     table(column.to_frame(), title="")
 
-    assert expected == capsys.readouterr().out.splitlines()[2].strip()
+    assert expected == capsys.readouterr().out.splitlines()[3].strip()
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
