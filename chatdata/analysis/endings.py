@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import narwhals as nw
+import polars as pl
 
+from chatdata.analysis.rates import share, wilson_high, wilson_low
 from chatdata.analysis.rows import conversation_ids, counted, messages, tally
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from chatdata.chats import Chats
 
-__all__ = ["conversation_ending"]
+__all__ = ["conversation_ending", "ending_shares"]
 
 RUNNING_S = 1800
 _UNFINISHED = ("user", "tool_result", "pending_tool")
@@ -32,6 +34,27 @@ def conversation_ending(chats: Chats[Frame]) -> Frame:
     """
     endings = _endings(chats).select("conversation_id", "ending", "last_at")
     return endings.sort("conversation_id").to_native()
+
+
+def ending_shares(chats: Chats[Frame]) -> pl.DataFrame:
+    """Count how conversations end.
+
+    Returns:
+        One row per ending that occurs, most frequent first: `ending` (str, as in
+        `conversation_ending`), `n_conversations` (i64), `share` (f64, of all conversations),
+        `share_low`, `share_high` (f64, its Wilson 95 % interval).
+    """
+    counts = (
+        _endings(chats)
+        .group_by("ending")
+        .agg(n_conversations=nw.len().cast(nw.Int64))
+        .collect("polars")
+        .to_polars()
+    )
+    hits, n = pl.col("n_conversations"), pl.col("n_conversations").sum()
+    return counts.with_columns(
+        share=share(hits, n), share_low=wilson_low(hits, n), share_high=wilson_high(hits, n)
+    ).sort("n_conversations", "ending", descending=[True, False])
 
 
 def running(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:

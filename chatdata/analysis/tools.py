@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 import polars as pl
 
 from chatdata import schema
+from chatdata.analysis.periods import Every, period, quarter_hour
 from chatdata.analysis.rates import positive, share, wilson_high, wilson_low
 from chatdata.analysis.rows import is_error, tally, total, with_us
 
@@ -21,7 +22,6 @@ __all__ = ["tool_usage", "tool_usage_over_time"]
 MIN_N = 20
 NO_OUTCOMES = "no outcomes recorded"
 ONLY_FAILURES = "only failures recorded"
-_QUARTER_HOUR_US = 900_000_000
 
 
 def tool_usage(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
@@ -89,7 +89,7 @@ def tool_usage(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
 
 
 def tool_usage_over_time(
-    chats: Chats[Frame], *, every: Literal["day", "week"] = "week", time_zone: str = "UTC"
+    chats: Chats[Frame], *, every: Every = "week", time_zone: str = "UTC"
 ) -> pl.DataFrame:
     """Count the calls of each tool by day or week of a time zone.
 
@@ -108,7 +108,7 @@ def tool_usage_over_time(
     quarters = (
         _timed(chats)
         .with_columns(
-            quarter=nw.col("called_us") // _QUARTER_HOUR_US,
+            quarter=quarter_hour("called_us"),
             n_ok=tally(nw.col("status") == "ok"),
             n_errors=tally(is_error()),
         )
@@ -117,13 +117,8 @@ def tool_usage_over_time(
         .collect("polars")
         .to_polars()
     )
-    local = (
-        pl.from_epoch(pl.col("quarter") * _QUARTER_HOUR_US, time_unit="us")
-        .dt.replace_time_zone("UTC")
-        .dt.convert_time_zone(time_zone)
-    )
     return (
-        quarters.with_columns(period=local.dt.date().dt.truncate(f"1{every[0]}"))
+        quarters.with_columns(period=period(every, time_zone))
         .group_by("period", "name")
         .agg(pl.col("n_tool_calls", "n_ok", "n_errors").sum())
         .sort("period", "name", nulls_last=True)

@@ -1,0 +1,142 @@
+"""One chart as every reader wants it: interactive, as a picture, and in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import polars as pl
+import vl_convert
+
+if TYPE_CHECKING:
+    from chatdata.analysis.periods import Every
+
+# JupyterLab draws version 5; what altair 6 writes for our charts is valid in both.
+VEGALITE_5 = "https://vega.github.io/schema/vega-lite/v5.20.1.json"
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#999999"
+COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, GREY, YELLOW)
+
+WIDTH, ROW = 560, 24
+_PERIOD_MS = {"day": 86_400_000, "week": 604_800_000}
+_MOST_TICKS = 8
+
+# vl-convert brings this font along and measures text with it, so pictures are the same on machines
+# without fonts; Arial has the same widths.
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+INK, _SOFT, _FAINT = "#222222", "#555555", "#e4e4e4"
+_CONFIG: dict[str, Any] = {
+    "font": _FONT,
+    "background": "white",
+    "padding": 14,
+    "view": {"stroke": None},
+    "range": {"category": list(COLOURS)},
+    "title": {
+        "anchor": "start",
+        "frame": "bounds",
+        "color": INK,
+        "fontSize": 15,
+        "subtitleColor": _SOFT,
+        "subtitleFontSize": 12,
+        "subtitlePadding": 5,
+        "offset": 14,
+    },
+    "axis": {
+        "labelColor": INK,
+        "titleColor": _SOFT,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 10,
+        "labelLimit": 240,
+        "gridColor": _FAINT,
+        "domainColor": "#bbbbbb",
+        "tickColor": "#bbbbbb",
+    },
+    "header": {"labelColor": INK, "labelFontSize": 12, "titleColor": _SOFT},
+    "legend": {
+        "orient": "top",
+        "labelColor": INK,
+        "titleColor": _SOFT,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 240,
+        "symbolType": "square",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart: JupyterLab shows it alive, exported pages as SVG, everything else as text.
+
+    Pictures have a white ground of their own, so they read the same in light and dark themes.
+    """
+
+    spec: dict[str, Any]
+    text: str
+
+    def svg(self) -> str:
+        """Draw the chart; ids in it are its own, so that pictures can share a page."""
+        drawn: str = vl_convert.vegalite_to_svg(self.spec)
+        digest = sha256(json.dumps(self.spec, sort_keys=True).encode()).hexdigest()[:8]
+        # vl-convert numbers ids through all that a process has drawn.
+        for place, found in enumerate(dict.fromkeys(re.findall(r' id="([^"]+)"', drawn))):
+            drawn = re.sub(
+                rf'(id="|url\(#){re.escape(found)}(?=["\)])', rf"\1c{digest}-{place}", drawn
+            )
+        return drawn
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's protocol
+        return {
+            "application/vnd.vegalite.v5+json": {**self.spec, "$schema": VEGALITE_5},
+            "image/svg+xml": self.svg(),
+            "text/plain": self.text,
+        }
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def finished(chart: alt.TopLevelMixin, title: str, *notes: str, text: str = "") -> Chart:
+    """Give a chart its title, notes under it, and the look that all of ours share."""
+    heading = {"text": title, "subtitle": [note for note in notes if note]}
+    spec = {**chart.properties(title=heading).to_dict(), "config": _CONFIG}
+    return Chart(
+        spec, " ".join([f"{title}.", *(f"{note}." for note in notes if note), text]).strip()
+    )
+
+
+def nothing(title: str, why: str) -> Chart:
+    """Say in place of a chart why there is none."""
+    words = alt.Chart(pl.DataFrame({"why": [why]})).mark_text(
+        align="left", baseline="middle", color=_SOFT, fontSize=13, x=0
+    )
+    drawn = words.encode(text="why:N").properties(width=560, height=30)
+    return finished(drawn, title, text=f"{why}.")
+
+
+def listed(frame: pl.DataFrame, unit: str = "") -> str:
+    """Say the two columns of a frame in words: "add_task 251, list_tasks 222."."""
+    words = frame.select(pl.concat_str(*frame.columns, separator=" ") + unit).to_series()
+    return f"{', '.join(words)}."
+
+
+def when(frame: pl.DataFrame) -> alt.X:
+    """Put the periods of `spans` on the x axis, with ticks where they begin."""
+    begins = frame["begins"].unique().sort()
+    ticks = begins.gather_every(-(-len(begins) // _MOST_TICKS)).to_list()
+    return alt.X("begins:T", title=None).scale(type="utc").axis(format="%d %b %y", values=ticks)
+
+
+def spans(frame: pl.DataFrame, every: Every) -> pl.DataFrame:
+    """Give periods their two ends as milliseconds, which mean the same in every zone."""
+    begins = pl.col("period").cast(pl.Datetime("ms")).dt.epoch("ms")
+    return frame.with_columns(begins, ends=begins + _PERIOD_MS[every]).rename({"period": "begins"})

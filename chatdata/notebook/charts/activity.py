@@ -1,0 +1,84 @@
+"""When things happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import polars as pl
+
+from chatdata.notebook.chart import (
+    BLUE,
+    SKY,
+    WIDTH,
+    Chart,
+    finished,
+    nothing,
+    spans,
+    when,
+)
+
+if TYPE_CHECKING:
+    from chatdata.analysis.periods import Every
+
+_WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+def activity(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
+    """Draw `activity_over_time` as bars of messages, prompts in front."""
+    title = "Messages over time"
+    timed = periods.drop_nulls("period")
+    if timed.is_empty():
+        return nothing(title, "No message has a time")
+    layers = {"all messages": "n_messages", "prompts": "n_prompts"}
+    long = spans(timed, every).unpivot(
+        list(layers.values()), index=["begins", "ends"], variable_name="what", value_name="n"
+    )
+    long = long.with_columns(pl.col("what").replace({v: k for k, v in layers.items()}))
+    bars = (
+        alt.Chart(long)
+        .mark_bar(stroke="white", strokeWidth=1)
+        .encode(
+            when(long),
+            alt.X2("ends:T"),
+            alt.Y2(datum=0),
+            alt.Y("n:Q", title="messages", stack=None),
+            alt.Color("what:N", title=None).scale(domain=list(layers), range=[SKY, BLUE]),
+        )
+        .properties(width=WIDTH, height=220)
+    )
+    busiest = timed.sort("n_messages", "period", descending=[True, False]).row(0, named=True)
+    return finished(
+        bars,
+        title,
+        f"per {every}, n = {periods['n_messages'].sum():,} messages",
+        text=f"Most in the {every} of {busiest['period']}: {busiest['n_messages']:,}.",
+    )
+
+
+def week(hours: pl.DataFrame, *, time_zone: str = "UTC") -> Chart:
+    """Draw `hour_of_week` as a heat map."""
+    title = "When people write"
+    if hours.is_empty():
+        return nothing(title, "No prompt has a time")
+    named = hours.with_columns(
+        day=pl.col("weekday").replace_strict(range(1, 8), _WEEKDAYS, return_dtype=pl.String)
+    )
+    cells = (
+        alt.Chart(named)
+        .mark_rect(stroke="white", strokeWidth=1)
+        .encode(
+            alt.X("hour:O", title=f"hour of the day ({time_zone})").axis(labelAngle=0),
+            alt.Y("day:O", title=None, sort=_WEEKDAYS),
+            alt.Color("n_prompts:Q", title="prompts").scale(range=["#f1f5f9", BLUE], domainMin=0),
+        )
+        .properties(width=WIDTH, height=180)
+    )
+    most = named.sort("n_prompts", "weekday", "hour", descending=[True, False, False])
+    day, hour, n = most.select("day", "hour", "n_prompts").row(0)
+    return finished(
+        cells,
+        title,
+        f"prompts by weekday and hour, n = {hours['n_prompts'].sum():,}",
+        text=f"Most on {day} at {hour}:00: {n:,}.",
+    )

@@ -1,0 +1,163 @@
+"""Which tools are called, and how calls end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import polars as pl
+
+from chatdata.notebook.chart import (
+    BLUE,
+    GREY,
+    ORANGE,
+    ROW,
+    SKY,
+    VERMILLION,
+    WIDTH,
+    Chart,
+    finished,
+    listed,
+    nothing,
+    spans,
+    when,
+)
+
+if TYPE_CHECKING:
+    from chatdata.analysis.periods import Every
+
+_MOST_TOOLS = 15
+_MOST_PANELS = 6
+_OUTCOMES = {
+    "ok": (BLUE, ["n_ok"]),
+    "failed": (VERMILLION, ["n_error", "n_timeout"]),
+    "stopped by a person": (ORANGE, ["n_denied", "n_cancelled"]),
+    "not known": (GREY, ["n_no_result", "n_unknown"]),
+}
+
+
+def calls_by_tool(usage: pl.DataFrame) -> Chart:
+    """Draw `tool_usage` as bars of calls, parted by how they ended."""
+    title = "Calls by tool"
+    if usage.is_empty():
+        return nothing(title, "No tool was called")
+    tools = _busiest(usage)
+    ended = tools.select(
+        "tool", **{name: pl.sum_horizontal(columns) for name, (_, columns) in _OUTCOMES.items()}
+    )
+    long = ended.unpivot(index="tool", variable_name="ended", value_name="n").with_columns(
+        rank=pl.col("ended").replace_strict(list(_OUTCOMES), range(len(_OUTCOMES)))
+    )
+    tall = alt.Y("tool:N", title=None, sort=tools["tool"].to_list())
+    colours = [colour for colour, _ in _OUTCOMES.values()]
+    bars = (
+        alt.Chart(long)
+        .mark_bar()
+        .encode(
+            tall,
+            alt.X("n:Q", title="calls"),
+            alt.Color("ended:N", title=None).scale(domain=list(_OUTCOMES), range=colours),
+            alt.Order("rank:Q"),
+        )
+    )
+    totals = (
+        alt.Chart(tools)
+        .mark_text(align="left", dx=5)
+        .encode(tall, alt.X("n_tool_calls:Q"), alt.Text("n_tool_calls:Q", format=","))
+    )
+    return finished(
+        (bars + totals).properties(width=WIDTH, height=ROW * len(tools)),
+        title,
+        f"n = {usage['n_tool_calls'].sum():,} calls of {len(usage):,} tools",
+        text=listed(tools.select("tool", "n_tool_calls")),
+    )
+
+
+def error_rates(usage: pl.DataFrame) -> Chart:
+    """Draw the error rates of `tool_usage` with their intervals; tools without one are counted."""
+    title = "Error rate by tool"
+    rated = _busiest(usage.filter(pl.col("error_rate").is_not_null())).head(_MOST_TOOLS)
+    why = _without_rate(usage)
+    if rated.is_empty():
+        return nothing(title, f"No rate can be given: {why or 'no tool was called'}")
+    labelled = rated.with_columns(
+        tool=pl.format("{} (n = {})", "tool", "n_known"),
+    )
+    tall = alt.Y("tool:N", title=None, sort=labelled["tool"].to_list())
+    across = alt.X("error_rate_low:Q", title="errors ÷ known outcomes").axis(format=".0%")
+    base = alt.Chart(labelled).encode(tall)
+    interval = base.mark_rule(color=BLUE, strokeWidth=2).encode(across, alt.X2("error_rate_high:Q"))
+    points = base.mark_circle(color=BLUE, size=90, opacity=1).encode(alt.X("error_rate:Q"))
+    return finished(
+        (interval + points).properties(width=WIDTH, height=ROW * len(rated)),
+        title,
+        "with Wilson 95 % intervals",
+        f"not shown: {why}" if why else "",
+        text=listed(labelled.select("tool", (pl.col("error_rate") * 100).round(1)), " %"),
+    )
+
+
+def calls_over_time(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
+    """Draw `tool_usage_over_time`: one panel for each of the busiest tools, errors in front."""
+    title = "Calls over time"
+    timed = periods.drop_nulls("period").with_columns(tool=pl.col("name").fill_null("(no name)"))
+    if timed.is_empty():
+        return nothing(title, "No call has a time")
+    shown = (
+        timed.group_by("tool")
+        .agg(pl.col("n_tool_calls").sum())
+        .sort("n_tool_calls", "tool", descending=[True, False])["tool"]
+        .head(_MOST_PANELS)
+        .to_list()
+    )
+    layers = {"calls": "n_tool_calls", "failed": "n_errors"}
+    long = (
+        spans(timed.filter(pl.col("tool").is_in(shown)), every)
+        .unpivot(
+            list(layers.values()),
+            index=["begins", "ends", "tool"],
+            variable_name="what",
+            value_name="n",
+        )
+        .with_columns(pl.col("what").replace({v: k for k, v in layers.items()}))
+    )
+    bars = (
+        alt.Chart(long)
+        .mark_bar(stroke="white", strokeWidth=1)
+        .encode(
+            when(long),
+            alt.X2("ends:T"),
+            alt.Y2(datum=0),
+            alt.Y("n:Q", title=None, stack=None).axis(tickCount=3),
+            alt.Color("what:N", title=None).scale(domain=list(layers), range=[SKY, VERMILLION]),
+            alt.Row("tool:N", title=None, sort=shown).header(
+                labelAngle=0, labelAlign="left", labelLimit=180
+            ),
+        )
+        .properties(width=WIDTH - 100, height=52)
+    )
+    left_out = timed["tool"].n_unique() - len(shown)
+    return finished(
+        bars,
+        title,
+        f"per {every}, n = {timed['n_tool_calls'].sum():,} calls",
+        f"rarer tools that are not shown: {left_out:,}" if left_out else "",
+    )
+
+
+def _busiest(usage: pl.DataFrame) -> pl.DataFrame:
+    """Give the tools with the most calls a label, and the rest one row together."""
+    tools = usage.sort("n_tool_calls", "name", descending=[True, False], nulls_last=True)
+    named = tools.with_columns(tool=pl.col("name").fill_null("(no name)"))
+    rest = named.slice(_MOST_TOOLS)
+    if rest.is_empty():
+        return named
+    others = rest.sum().with_columns(tool=pl.lit(f"{len(rest):,} other tools"))
+    return pl.concat([named.head(_MOST_TOOLS), others], how="vertical_relaxed")
+
+
+def _without_rate(usage: pl.DataFrame) -> str:
+    reasons = usage.filter(pl.col("error_rate").is_null()).group_by("reason").len()
+    counts = reasons.sort("len", "reason", descending=[True, False])
+    words = counts.select(pl.format("{} (tools: {})", "reason", "len"))
+    return "; ".join(words.to_series())

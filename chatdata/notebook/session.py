@@ -1,0 +1,78 @@
+"""What a notebook does first: read its source, settle how things look, offer `%%sql`."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import polars as pl
+from IPython.core.getipython import get_ipython
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from chatdata.load import concat, scan
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from chatdata.chats import Chats
+
+
+def read(source: str) -> Chats[pl.LazyFrame]:
+    """Read what a `source` parameter names and hold it in memory.
+
+    Args:
+        source: anything that `chatdata.scan` takes; several, one a line, are put together under
+            the names of their files or databases.
+    """
+    sources = [line.strip() for line in source.splitlines() if line.strip()]
+    if len(sources) == 1:
+        return scan(sources[0]).collect()
+    named: dict[str, str] = {}
+    for each in sources:
+        path = urlsplit(each).path if "://" in each else each.partition("?")[0]
+        stem = PurePosixPath(path).stem or "source"
+        same = sum(name == stem or name.startswith(f"{stem}-") for name in named)
+        named[f"{stem}-{same + 1}" if same else stem] = each
+    return concat(**{name: scan(each) for name, each in named.items()}).collect()
+
+
+def setup(chats: Chats[pl.LazyFrame]) -> None:
+    """Settle how frames look and let `%%sql` query these chats.
+
+    `%%sql` answers with a frame; `%%sql name` keeps it under that name instead. Warnings, which
+    hold paths of the machine they were raised on, stay out of the outputs.
+    """
+    warnings.simplefilter("ignore")
+    pl.Config(
+        tbl_rows=20,
+        tbl_cols=16,
+        tbl_width_chars=160,
+        fmt_str_lengths=40,
+        float_precision=3,
+        tbl_hide_dataframe_shape=True,
+    )
+    shell = get_ipython()
+    if shell is not None:
+        shell.register_magics(Sql(shell, chats))
+
+
+@magics_class
+class Sql(Magics):
+    """`%sql` and `%%sql` over the frames of one `Chats`."""
+
+    def __init__(self, shell: InteractiveShell, chats: Chats[pl.LazyFrame]) -> None:
+        super().__init__(shell)
+        self.names = shell.user_ns
+        self.chats = chats
+
+    @line_cell_magic
+    def sql(self, line: str, cell: str | None = None) -> pl.DataFrame | None:
+        """Run a DuckDB query; a name after `%%sql` keeps the answer under it."""
+        name, query = ("", line) if cell is None else (line.strip(), cell)
+        answer = self.chats.sql(query)
+        if not name:
+            return answer
+        self.names[name] = answer
+        return None

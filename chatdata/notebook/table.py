@@ -1,0 +1,83 @@
+"""A frame as a table to be read: rounded, labelled, and never longer than a reader's patience."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import polars.selectors as cs
+from great_tables import GT, loc, style
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from great_tables._text import BaseText
+
+_MISSING = "\N{EN DASH}"
+_PERCENT = cs.contains("share", "rate") & cs.float()
+_MOST_ROWS = 25
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is the same every time it is shown: HTML where that is read, else a line."""
+
+    html: str
+    text: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's protocol
+        return {"text/html": self.html, "text/plain": self.text}
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def table(
+    frame: pl.DataFrame,
+    title: str,
+    *,
+    note: str = "",
+    labels: Mapping[str, str] | None = None,
+    most: int = _MOST_ROWS,
+) -> Table:
+    """Show a frame; counts get separators, shares become percent, what is unknown a dash.
+
+    Args:
+        frame: what to show, in its order.
+        title: what it shows; tables of one page have different titles.
+        note: what a reader must know, under the table.
+        labels: headings, instead of the columns' names in words.
+        most: how many rows are shown; how many are not is said.
+    """
+    shown, left_out = frame.head(most), len(frame) - most
+    notes = [f"and {left_out:,} more rows" if left_out > 0 else "", note]
+    if frame.is_empty():
+        notes.append("no rows")
+    headings: dict[str, str | BaseText] = {name: _heading(name) for name in frame.columns}
+    headings.update(labels or {})
+    drawn = (
+        GT(shown.with_columns(cs.temporal().cast(pl.String)), id=_slug(title))
+        .tab_header(title)
+        .cols_label(headings)
+        .fmt_integer(cs.integer())
+        .fmt_number(cs.float() - _PERCENT, decimals=1)
+        .fmt_percent(_PERCENT, decimals=1)
+        .sub_missing(missing_text=_MISSING)
+        .tab_style(style.text(align="left"), loc.title())
+        .tab_options(table_font_size="13px", heading_title_font_size="15px", data_row_padding="4px")
+    )
+    for line in filter(None, notes):
+        drawn = drawn.tab_source_note(line)
+    words = "; ".join(filter(None, [f"{title}: {len(frame):,} rows", *notes]))
+    return Table(drawn.as_raw_html(), words)
+
+
+def _heading(name: str) -> str:
+    words = name.removeprefix("n_").replace("_", " ")
+    return re.sub(r" s$", " (s)", words)
+
+
+def _slug(title: str) -> str:
+    return "t-" + re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
