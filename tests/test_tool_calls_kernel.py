@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
-import sys
 from itertools import pairwise
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_calls import batch, call, calls, read, read_row, wrong
+from stored_calls import batch, call, read, read_row
 
 from chatdata.tool_calls import (
-    NO_CALL_FOR_RESULT,
     NOT_A_CALL,
     NOT_DECODABLE,
-    NOT_WRITABLE,
     OUTPUT,
     extract_tool_calls,
     extract_tool_rows,
 )
-from chatdata.tool_calls.decode import Decoded
-from chatdata.tool_calls.kernel import _read_closely, _read_plain
-
-REASONS = {NO_CALL_FOR_RESULT, NOT_A_CALL, NOT_DECODABLE, NOT_WRITABLE}
 
 
 def compact(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-# -- arguments ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -114,9 +104,6 @@ def test_missing_arguments_are_not_empty():
     assert [None] * 3 == [row[name] for name in row if name.startswith("arguments")]
 
 
-# -- results --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -187,9 +174,6 @@ def test_outputs(value, expected):
     assert expected == call([{"name": "a", "outputs": value}])["result"]
     if isinstance(value, list) and len(value) == 1:
         assert compact(value) == call([{"name": "a", "output": value}])["result"]
-
-
-# -- the rows -------------------------------------------------------------------------------------
 
 
 def test_output_columns():
@@ -380,300 +364,6 @@ def test_slices_of_rows_change_nothing():
     parts = [extract_tool_rows(whole.slice(i, 1)).to_pylist() for i in range(3)]
 
     assert extract_tool_rows(whole).to_pylist() == [row for part in parts for row in part]
-
-
-# -- nothing raises -------------------------------------------------------------------------------
-
-SHAPES = {
-    "list": "[]",
-    "arguments": '[{"name":"a","arguments":[]}]',
-    "plain result": '[{"name":"a","result":[]}]',
-    "typed": '[{"type":"x","name":"a","arguments":[],"result":[]}]',
-    "outputs": '[{"name":"a","outputs":[]}]',
-    "extra": '[{"name":"a","more":[]}]',
-    "lenient extra": '[{"name":"a","more":[NaN]}]',
-    "id": '[{"name":"a","id":[]}]',
-    "wrapper": '{"calls":[]}',
-    "python": "[{'name':'a','arguments':[]}]",
-    "python set": "[{'name':'a','arguments':({1},[])}]",
-    "nested call": '[{"call":{"name":"a","arguments":[]}}]',
-}
-
-
-def deep(shape, depth, opened="[", closed="]"):
-    return (
-        SHAPES[shape]
-        .replace("[]", opened * depth + closed * depth, 1)
-        .replace("[NaN]", opened * depth + "NaN" + closed * depth)
-    )
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("depth", [1, 90, 900, 5000, 100_000])
-def test_depth(shape, depth):
-    """
-    Nesting of any depth is read or malformed, and never an error.
-    """
-    for opened, closed in (("[", "]"), ('{"a":', "}")):
-        text = deep(shape, depth, opened, closed)
-        rows = read(text)
-        stored = json.dumps([{"name": "a", "arguments": text, "result": text}])
-
-        assert {row["reason"] for row in rows} <= {None, *REASONS}
-        assert text == call(stored)["arguments_raw"]
-        assert None is not call(stored)["result"]
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_depth_at_the_edge(shape):
-    """
-    What can just be decoded but no longer be written is malformed, with its own reason.
-    """
-    limit = sys.getrecursionlimit()
-    reasons = {
-        reason for depth in range(limit - 120, limit + 5) for reason in wrong(deep(shape, depth))
-    }
-
-    assert reasons <= REASONS
-    assert reasons
-
-
-def test_depth_of_texts_at_the_edge():
-    """
-    Arguments and results in texts keep those texts where they can no longer be written.
-    """
-    limit = sys.getrecursionlimit()
-    for depth in range(limit - 120, limit + 5):
-        text = "[" * depth + "]" * depth
-        row = call(json.dumps([{"name": "a", "arguments": text, "result": text}]))
-
-        assert (text, text) == (row["arguments_raw"], row["result"])
-        assert text == read_row(name="a", result=text)["result"]
-        assert calls([{"name": "a"}], json.dumps([text]))
-
-
-@pytest.mark.parametrize("key", ["arguments", "result", "id", "server", "more"])
-def test_numbers_too_long(key):
-    """
-    A number that Python reads but will not write makes its text malformed.
-    """
-    digits = "f" * 5000
-
-    assert [NOT_WRITABLE] == wrong(f"[{{'name': 'a', '{key}': 0x{digits}}}]")
-    assert [NOT_WRITABLE] == wrong(f"[{{'name': 'a', '{key}': [0x{digits}]}}]")
-
-
-def test_huge_texts():
-    """
-    A text of megabytes is one argument like any other.
-    """
-    title = "x" * 5_000_000
-    row = call([{"name": "a", "args": {"title": title}, "result": title}])
-
-    assert compact({"title": title}) == row["arguments"]
-    assert title == row["result"]
-
-
-def test_long_lists():
-    """
-    A message of many calls keeps them all, in order.
-    """
-    found = calls([{"name": f"t{i}"} for i in range(5000)])
-
-    assert [(i, f"t{i}") for i in range(5000)] == [(row["position"], row["name"]) for row in found]
-
-
-PRIVATE = "kd83h2"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        PRIVATE,
-        f"['{PRIVATE}",
-        f'["{PRIVATE} words"]',
-        f'[{{"{PRIVATE}": "{PRIVATE}"}}]',
-        f'{{"calls": "{PRIVATE} words", "{PRIVATE}": 1}}',
-        f"[{PRIVATE}(name='a')]",
-        f'[{{"type": "tool_result", "call_id": "{PRIVATE}", "content": "{PRIVATE}"}}]',
-        f"[{{'name': 'a', 'arguments': ['{PRIVATE}', 0x{'f' * 5000}]}}]",
-    ],
-)
-def test_reasons_quote_nothing(text):
-    """
-    What is malformed gives a fixed reason, without a word of what it holds.
-    """
-    rows = read(text, results=f"['{PRIVATE}', '{PRIVATE}']")
-
-    assert {"malformed"} == {row["outcome"] for row in rows}
-    assert PRIVATE not in str([[v for k, v in row.items() if k != "message_id"] for row in rows])
-
-
-# -- any value ------------------------------------------------------------------------------------
-
-KEYS = st.sampled_from(
-    [
-        "name", "tool", "function", "call", "calls", "tools", "tool_calls", "type", "id", "call_id",
-        "arguments", "args", "input", "result", "output", "outputs", "content", "status", "success",
-        "is_error", "error", "server", "code", "\0", "",
-    ]
-)  # fmt: skip
-WORDS = st.sampled_from(
-    [
-        "add_task", "function_call", "function_call_output", "tool_result", "c1", "success",
-        "failed", "Error: x", "null", "None", "[]", "{}", '{"a": 1}', "{'a': None}", '"x"', "[1",
-        "\ud83d", "True",
-    ]
-)  # fmt: skip
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text()
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(KEYS | st.text(max_size=3), inner, max_size=5)
-        | inner.map(json.dumps)
-        | inner.map(repr)
-    ),
-    max_leaves=25,
-)
-PYTHON = st.recursive(
-    SCALARS | st.binary(max_size=3) | st.complex_numbers(),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.tuples(inner, inner)
-        | st.dictionaries(KEYS | st.integers() | st.none() | st.booleans(), inner, max_size=4)
-    ),
-    max_leaves=15,
-)
-TEXTS = st.one_of(VALUES.map(json.dumps), VALUES.map(repr), PYTHON.map(repr), st.text())
-
-
-def unicode_only(text):
-    return text.encode("utf-8", "replace").decode()
-
-
-def check(rows):
-    for row in rows:
-        wanted = {"call": {None}, "kept": {None}, "malformed": REASONS}[row["outcome"]]
-
-        assert row["reason"] in wanted
-        if row["outcome"] != "call":
-            assert not {k for k in row if row[k] is not None} - {"message_id", "outcome", "reason"}
-            continue
-        assert row["name"].strip()
-        assert row["native_id"] != ""
-        assert row["result"] is None or row["result"].strip() not in ("", "{}", "null")
-        assert (row["arguments_raw"] is None) == (row["arguments_status"] is None)
-        assert (row["arguments"] is not None) == (row["arguments_status"] == "ok")
-        assert row["arguments"] is None or isinstance(json.loads(row["arguments"]), dict)
-        assert row["extra"] is None or isinstance(json.loads(row["extra"]), dict)
-    found = [row["position"] for row in rows if row["outcome"] == "call"]
-
-    assert list(range(len(found))) == found
-
-
-@settings(max_examples=400, deadline=None)
-@given(TEXTS, st.none() | TEXTS, st.sampled_from([None, "calls", "tool_calls"]))
-def test_any_text(text, results, inside):
-    """
-    Any text gives rows that keep the contract, whatever stands beside it.
-    """
-    check(read(unicode_only(text), results and unicode_only(results), inside))
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.none() | TEXTS.map(unicode_only), min_size=6, max_size=6))
-def test_any_row(values):
-    """
-    Any row of a tool table gives one row that keeps the contract.
-    """
-    columns = ("name", "native_id", "arguments", "result", "status", "error")
-    row = read_row(**dict(zip(columns, values, strict=True)))
-
-    check([row])
-
-
-PLAIN_ITEMS = st.lists(
-    st.fixed_dictionaries(
-        {"name": st.text(max_size=4)},
-        optional=dict.fromkeys(
-            ("args", "result", "output", "id", "server", "status", "error", "zz"), VALUES
-        ),
-    ),
-    max_size=3,
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(PLAIN_ITEMS | VALUES.map(lambda value: [value]))
-def test_the_short_way_is_the_long_way(items):
-    """
-    A list of plain calls gives the same rows by the short way and by the long one.
-    """
-    # Through strict JSON, as the short way gets them.
-    items = json.loads(json.dumps(items).replace("NaN", "1").replace("Infinity", "2"))
-    try:
-        short = _read_plain(items)
-    except UnicodeEncodeError:
-        return
-    if short is not None:
-        assert list(map(tuple, short)) == list(
-            map(tuple, _read_closely(Decoded(items, exact=True), None, None))
-        )
-
-
-def test_plain_lists_take_the_short_way():
-    """
-    What most applications store takes the short way, and nothing that is more than it seems.
-    """
-    plain = {"tool": "a", "args": {}, "result": "x", "id": 1, "server": "s", "status": "ok", "n": 1}
-
-    assert _read_plain([]) == []
-    assert _read_plain([plain, {"name": "b"}]) is not None
-    for item in (
-        {"name": "a", "tool": "b"},
-        {"name": "a", "args": {}, "input": {}},
-        {"name": "a", "function": {}},
-        {"name": "a", "call": None},
-        {"name": "a", "type": "function"},
-        {"name": 5},
-        {"name": " "},
-        {"name": ""},
-        {"n": 1},
-        {},
-        "a",
-        None,
-        [],
-    ):
-        assert _read_plain([plain, item]) is None
-
-
-WRITABLE = st.text(st.characters(codec="utf-8"), max_size=8)
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | WRITABLE,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WRITABLE, inner, max_size=3),
-    max_leaves=8,
-)  # fmt: skip
-JSON_OBJECTS = st.dictionaries(WRITABLE, JSON_VALUES, max_size=3)
-
-
-@settings(max_examples=100, deadline=None)
-@given(JSON_OBJECTS, JSON_OBJECTS.filter(bool))
-def test_round_trip(arguments, result):
-    """
-    Arguments and results come out as they went in, however they were stored.
-    """
-    for store in (lambda v: v, json.dumps, lambda v: json.dumps(json.dumps(v)), repr):
-        row = call([{"tool": "a", "parameters": store(arguments), "result": store(result)}])
-
-        assert (arguments, result) == (json.loads(row["arguments"]), json.loads(row["result"]))
-    row = call(repr([{"tool": "a", "parameters": arguments, "result": result}]))
-
-    assert (arguments, result) == (json.loads(row["arguments"]), json.loads(row["result"]))
-
-
-# -- the shapes that were seen --------------------------------------------------------------------
 
 
 def as_found_in(shape):

@@ -7,18 +7,27 @@ any of them. Every decision is a `Finding`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chatdata.chats import Finding
 from chatdata.database import names
+from chatdata.database.columns import bind, listed, same
+from chatdata.database.looks import (
+    conversation_rank,
+    is_chat,
+    is_conversation,
+    looks_like_messages,
+    looks_like_tool_calls,
+    message_rank,
+    speaker,
+)
 from chatdata.errors import LayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from chatdata.database.catalog import Column, Table
+    from chatdata.database.catalog import Column, ForeignKey, Table
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,13 @@ def infer(
     wanted = dict(mapping or {})
     _check_mapping(tables, wanted, source)
     messages = _messages(tables, wanted, source)
-    conversations = _conversations(tables, messages, wanted)
-    return Layout(messages, conversations, _tool_calls(tables, messages, wanted))
+    layout = Layout(
+        messages,
+        _conversations(tables, messages, wanted, source),
+        _tool_calls(tables, messages, wanted, source),
+    )
+    _check_use(layout, wanted, source)
+    return layout
 
 
 def describe(layout: Layout, origin: str) -> Iterator[Finding]:
@@ -113,9 +127,32 @@ def _check_mapping(tables: Sequence[Table], mapping: Mapping[str, str], source: 
         if key in ("messages", "conversations") and value not in found:
             raise LayoutError(
                 f"the mapping takes table {value!r} for {key}, which is not there;"
-                f" found {_listed(found)}",
+                f" found {listed(found)}",
                 source=source,
                 tables=found,
+            )
+
+
+def _check_use(layout: Layout, mapping: Mapping[str, str], source: str) -> None:
+    """Refuse a mapping of what is not there, rather than pass over it."""
+    columns = {call.column.name for binding in layout.messages for call in binding.call_columns}
+    wanted = mapping.get("tool_calls")
+    if wanted is not None and layout.tool_calls is None and wanted not in columns:
+        raise LayoutError(
+            f"the mapping takes {wanted!r} for tool_calls, which is neither a table nor a column"
+            f" of {layout.messages[0].table.name!r}",
+            source=source,
+        )
+    for frame, binding in (
+        ("conversations", layout.conversations),
+        ("tool_calls", layout.tool_calls),
+    ):
+        unused = next((key for key in mapping if key.startswith(f"{frame}.")), None)
+        if binding is None and unused is not None:
+            raise LayoutError(
+                f"the mapping names {unused!r}, but no table of {frame} was found;"
+                f" name one with {frame}=…",
+                source=source,
             )
 
 
@@ -124,11 +161,12 @@ def _messages(
 ) -> tuple[Binding, ...]:
     if "messages" in mapping:
         table = next(table for table in tables if table.name == mapping["messages"])
-        return (_bind_messages(table, mapping, source, "named in the mapping"),)
-    candidates = [table for table in tables if _looks_like_messages(table)]
+        binding = _bind_messages(table, mapping, source, "named in the mapping")
+        return (binding if "role" in binding.columns else replace(binding, role=speaker(table)),)
+    candidates = [table for table in tables if looks_like_messages(table)]
     with_role = [table for table in candidates if table.find(*names.ROLES)]
     if with_role:
-        best = min(with_role, key=_message_rank)
+        best = min(with_role, key=message_rank)
         reason = "has a conversation key, a text and a role"
         return (_bind_messages(best, mapping, source, reason),)
     if not candidates:
@@ -136,28 +174,25 @@ def _messages(
         raise LayoutError(
             f"no chat tables found; expected one with a conversation key"
             f" ({', '.join(names.CONVERSATION_KEYS)}) and a text ({', '.join(names.TEXTS)}),"
-            f" found {_listed(found)}; name yours with a mapping",
+            f" found {listed(found)}; name yours with a mapping",
             source=source,
             tables=found,
         )
-    answers = [table for table in candidates if names.ANSWER_TABLE.search(table.name.lower())]
-    questions = [table for table in candidates if table not in answers]
-    spoken = [
-        (sorted(part, key=_message_rank)[:1], role)
-        for part, role in ((questions, "user"), (answers, "assistant"))
-    ]
     reason = "has a conversation key and a text"
+    first: dict[str, Table] = {}
+    for table in sorted(candidates, key=message_rank):
+        first.setdefault(speaker(table), table)
     return tuple(
-        replace(_bind_messages(table, mapping, source, reason), role=role)
-        for part, role in spoken
-        for table in part
+        replace(_bind_messages(first[role], mapping, source, reason), role=role)
+        for role in ("user", "assistant")
+        if role in first
     )
 
 
 def _bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason: str) -> Binding:
-    columns = _bind(table, names.MESSAGES, mapping, "", source)
+    columns = bind(table, names.MESSAGES, mapping, "", source)
     if "conversation_id" not in columns:
-        key = next((key for key in table.foreign_keys if _is_conversation(key.table)), None)
+        key = next((key for key in table.foreign_keys if is_conversation(key.table)), None)
         column = table.column(key.column) if key else None
         if column is None:
             expected = ", ".join(names.CONVERSATION_KEYS)
@@ -205,79 +240,57 @@ def _flat_columns(table: Table) -> Mapping[str, Column]:
     return {what: column for what, column in found.items() if column is not None}
 
 
-def _looks_like_messages(table: Table) -> bool:
-    return (
-        table.find(*names.CONVERSATION_KEYS) is not None
-        and table.find(*names.TEXTS) is not None
-        and not _looks_like_tool_calls(table)
-    )
-
-
-def _looks_like_tool_calls(table: Table) -> bool:
-    extra = ("name", "tool") if names.TOOL_TABLE.search(table.name.lower()) else ()
-    return (
-        table.find(*names.TOOL_NAMES, *extra) is not None
-        and table.find(*names.ARGUMENTS) is not None
-        and table.find("role", "sender_type", "sender", "author_role") is None
-    )
-
-
-def _message_rank(table: Table) -> tuple[int, str]:
-    plain = table.name.lower()
-    if re.fullmatch(r"(chat|conversation)?_?messages?", plain):
-        return 0, plain
-    return (1 if "message" in plain else 2), plain
-
-
 def _conversations(
-    tables: Sequence[Table], messages: tuple[Binding, ...], mapping: Mapping[str, str]
+    tables: Sequence[Table],
+    messages: tuple[Binding, ...],
+    mapping: Mapping[str, str],
+    source: str,
 ) -> Binding | None:
-    others = [
-        table
-        for table in tables
-        if all(table.name != binding.table.name for binding in messages)
-        and not _looks_like_tool_calls(table)
-    ]
-    key = messages[0].columns["conversation_id"].name
-    target = next((fk for fk in messages[0].table.foreign_keys if fk.column == key), None)
+    taken = {binding.table.name for binding in messages}
+    others = [t for t in tables if t.name not in taken and not looks_like_tool_calls(t)]
+    key = _conversation_key(messages)
+    target = None if key is None else same(others, key.table)
     if "conversations" in mapping:
         table = next(table for table in tables if table.name == mapping["conversations"])
         reason = "named in the mapping"
-    elif target and (found := next((t for t in others if t.name == target.table), None)):
-        table, reason = found, f"the foreign key of {messages[0].table.name}.{key} points to it"
-    elif named := [table for table in others if _is_conversation(table.name) and _is_chat(table)]:
-        table, reason = min(named, key=_conversation_rank), "its name says so, and it has an id"
-        target = None
+    elif key and target:
+        table, reason = target, f"the foreign key {key.column} of the messages points to it"
+    elif named := [table for table in others if is_conversation(table.name) and is_chat(table)]:
+        table, reason = min(named, key=conversation_rank), "its name says so, and it has an id"
     else:
         return None
-    columns = _bind(table, names.CONVERSATIONS, mapping, "conversations.", "")
-    if target and target.table == table.name and "conversations.id" not in mapping:
-        referred = table.column(target.target or (table.primary_key or ("id",))[0])
-        columns["id"] = referred or columns["id"]
-    return Binding(table, columns, reason) if "id" in columns else None
-
-
-def _is_conversation(name: str) -> bool:
-    return names.CONVERSATION_TABLE.fullmatch(name.lower()) is not None
-
-
-def _is_chat(table: Table) -> bool:
-    """Tell a conversation from a login's session."""
-    has_id = table.find(*names.CONVERSATIONS["id"]) is not None
-    is_login = "session" in table.name.lower() and table.find(
-        "token", "session_token", "access_token", "refresh_token", "expires_at", "expires"
+    columns = bind(table, names.CONVERSATIONS, mapping, "conversations.", source)
+    if key and target is table and "conversations.id" not in mapping:
+        referred = same(table.columns, key.target or (table.primary_key or ("id",))[0])
+        columns |= {"id": referred} if referred else {}
+    if "id" in columns:
+        return Binding(table, columns, reason)
+    if "conversations" not in mapping:
+        return None
+    raise LayoutError(
+        f"table {table.name!r} has no id; name it with conversations.id=… in the mapping",
+        source=source,
     )
-    return has_id and (not is_login or "conversation" in table.name.lower())
 
 
-def _conversation_rank(table: Table) -> tuple[int, str]:
-    plain = table.name.lower()
-    order = ("conversation", "chat", "thread", "session")
-    return next(rank for rank, word in enumerate(order) if word in plain), plain
+def _conversation_key(messages: tuple[Binding, ...]) -> ForeignKey | None:
+    """Give the foreign key of the messages' conversation key."""
+    return next(
+        (
+            key
+            for binding in messages
+            for key in binding.table.foreign_keys
+            if same([binding.columns["conversation_id"]], key.column)
+        ),
+        None,
+    )
 
 
 def _tool_calls(
-    tables: Sequence[Table], messages: tuple[Binding, ...], mapping: Mapping[str, str]
+    tables: Sequence[Table],
+    messages: tuple[Binding, ...],
+    mapping: Mapping[str, str],
+    source: str,
 ) -> Binding | None:
     wanted = mapping.get("tool_calls")
     taken = {binding.table.name for binding in messages}
@@ -285,60 +298,15 @@ def _tool_calls(
         table
         for table in tables
         if table.name not in taken
-        and (table.name == wanted or (wanted is None and _looks_like_tool_calls(table)))
+        and (table.name == wanted or (wanted is None and looks_like_tool_calls(table)))
     ]
     if not candidates:
         return None
     table = min(candidates, key=lambda table: ("call" not in table.name.lower(), table.name))
-    columns = _bind(table, names.TOOL_CALLS, mapping, "tool_calls.", "")
+    columns = bind(table, names.TOOL_CALLS, mapping, "tool_calls.", source)
     for key in table.foreign_keys:
-        if key.table in taken and "tool_calls.message_id" not in mapping:
-            column = table.column(key.column)
-            if column is not None:
-                columns["message_id"] = column
+        column = same(table.columns, key.column)
+        if column and same([binding.table for binding in messages], key.table):
+            columns.setdefault("message_id", column)
     reason = "has a tool's name and arguments, and no role"
     return Binding(table, columns, "named in the mapping" if wanted else reason)
-
-
-def _bind(
-    table: Table,
-    synonyms: Mapping[str, tuple[str, ...]],
-    mapping: Mapping[str, str],
-    prefix: str,
-    source: str,
-) -> dict[str, Column]:
-    """Find a column for each thing wanted; no column is two things."""
-    bound: dict[str, Column] = {}
-    for what in synonyms:
-        said = mapping.get(f"{prefix}{what}")
-        if said is None:
-            continue
-        column = table.column(said)
-        if column is None:
-            found = _listed(tuple(column.name for column in table.columns))
-            raise LayoutError(
-                f"the mapping takes column {said!r} for {prefix}{what}, which table"
-                f" {table.name!r} has not; found {found}",
-                source=source or table.name,
-            )
-        bound[what] = column
-    taken = {column.name for column in bound.values()}
-    if "id" in synonyms and "id" not in bound and len(table.primary_key) == 1:
-        column = table.column(table.primary_key[0])
-        if column is not None and column.name not in taken:
-            bound["id"] = column
-            taken.add(column.name)
-    for what, wanted in synonyms.items():
-        if what in bound:
-            continue
-        left = replace(table, columns=tuple(c for c in table.columns if c.name not in taken))
-        column = left.find(*wanted)
-        if column is not None:
-            bound[what] = column
-            taken.add(column.name)
-    return {what: bound[what] for what in synonyms if what in bound}
-
-
-def _listed(found: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(found[:most]) or "nothing"
-    return shown if len(found) <= most else f"{shown} and {len(found) - most} more"

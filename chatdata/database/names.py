@@ -13,7 +13,7 @@ ROLES = ("role", "sender_type", "sender", "author_role", "author", "type")
 TIMES = ("created_at", "timestamp", "sent_at", "started_at", "executed_at", "time", "date")
 SEQUENCES = ("sequence_number", "sequence", "seq", "position", "idx")
 CALL_COLUMNS = ("tool_calls", "tool_call_results")
-CALL_OBJECTS = ("message_metadata", "metadata_json", "metadata", "metadata_")
+CALL_OBJECTS = ("message_metadata", "metadata_json", "metadata")  # and metadata_, which is plain
 COMPANIONS = ("tool_output", "tool_outputs", "tool_results", "tool_responses")
 TOOL_NAMES = ("tool_name", "function_name")
 ARGUMENTS = (
@@ -96,8 +96,12 @@ FLAT = {
     "result": ("tool_result", "tool_output"),
 }
 
+LOGIN = ("token", "session_token", "access_token", "refresh_token", "expires_at", "expires")
+
+PLAIN_MESSAGE_TABLE = re.compile(r"(chat|conversation)?_?messages?")
+MESSAGE_TABLE = re.compile(r"message|question|prompt|query|queries|response|answer|reply|replies")
 CONVERSATION_TABLE = re.compile(
-    r"(chat_)?(conversation|session|thread)s?|conversation_sessions|chats"
+    r"(chat_?)?(conversation|session|thread)s?|conversation_?sessions|chats?"
 )
 ANSWER_TABLE = re.compile(r"response|answer|reply|replies")
 TOOL_TABLE = re.compile(r"tool|function")

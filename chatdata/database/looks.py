@@ -1,0 +1,63 @@
+"""What a table looks like: messages, conversations or calls, by its columns and its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatdata.database import names
+
+if TYPE_CHECKING:
+    from chatdata.database.catalog import Table
+
+
+def looks_like_messages(table: Table) -> bool:
+    """Ask for a conversation key and a text, in a table that is not one of tool calls."""
+    return (
+        table.find(*names.CONVERSATION_KEYS) is not None
+        and table.find(*names.TEXTS) is not None
+        and not looks_like_tool_calls(table)
+    )
+
+
+def looks_like_tool_calls(table: Table) -> bool:
+    """Ask for a tool's name and arguments, and no role."""
+    # A table of tools has names and parameters too, but neither results nor a place in a chat.
+    is_log = table.find("message_id", *names.CONVERSATION_KEYS, *names.RESULTS) is not None
+    extra = ("name", "tool") if is_log and names.TOOL_TABLE.search(table.name.lower()) else ()
+    return (
+        table.find(*names.TOOL_NAMES, *extra) is not None
+        and table.find(*names.ARGUMENTS) is not None
+        and table.find("role", "sender_type", "sender", "author_role") is None
+    )
+
+
+def message_rank(table: Table) -> tuple[int, str]:
+    """Order the tables that look like messages: plain names first."""
+    plain = table.name.lower()
+    if names.PLAIN_MESSAGE_TABLE.fullmatch(plain):
+        return 0, plain
+    return (1 if names.MESSAGE_TABLE.search(plain) else 2), plain
+
+
+def speaker(table: Table) -> str:
+    """Say who speaks in a table without a role column."""
+    return "assistant" if names.ANSWER_TABLE.search(table.name.lower()) else "user"
+
+
+def is_conversation(name: str) -> bool:
+    """Ask for the name of a table of conversations."""
+    return names.CONVERSATION_TABLE.fullmatch(name.lower()) is not None
+
+
+def is_chat(table: Table) -> bool:
+    """Tell a conversation from a login's session."""
+    has_id = len(table.primary_key) == 1 or table.find(*names.CONVERSATIONS["id"]) is not None
+    is_session = table.name.lower() in ("session", "sessions")
+    return has_id and not (is_session and table.find(*names.LOGIN))
+
+
+def conversation_rank(table: Table) -> tuple[int, str]:
+    """Order the tables that are named like conversations."""
+    plain = table.name.lower()
+    order = ("conversation", "chat", "thread", "session")
+    return next(rank for rank, word in enumerate(order) if word in plain), plain
