@@ -85,7 +85,7 @@ def suggestions(database: Path, program: str) -> list[str]:
         ("tools", str(database), "--output", "csv"),
         ("lengths", str(database), "sample"),
         ("export", str(database), "-o", str(frames)),
-        ("db", "--help"),
+        ("db", "status", f"sqlite:///{database}"),
     )
     return [shlex.join((program, *verb)) for verb in words]
 
