@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatdata.migrate.copying import Copied, copy
     from chatdata.migrate.differences import Difference, drift
     from chatdata.migrate.engine import connect, label
-    from chatdata.migrate.overview import status
+    from chatdata.migrate.overview import example, status
     from chatdata.migrate.plans import Plan, apply, plan
     from chatdata.migrate.rules import lint
     from chatdata.migrate.runner import Run, current_revision, downgrade, lossy, pending, upgrade
@@ -39,6 +39,7 @@ __all__ = [
     "current_revision",
     "downgrade",
     "drift",
+    "example",
     "fleet",
     "guard",
     "label",
@@ -60,7 +61,7 @@ _HOMES = {
     "copying": ("Copied", "copy"),
     "differences": ("Difference", "drift"),
     "engine": ("connect", "label"),
-    "overview": ("status",),
+    "overview": ("example", "status"),
     "plans": ("Plan", "apply", "plan"),
     "rules": ("lint",),
     "runner": ("Run", "current_revision", "downgrade", "lossy", "pending", "upgrade"),

@@ -13,6 +13,7 @@ from chatdata.migrate.differences import drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 SCHEMA = pl.Schema(
     {
@@ -43,6 +44,24 @@ def status(
     """
     targets = [urls] if isinstance(urls, (str, sa.URL)) else list(urls)
     return pl.DataFrame([_look(url, schema) for url in targets], schema=SCHEMA)
+
+
+def example(folder: Path) -> list[str]:
+    """Make a small fleet in a folder, one database in each state, for trying things."""
+    names = ("at_head", "at_0003", "at_0002", "altered", "newer", "strange", "damaged")
+    urls = {name: f"sqlite:///{folder / name}.db" for name in names}
+    for name in names[:5]:
+        runner.upgrade(urls[name], to=name.removeprefix("at_") if name in names[1:3] else "head")
+    changes = {
+        "altered": "CREATE VIEW recent AS SELECT * FROM messages",
+        "newer": f"UPDATE {history.VERSION_TABLE} SET version_num = '9999'",
+        "strange": "CREATE TABLE billing (id INTEGER PRIMARY KEY)",
+    }
+    for name, statement in changes.items():
+        with engine.connect(urls[name]) as connection, connection.begin():
+            connection.exec_driver_sql(statement)
+    (folder / "damaged.db").write_bytes(b"no database" * 100)
+    return list(urls.values())
 
 
 def _look(url: str | sa.URL, schema: str | None) -> dict[str, object]:
