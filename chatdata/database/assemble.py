@@ -74,7 +74,7 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
         _take(found, raw, source, scope)
     listed = None
     if source.conversations is not None:
-        listed = tables.conversations(source.conversations, scope.time_zone)
+        listed = tables.conversations(source.conversations, scope)
     keys = pl.concat(found.keys).with_row_index("_row")
     if not all(raw.has_unique_ids for raw in source.messages):
         keys = keys.with_columns(unique(keys["message_id"]))

@@ -7,12 +7,13 @@ throughout: no row ever becomes a Python object.
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
 from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement, Error
@@ -83,27 +84,15 @@ def target(source: str | Path, name: str | None = None) -> Target:
     if scheme not in ("", "sqlite"):
         raise SourceError(
             f"{scheme}:// is no database that chatdata reads; use sqlite:/// or postgresql://",
-            source=redact(text),
+            source=f"{scheme}://…",
         )
-    path = Path(text if not scheme else _sqlite_path(text)).expanduser()
+    path = _sqlite_path(text) if scheme else Path(text).expanduser()
     if not path.exists():
         raise SourceError("no such file; check the path", source=str(path))
     if path.is_dir():
         raise SourceError("a folder, expected a SQLite file", source=str(path))
-    uri = f"file:{quote(str(path.resolve()))}?mode=ro"
+    uri = f"file:{quote(os.fsencode(path.resolve()))}?mode=ro"
     return Target("sqlite", name or path.name, uri)
-
-
-def redact(url: str) -> str:
-    """Give a URL without its user, password and parameters."""
-    if "://" not in url:
-        return url
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return f"{url.partition('://')[0]}://…"
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 @contextmanager
@@ -153,6 +142,9 @@ def _begin(connection: AdbcConnection, dialect: Dialect, schema: str | None) -> 
             "SET LOCAL TimeZone = 'UTC'",
             "SET LOCAL DateStyle = 'ISO, YMD'",
             "SET LOCAL standard_conforming_strings = on",
+            # Rows come in the order they lie in, every time.
+            "SET LOCAL synchronize_seqscans = off",
+            "SET LOCAL max_parallel_workers_per_gather = 0",
             *([f"SET LOCAL search_path = {quoted(schema)}"] if schema is not None else []),
         ]
     )
@@ -172,10 +164,14 @@ def _driver(dialect: Dialect) -> str:
     return str(adbc_driver_postgresql._driver_path())  # noqa: SLF001 - as above
 
 
-def _sqlite_path(url: str) -> str:
-    path = unquote(urlsplit(url).path)
-    # sqlite:///relative.db and sqlite:////absolute.db, as SQLAlchemy writes them.
-    return path.removeprefix("/")
+def _sqlite_path(url: str) -> Path:
+    """Read sqlite:///relative.db and sqlite:////absolute.db, as SQLAlchemy writes them.
+
+    SQLAlchemy takes a path as it stands; a URL may escape what else would end it.
+    """
+    stored = url.partition("://")[2].partition("?")[0].removeprefix("/")
+    literal = Path(stored).expanduser()
+    return literal if literal.exists() else Path(unquote(stored)).expanduser()
 
 
 def _postgres_target(url: str, name: str | None) -> Target:
@@ -185,13 +181,17 @@ def _postgres_target(url: str, name: str | None) -> Target:
         parts = urlsplit(uri)
         host, database = parts.hostname or "local", parts.path.removeprefix("/")
     except ValueError:
-        raise SourceError(
-            "not a usable URL; expected postgresql://user@host:5432/database",
-            source="postgresql://…",
-        ) from None
+        raise SourceError(_BAD_URL, source="postgresql://…") from None
+    if "@" in database or parts.fragment:
+        # A password with / or # in it would end up in the name.
+        raise SourceError(_BAD_URL, source="postgresql://…")
     return Target("postgresql", name or f"{host}/{database}".rstrip("/"), uri)
 
 
+_BAD_URL = (
+    "not a usable URL; expected postgresql://user:password@host:5432/database, with characters"
+    " like / # @ % in user and password percent-encoded"
+)
 _EXPLANATIONS: tuple[tuple[str, type[SourceError], str], ...] = (
     (
         r"row-level security",
@@ -202,7 +202,7 @@ _EXPLANATIONS: tuple[tuple[str, type[SourceError], str], ...] = (
         ),
     ),
     (
-        r"database is locked|database table is locked|lock timeout",
+        r"database is locked|database table is locked|lock timeout|SQLSTATE 55P03",
         AccessError,
         "locked by another program for more than 5 s; try again, or read a copy",
     ),
@@ -222,7 +222,7 @@ _EXPLANATIONS: tuple[tuple[str, type[SourceError], str], ...] = (
         "the password was refused or is missing; set PGPASSWORD or use ~/.pgpass",
     ),
     (
-        r"permission denied for|must be owner",
+        r"permission denied for|must be owner|SQLSTATE 42501",
         AccessError,
         "this role may not read the chat tables; GRANT SELECT on them to it",
     ),
@@ -231,6 +231,7 @@ _EXPLANATIONS: tuple[tuple[str, type[SourceError], str], ...] = (
         AccessError,
         "the server refused the connection; check user, database and access rules",
     ),
+    (r"invalid (percent-encoded|URI|integer value|port|connection option)", SourceError, _BAD_URL),
     (
         (
             r"could not translate host|Connection refused|could not connect|connection to server"
@@ -257,13 +258,14 @@ def _explained(name: str) -> Iterator[None]:
     try:
         yield
     except (Error, pa.ArrowException, OSError) as error:
-        text = str(error)
+        state = getattr(error, "sqlstate", None)
+        # What follows is the query, with values in it that say anything.
+        text = f"{str(error).partition('Query was:')[0]} SQLSTATE {state}"
         if "Type mismatch in column" in text:
             raise TypeMismatchError("a column holds values of several types", source=name) from None
         for pattern, kind, message in _EXPLANATIONS:
             if re.search(pattern, text, re.IGNORECASE):
                 raise kind(message, source=name) from None
-        state = getattr(error, "sqlstate", None)
         code = f" (SQLSTATE {state})" if state else ""
         raise SourceError(
             f"the database refused the read{code}; check that it is healthy and not being changed",

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from chatdata.database.sql import literal, quoted
+from chatdata.database.values import only
 from chatdata.spool import Inflow
 from chatdata.tool_calls import NOTHING
 
@@ -22,11 +23,19 @@ if TYPE_CHECKING:
     from chatdata.database.catalog import Column
     from chatdata.database.connect import Dialect, Snapshot
     from chatdata.database.layout import Binding
+    from chatdata.database.times import Times
 
 _SAMPLE_ROWS = 1024
 _CHUNK_ROWS = 65_536
 
 _SENTINELS = {"integer": "0", "boolean": "0", "real": "0.0"}
+_TYPES = {
+    "integer": "int8",
+    "boolean": "bool",
+    "real": "float8",
+    "time": "timestamp",
+    "instant": "timestamptz",
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,18 @@ class Raw:
     def named(self, column: Column | None) -> str | None:
         """The frames' name for a table's column, None where it was not read."""
         return None if column is None else self.columns.get(column.name)
+
+    def unread(self, stored: pl.DataFrame, what: str, at: Times) -> dict[str, pl.Series]:
+        """Give the stored values of a time column that are no times, under the column's name."""
+        column = self.binding.columns.get(what)
+        name = self.named(column)
+        if column is None or name is None:
+            return {}
+        if _odd(name) in stored.columns:
+            return {column.name: stored[_odd(name)]}
+        if not at.unread.any():
+            return {}
+        return {column.name: only(stored[name].cast(pl.String), at.unread)}
 
     def part(self, stored: pl.DataFrame, what: str) -> pl.Series:
         """Give the column of a chunk that is `what`; nulls where the table has none."""
@@ -130,7 +151,7 @@ def _holds_calls(column: Column, inside: str | None) -> str:
 
 def _fields(binding: Binding, columns: list[Column], dialect: Dialect) -> list[_Field]:
     names = _names(binding, columns)
-    return [
+    fields = [
         _Field(
             names[column.name],
             _read_as(column, binding, dialect),
@@ -138,6 +159,34 @@ def _fields(binding: Binding, columns: list[Column], dialect: Dialect) -> list[_
         )
         for column in columns
     ]
+    if dialect == "postgresql":
+        fields += [
+            _Field(
+                _odd(names[column.name]),
+                f"CASE WHEN NOT {_is_placeable(column)} THEN {quoted(column.name)}::text END",
+                "''",
+            )
+            for column in columns
+            if _is_moment(column, binding)
+        ]
+    return fields
+
+
+def _odd(name: str) -> str:
+    return f"{name}_odd"
+
+
+def _is_moment(column: Column, binding: Binding) -> bool:
+    is_bound = any(one.name == column.name for one in binding.columns.values())
+    is_list = column.declared.endswith("[]")
+    return is_bound and not is_list and column.kind in ("time", "instant")
+
+
+def _is_placeable(column: Column) -> str:
+    """Say whether a time of Postgres is one of Python's too: neither infinite nor before Christ."""
+    zoned = "TIMESTAMPTZ" if column.kind == "instant" else "TIMESTAMP"
+    name = quoted(column.name)
+    return f"{name} BETWEEN {zoned} '0001-01-02' AND {zoned} '9999-12-30'"
 
 
 def _names(binding: Binding, columns: list[Column]) -> dict[str, str]:
@@ -222,17 +271,22 @@ def call_names(binding: Binding) -> frozenset[str]:
 
 
 def _read_as(column: Column, binding: Binding, dialect: Dialect) -> str:
-    name = quoted(column.name)
     if dialect == "sqlite":
-        return name if column.kind in _SENTINELS else f"CAST({name} AS TEXT)"
-    if column.kind == "integer":
-        return f"{name}::int8"
-    if column.kind == "real":
-        return f"{name}::float8"
-    if column.kind == "boolean":
-        return name
-    is_bound = any(one.name == column.name for one in binding.columns.values())
-    if is_bound and column.kind in ("time", "instant"):
-        zoned = "timestamptz" if column.kind == "instant" else "timestamp"
-        return f"CASE WHEN isfinite({name}) THEN {name}::{zoned} END"
-    return f"{name}::text"
+        return _read_sqlite(column)
+    name = quoted(column.name)
+    if column.declared.endswith("[]"):
+        return f"{name}::text"
+    if _is_moment(column, binding):
+        return f"CASE WHEN {_is_placeable(column)} THEN {name}::{_TYPES[column.kind]} END"
+    if column.kind in ("time", "instant"):
+        return f"{name}::text"
+    return f"{name}::{_TYPES.get(column.kind, 'text')}"
+
+
+def _read_sqlite(column: Column) -> str:
+    name = quoted(column.name)
+    if "blob" in column.declared.lower():
+        # A uuid may be stored as its 16 bytes.
+        text = f"CAST({name} AS TEXT)"
+        return f"CASE typeof({name}) WHEN 'blob' THEN lower(hex({name})) ELSE {text} END"
+    return name if column.kind in _SENTINELS else f"CAST({name} AS TEXT)"

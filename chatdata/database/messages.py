@@ -72,9 +72,8 @@ def read_chunk(
         schema_overrides={"_number": pl.Int64},
     )
     left = _leftovers(stored, raw, context, calls)
-    if context.text and at.unread.any():
-        name = raw.binding.columns["created_at"].name
-        left[name] = values.only(raw.part(stored, "created_at"), at.unread)
+    if context.text:
+        left |= values.filled(raw.unread(stored, "created_at", at))
     role = raw.part(stored, "role")
     spoken = values.roles(role, raw.binding.role)
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
@@ -112,7 +111,7 @@ def _leftovers(
             left[column.name] = values.only(value, ~value.is_in(NOTHING))
         else:
             left[column.name] = values.leftover(value, column.kind)
-    return {name: value for name, value in left.items() if value.null_count() < value.len()}
+    return values.filled(left)
 
 
 def marks(keys: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:

@@ -25,22 +25,23 @@ _TAKEN = ("id", "native_id", "message_id", "conversation_id", "position", *_PART
 def leftovers(stored: pl.DataFrame, raw: Raw, taken: Iterable[str]) -> dict[str, pl.Series]:
     """Give the columns that are none of `taken`, by their own names."""
     used = {raw.binding.columns[what].name for what in taken if what in raw.binding.columns}
-    left = {
-        column.name: values.leftover(stored[name], column.kind)
-        for column in raw.binding.table.columns
-        if column.name not in used and (name := raw.named(column)) is not None
-    }
-    return {name: value for name, value in left.items() if value.null_count() < value.len()}
+    return values.filled(
+        {
+            column.name: values.leftover(stored[name], column.kind)
+            for column in raw.binding.table.columns
+            if column.name not in used and (name := raw.named(column)) is not None
+        }
+    )
 
 
-def conversations(raw: Raw, time_zone: str) -> pl.DataFrame:
+def conversations(raw: Raw, scope: Scope) -> pl.DataFrame:
     """Read the conversation table, in its own order.
 
     Returns:
         The conversations frame's columns that the table can fill, and `extra`.
     """
     taken = tuple(raw.binding.columns)
-    whole = pl.concat([_conversations(stored, raw, time_zone, taken) for stored in raw.rows])
+    whole = pl.concat([_conversations(stored, raw, scope, taken) for stored in raw.rows])
     ids = whole["conversation_id"]
     if ids.null_count():
         place = pl.format("{}#{}", pl.lit(raw.binding.table.name), pl.int_range(pl.len()) + 1)
@@ -49,18 +50,17 @@ def conversations(raw: Raw, time_zone: str) -> pl.DataFrame:
 
 
 def _conversations(
-    stored: pl.DataFrame, raw: Raw, time_zone: str, taken: tuple[str, ...]
+    stored: pl.DataFrame, raw: Raw, scope: Scope, taken: tuple[str, ...]
 ) -> pl.DataFrame:
     left = leftovers(stored, raw, taken)
     moments = {}
     for what in ("created_at", "updated_at"):
-        at = times.parse(raw.part(stored, what), time_zone)
+        at = times.parse(raw.part(stored, what), scope.time_zone)
         moments[what] = at.values
-        if at.unread.any():
-            column = raw.binding.columns[what]
-            left[column.name] = values.only(raw.part(stored, what).cast(pl.String), at.unread)
-    if time_zone != "UTC":
-        left.setdefault("time_zone", pl.repeat(time_zone, stored.height, eager=True))
+        if scope.text:
+            left |= values.filled(raw.unread(stored, what, at))
+    if scope.time_zone != "UTC":
+        left.setdefault("time_zone", pl.repeat(scope.time_zone, stored.height, eager=True))
     native = raw.part(stored, "id")
     return pl.DataFrame(
         {

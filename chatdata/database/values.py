@@ -93,6 +93,11 @@ def only(stored: pl.Series, mask: pl.Series) -> pl.Series:
     return pl.select(pl.when(mask).then(pl.lit(stored))).to_series()
 
 
+def filled(columns: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
+    """Leave out the columns that hold nothing."""
+    return {name: value for name, value in columns.items() if value.null_count() < value.len()}
+
+
 def unique(ids: pl.Series) -> pl.Series:
     """Tell apart different rows that share an id: the later ones get `~2`, `~3`."""
     earlier = pl.int_range(pl.len()).over("id")
