@@ -58,6 +58,30 @@ RULES = {
     # The rule looks for sections only; some files keep their texts in the front matter.
     "phr": ("phr", {**ROWS, "messages": "select count(*) from messages where extra is null"}),
     "sharegpt": ("sharegpt", ROWS),
+    "gemini-cli": ("gemini-cli", {**ROWS, "tool_results": ANSWERED}),
+    "openai-responses": ("openai-responses", {**ROWS, "tool_results": None}),
+    "tau2-bench": ("tau2-bench", ROWS),
+    "oasst": ("oasst", ROWS),
+    # The rule counts valid calls; invalid ones are calls too.
+    "langchain": (
+        "langchain",
+        {
+            **ROWS,
+            "tool_calls": "select count(*) from tool_calls where arguments_status <> 'invalid'",
+            "tool_results": None,
+        },
+    ),
+    "pydantic-ai": ("pydantic-ai", {**ROWS, "tool_results": ANSWERED}),
+    "inspect-ai": ("inspect-ai", ROWS),
+    "langfuse": ("langfuse", ROWS),
+    "openinference": ("openinference", ROWS),
+    # Messages are shared between conversations there: as rows they count once, in the first.
+    "llm-logs-db": ("llm-logs-db", {**ROWS, "tool_results": ANSWERED}),
+    "swe-agent": ("swe-agent", ROWS),
+    "librechat": ("librechat", ROWS),
+    "open-webui": ("open-webui", {**ROWS, "tool_results": ANSWERED}),
+    # Results that name no call stay in their step's extra.
+    "atif": ("atif", {**ROWS, "tool_results": None}),
     "openai-chat": ("openai-chat", ROWS),
     "tau-bench": ("tau-bench", ROWS),
 }

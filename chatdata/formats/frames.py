@@ -239,7 +239,7 @@ def _message_row(
     message: Message, id_: str, conversation_id: str, parent: str | None, place: tuple[int, int]
 ) -> tuple[Any, ...]:
     m = message
-    known = m.role or ROLES.get(m.role_raw.lower())
+    known = m.role or ROLES.get(str(m.role_raw).lower())
     role = known or "system"
     usage = m.usage or _NO_USAGE
     return (
@@ -283,6 +283,8 @@ def _call_row(  # noqa: PLR0913, PLR0917 - a row of that many independent parts
     place: tuple[int, int],
 ) -> tuple[Any, ...]:
     raw, object_, status = arguments(call.arguments)
+    if call.arguments_status is not None:
+        object_, status = None, call.arguments_status
     timed = call.started_at is not None and call.ended_at is not None
     return (
         id_,

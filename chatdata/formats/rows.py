@@ -58,6 +58,7 @@ class Call(Struct, kw_only=True):
     Attributes:
         key: an id that is unique in the world, where the format has one.
         arguments: text as found, or a decoded value; unset or None where the log has none.
+        arguments_status: "invalid" where the log says so; None lets them speak for themselves.
         result: set where the format keeps result and call together, else paired by the builder.
         has_result: whether `result` was recorded, even as null.
         result_key: the message that carries the result, or SAME_MESSAGE; None where none does.
@@ -70,6 +71,7 @@ class Call(Struct, kw_only=True):
     key: str | None = None
     server: str | None = None
     arguments: Any = UNSET
+    arguments_status: str | None = None
     result: str | None = None
     has_result: bool = False
     result_key: str | None = None

@@ -12,6 +12,7 @@ import gzip
 import io
 import os
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -25,11 +26,12 @@ from chatdata.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BROKEN_STREAM = (EOFError, zlib.error, OSError)
+BROKEN_STREAM = (EOFError, zlib.error, OSError, zipfile.BadZipFile)
 _STEP = 16 * 1024
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZIP = b"PK\x03\x04"
+_ZSTD_MEMBER = 93
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAGIC = {b"SQLite format 3\0": "sqlite", b"PAR1": "parquet"}
 
@@ -54,7 +56,13 @@ class Document:
     def open(self) -> Iterator[BinaryIO]:
         """Open the unpacked bytes for reading."""
         with ExitStack() as stack:
-            yield _unpack(self.start(stack), stack)
+            try:
+                stream = _unpack(self.start(stack), stack)
+            except BROKEN_STREAM as error:
+                raise SourceError(
+                    "compressed data ends early or is damaged; copy it again", source=self.path
+                ) from error
+            yield stream
 
     def head(self, n_bytes: int) -> bytes:
         """Read the first bytes, and on to the end of the first line if it starts an object."""
@@ -217,6 +225,8 @@ def _unpack(stream: BinaryIO, stack: ExitStack) -> BinaryIO:
 def _member_opener(document: Document, info: zipfile.ZipInfo) -> Callable[[ExitStack], BinaryIO]:
     def start(stack: ExitStack) -> BinaryIO:
         try:
+            if info.compress_type == _ZSTD_MEMBER:
+                return _zstd_member(stack.enter_context(document.open()), info, stack)
             archive = zipfile.ZipFile(stack.enter_context(document.open()))
             return cast("BinaryIO", stack.enter_context(stack.enter_context(archive).open(info)))
         except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
@@ -226,3 +236,15 @@ def _member_opener(document: Document, info: zipfile.ZipInfo) -> Callable[[ExitS
             ) from error
 
     return start
+
+
+def _zstd_member(stream: BinaryIO, info: zipfile.ZipInfo, stack: ExitStack) -> BinaryIO:
+    """Open a member packed with zstd, which `zipfile` reads only from Python 3.14 on."""
+    import pyarrow as pa
+
+    stream.seek(info.header_offset)
+    header = stream.read(30)
+    # The local header ends with the lengths of two fields that stand before the data.
+    stream.seek(sum(struct.unpack("<HH", header[26:30])), io.SEEK_CUR)
+    stored = io.BytesIO(stream.read(info.compress_size))
+    return cast("BinaryIO", stack.enter_context(pa.CompressedInputStream(stored, "zstd")))

@@ -68,8 +68,11 @@ def _read(found: Found, document: Document, format_name: str | None, scope: Scop
     kind = document.kind()
     if scope.mapping is not None and kind != "sqlite" and format_name is None:
         format_name = "mapped"
-    detection = _asked(format_name) if format_name else sniff(document)
-    if kind == "zip" and (format_name or detection.format is None):
+    detection = _asked(format_name) if format_name and kind != "zip" else sniff(document)
+    wanted = detection.format is not None and detection.format.name == (
+        format_name or detection.format.name
+    )
+    if kind == "zip" and not wanted:
         for member in members(document):
             take(found, member, format_name, scope, alone=False)
         return
