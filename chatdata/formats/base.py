@@ -132,12 +132,19 @@ class Reading:
             return stream.read().decode("utf-8-sig", "backslashreplace").strip("\0")
 
     def each(self, convert: Callable[[Record], Iterable[Conversation]]) -> Iterator[Conversation]:
-        """Convert record by record; one that is not built as the format promises is a reject."""
+        """Convert record by record; one that is not built as the format promises is a reject.
+
+        A record that gives nothing, and may, is counted as empty.
+        """
         for record in self.records():
             try:
-                yield from tuple(convert(record))
+                converted = tuple(convert(record))
             except UNEXPECTED:
                 self.reject(record, f"not a {self.source} record")
+                continue
+            if not converted:
+                self.count("empty")
+            yield from converted
 
     def reject(self, record: Record | Bad, reason: str) -> None:
         """Put a record aside that is not what the format promises; never quotes it."""

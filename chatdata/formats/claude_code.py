@@ -33,7 +33,7 @@ from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Re
 from chatdata.formats.claude_session import Session, user_kind
 from chatdata.formats.content import split, text
 from chatdata.formats.rows import Conversation, Message
-from chatdata.formats.times import at
+from chatdata.formats.times import at, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,7 @@ def _user(session: Session, source: dict[str, Any]) -> Message:
     if content.parts is not None and not only_results:
         extra["content"] = content.parts
     moment = at(source.get("timestamp"))
+    note(extra, source, "timestamp", moment)
     row = Message(
         role_raw="user",
         role="tool" if only_results else "user",

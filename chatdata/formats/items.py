@@ -13,6 +13,10 @@ from chatdata.formats.rows import SAME_MESSAGE, Call, Message, Result, Usage
 
 _ARGUMENTS = ("arguments", "input", "action", "queries", "code", "operation", "call")
 _RESULTS = ("output", "outputs", "results", "result", "tools")
+# Calls that the provider runs itself: completed means that they succeeded, shown or not.
+_SERVER_SIDE = frozenset(
+    {"web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call"}
+)
 _CALL_TAKEN = frozenset({"type", "call_id", "id", "name", "namespace", "server_label", "status"})
 _OUTPUT_TAKEN = frozenset({"type", "call_id", "output", "id", "status"})
 
@@ -60,6 +64,8 @@ def call(item: dict[str, Any]) -> Call:
         read.has_result, read.result_key = True, SAME_MESSAGE
         read.result = None if answer is None else output_text(item[answer])
         read.status = "ok" if item.get("status") in {"completed", None} else "unknown"
+    elif item.get("status") == "completed" and kind in _SERVER_SIDE:
+        read.status = "ok"
     if failed:
         read.status, read.error_source, read.error_class = "error", "explicit", "unknown"
     if item.get("status") is not None:

@@ -1,0 +1,152 @@
+"""LangChain messages: `messages_to_dict` (`{type, data}`) and `dumpd` (`{lc, id, kwargs}`).
+
+An array of messages is one conversation. `tool_calls` are the calls, `invalid_tool_calls` too, with
+arguments that are `invalid`; what `additional_kwargs` repeats of them is not read.
+
+Gives: models, tokens (the cached part taken out of the input), calls with results and outcomes.
+Does not give: times.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.content import rest, split, text
+from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.records import Record
+
+_TYPES = frozenset(
+    {"human", "ai", "system", "tool", "AIMessageChunk", "function", "chat", "remove"}
+)
+_TAKEN = frozenset({"content", "tool_calls", "invalid_tool_calls", "usage_metadata", "type", "id"})
+_CALL_TAKEN = frozenset({"id", "name", "args"})
+_CLASSES = {"HumanMessage": "human", "AIMessage": "ai", "SystemMessage": "system"}
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    records = reading.records()
+    first = next(records, None)
+    if first is None:
+        return
+    if isinstance(first.value, dict) and _is_message(first.value):
+        yield _bare(reading, chain([first], records))
+        return
+    for record in chain([first], records):
+        try:
+            listed = record.value if isinstance(record.value, list) else record.value["messages"]
+            yield Conversation(ordinal=record.number, messages=[_message(item) for item in listed])
+        except UNEXPECTED:
+            reading.reject(record, "not a langchain record")
+
+
+def _bare(reading: Reading, records: Iterator[Record]) -> Conversation:
+    conversation = Conversation(n_records=0)
+    for record in records:
+        try:
+            row = _message(record.value)
+        except UNEXPECTED:
+            reading.reject(record, "not a langchain message")
+        else:
+            row.n_records = 1
+            conversation.messages.append(row)
+    return conversation
+
+
+def _message(source: dict[str, Any]) -> Message:
+    kind, data = _opened(source)
+    content = split(data.get("content"))
+    metadata = data.get("response_metadata") or {}
+    extra = rest(data, _TAKEN)
+    if content.parts is not None:
+        extra["content"] = content.parts
+    row = Message(
+        role_raw=kind,
+        content=content.text,
+        reasoning=content.reasoning,
+        native_id=text(data.get("id")),
+        model=text(metadata.get("model_name")) or text(metadata.get("model")),
+        finish_reason=text(metadata.get("finish_reason")) or text(metadata.get("stop_reason")),
+        usage=_usage(data.get("usage_metadata")),
+        calls=[
+            *(_call(call) for call in data.get("tool_calls") or ()),
+            *(_invalid(call) for call in data.get("invalid_tool_calls") or ()),
+        ],
+        extra=extra,
+    )
+    if kind in {"tool", "function"}:
+        row.results = [_result(data, content.text)]
+    return row
+
+
+def _opened(source: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if source.get("lc") == 1:
+        name = source["id"][-1]
+        kind = _CLASSES.get(name, name.removesuffix("Message").lower())
+        return (name if name == "AIMessageChunk" else kind), source["kwargs"]
+    if not isinstance(source["type"], str):
+        raise TypeError("the type is no text")
+    return source["type"], source["data"]
+
+
+def _call(source: dict[str, Any]) -> Call:
+    return Call(
+        name=text(source.get("name")),
+        native_id=text(source.get("id")),
+        arguments=source.get("args"),
+        extra=rest(source, _CALL_TAKEN),
+    )
+
+
+def _invalid(source: dict[str, Any]) -> Call:
+    call = _call(source)
+    call.status, call.error_source, call.error_class = "error", "protocol", "invalid_arguments"
+    return call
+
+
+def _result(data: dict[str, Any], content: str | None) -> Result:
+    failed = data.get("status") == "error"
+    return Result(
+        native_id=text(data.get("tool_call_id")),
+        text=content,
+        status="error" if failed else "ok" if data.get("status") == "success" else "unknown",
+        error_source="explicit" if failed else None,
+        error_class="unknown" if failed else None,
+    )
+
+
+def _usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
+    if not isinstance(counts, dict):
+        return None
+    details = counts.get("input_token_details") or {}
+    read, written = details.get("cache_read"), details.get("cache_creation")
+    total, cached = counts.get("input_tokens"), (read or 0) + (written or 0)
+    return Usage(
+        input=total - cached if isinstance(total, int) and total >= cached else total,
+        output=counts.get("output_tokens"),
+        cache_read=read,
+        cache_write=written,
+        reasoning=(counts.get("output_token_details") or {}).get("reasoning"),
+    )
+
+
+def _is_message(value: dict[str, Any]) -> bool:
+    ours = value.get("type") in _TYPES and isinstance(value.get("data"), dict)
+    return ours or (value.get("lc") == 1 and "kwargs" in value)
+
+
+def _sniff(evidence: Evidence) -> float:
+    value = evidence.value
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        value = value["messages"]
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return SURE if isinstance(value, dict) and _is_message(value) else 0.0
+
+
+FORMAT = Format("langchain", "LangChain messages", _sniff, _parse, __doc__)

@@ -1,0 +1,87 @@
+"""SWE-agent trajectories: `{environment, trajectory, history, info}`, and mini-SWE-agent's lists.
+
+One file is one conversation. Rows come from `history` only: `trajectory` repeats them. With
+function calling, calls and results are those of `openai-chat`, paired by `tool_call_ids`; without,
+the log names no tool and the `action` stays in the message's `extra`. A demonstration (`is_demo`)
+is injected. Costs and the outcome are in the conversation's `extra`.
+
+Gives: calls with results. Does not give: times, tokens, outcomes of calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatdata.formats.base import FALLBACK, SURE, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.content import rest, text
+from chatdata.formats.openai_chat import message
+from chatdata.formats.rows import Conversation, Message, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.records import Record
+
+_TAKEN = frozenset({"history", "messages", "trajectory"})
+_MORE_SPECIFIC = 2.1
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    listed: Conversation | None = None
+    for record in reading.records():
+        try:
+            if "role" in record.value:
+                listed = listed or Conversation(n_records=0)
+                row = _message(record.value)
+                row.n_records = 1
+                listed.messages.append(row)
+            else:
+                yield _conversation(record)
+        except UNEXPECTED:
+            reading.reject(record, "not a swe-agent record")
+    if listed is not None:
+        yield listed
+
+
+def _conversation(record: Record) -> Conversation:
+    source = record.value
+    history = source["history"] if "history" in source else source["messages"]
+    extra = rest(source, _TAKEN)
+    if isinstance(source.get("trajectory"), list):
+        extra["n_steps"] = len(source["trajectory"])
+    return Conversation(
+        ordinal=record.number,
+        project=text(source.get("environment")),
+        messages=[_message(item) for item in history],
+        extra=extra,
+    )
+
+
+def _message(source: dict[str, Any]) -> Message:
+    row = message(source)
+    ids = source.get("tool_call_ids")
+    if row.role_raw == "tool" and isinstance(ids, list) and ids:
+        row.results = [Result(native_id=text(id_), text=row.content) for id_ in ids]
+    if source.get("is_demo"):
+        row.kind = "injected"
+    return row
+
+
+def _sniff(evidence: Evidence) -> float:
+    value = evidence.value
+    if evidence.kind == "prefix":
+        keys = ('"trajectory"', '"observation"', '"thought"')
+        return SURE if all(key in evidence.text for key in keys) else 0.0
+    if not isinstance(value, dict):
+        return 0.0
+    history = value.get("history")
+    with_roles = isinstance(history, list) and all("role" in item for item in history[:1])
+    if with_roles and ("trajectory" in value or value.keys() == {"history"}):
+        return SURE
+    if "trajectory_format" in value and "messages" in value:
+        return SURE
+    mini = evidence.path.endswith(".traj.json") and "role" in value
+    return FALLBACK * _MORE_SPECIFIC if mini else 0.0
+
+
+FORMAT = Format("swe-agent", "SWE-agent trajectories", _sniff, _parse, __doc__)
