@@ -87,10 +87,7 @@ def target(source: str | Path, name: str | None = None) -> Target:
             source=f"{scheme}://…",
         )
     path = _sqlite_path(text) if scheme else Path(text).expanduser()
-    if not path.exists():
-        raise SourceError("no such file; check the path", source=str(path))
-    if path.is_dir():
-        raise SourceError("a folder, expected a SQLite file", source=str(path))
+    _check_file(path)
     uri = f"file:{quote(os.fsencode(path.resolve()))}?mode=ro"
     return Target("sqlite", name or path.name, uri)
 
@@ -164,6 +161,16 @@ def _driver(dialect: Dialect) -> str:
     return str(adbc_driver_postgresql._driver_path())  # noqa: SLF001 - as above
 
 
+def _check_file(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise SourceError("no such file; check the path", source=str(path))
+        if path.is_dir():
+            raise SourceError("a folder, expected a SQLite file", source=str(path))
+    except PermissionError:
+        raise SourceError(_UNREADABLE, source=str(path)) from None
+
+
 def _sqlite_path(url: str) -> Path:
     """Read sqlite:///relative.db and sqlite:////absolute.db, as SQLAlchemy writes them.
 
@@ -188,6 +195,7 @@ def _postgres_target(url: str, name: str | None) -> Target:
     return Target("postgresql", name or f"{host}/{database}".rstrip("/"), uri)
 
 
+_UNREADABLE = "cannot be opened; check that you may read the file and its folder"
 _BAD_URL = (
     "not a usable URL; expected postgresql://user:password@host:5432/database, with characters"
     " like / # @ % in user and password percent-encoded"
@@ -241,10 +249,14 @@ _EXPLANATIONS: tuple[tuple[str, type[SourceError], str], ...] = (
         "no server answered there; check host, port and that it is running",
     ),
     (
-        r"failed to open|unable to open",
+        r"readonly database",
         SourceError,
-        "cannot be opened; check that you may read the file and its folder",
+        (
+            "a SQLite file in WAL mode, in a folder where its log may not be written; copy it to a"
+            " folder of your own and read the copy"
+        ),
     ),
+    (r"failed to open|unable to open", SourceError, _UNREADABLE),
 )
 
 
