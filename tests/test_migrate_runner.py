@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from databases import execute, fetch, tables
+from databases import contents, execute, fetch, tables
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
 from chatdata.migrate import history, locate, runner
+from chatdata.notebook.charts.fleet import fleet
 
 HEAD = runner.chain().get_current_head()
 
@@ -288,3 +289,67 @@ def test_owned_tables(url):
 
     assert {"tool_calls", "users", "tasks", "conversations", "messages"} == standalone
     assert {"tool_calls"} == adopted
+
+
+ROWS = (
+    (
+        "INSERT INTO users (id, email, name, created_at, updated_at)"
+        " VALUES ('u', 'e', 'n', '2026-01-01', '2026-01-01')"
+    ),
+    (
+        "INSERT INTO tasks (id, user_id, title, completed, created_at, updated_at)"
+        " VALUES (1, 'u', 't', {false}, '2026-01-01', '2026-01-01')"
+    ),
+    "INSERT INTO conversations VALUES (1, 'u', '2026-01-01', '2026-01-01')",
+    "INSERT INTO messages VALUES (1, 'u', 1, 'user', 'x', NULL, '2026-01-01 00:00:00.5')",
+)
+
+
+def test_down_and_up_again_with_rows(url):
+    """
+    Undoing our own revisions and applying them again, twice, keeps every row of the application.
+    """
+    migrate.upgrade(url)
+    false = "0" if url.startswith("sqlite") else "false"
+    execute(url, *(statement.replace("{false}", false) for statement in ROWS))
+    before = contents(url)
+    for _ in range(2):
+        for step in ("0003", "0002"):
+            migrate.downgrade(url, step, accept_data_loss=True)
+        below = contents(url)
+        migrate.upgrade(url)
+
+        assert {name: rows for name, rows in before.items() if name != "tool_calls"} == below
+        assert before == contents(url)
+        assert [] == migrate.drift(url)
+
+
+def test_what_a_server_says_is_not_repeated_word_for_word(postgres):
+    """
+    A value that the server quotes in its error stays out of ours.
+    """
+    with pytest.raises(MigrationError, match=r"integer: \(a value\)") as error:
+        execute(postgres(), "SELECT 'dear diary'::integer")
+    assert "diary" not in str(error.value)
+
+
+def test_status_of_a_fleet(tmp_path):
+    """
+    One row per database says what state it is in, whatever that is; the chart counts them.
+    """
+    found = migrate.status(migrate.example(tmp_path))
+    states = dict(found.select("source", "state").iter_rows())
+
+    assert {
+        "at_head": "at head",
+        "at_0003": "behind",
+        "at_0002": "behind",
+        "altered": "at head",
+        "newer": "unknown revision",
+        "strange": "not ours",
+        "damaged": "unreadable",
+    } == {Path(source).stem: state for source, state in states.items()}
+    assert [0, 1, 2, 0, None, None, None] == found["n_pending"].to_list()
+    assert 1 == found.filter(found["source"].str.contains("altered"))["n_drift"].item()
+    assert "at head 2" in repr(fleet(found))
+    assert "no databases" in repr(fleet(found.clear()))

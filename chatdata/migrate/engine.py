@@ -8,6 +8,7 @@ transaction waits for locks only briefly, so that nobody queues behind us.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,6 +132,8 @@ def read(url: str | sa.URL, *, schema: str | None = None) -> Iterator[sa.Connect
 def explain(error: sa.exc.DBAPIError, source: str) -> MigrationError:
     """Say what a driver's error means, without the statement and its values."""
     said = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+    # 'invalid input syntax for type integer: "..."' quotes what somebody wrote.
+    said = re.sub(r': ".*"$', ": (a value)", said)
     if "locked" in said or getattr(error.orig, "sqlstate", None) == "55P03":
         return MigrationError(
             f"another program holds it ({said}); nothing was changed; try again when it is done",
@@ -184,6 +187,8 @@ def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:
     def _begin(connection: sa.Connection) -> None:
         timeout = connection.info.get("lock_ms", LOCK_MS)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {timeout}")
+        # What waits for nobody may take its time, whatever the role's own limit is.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
     if schema is not None:
         name = engine.dialect.identifier_preparer.quote_identifier(schema)
