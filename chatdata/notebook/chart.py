@@ -13,6 +13,8 @@ import polars as pl
 import vl_convert
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chatdata.analysis.periods import Every
 
 # JupyterLab draws version 5; what altair 6 writes for our charts is valid in both.
@@ -25,11 +27,13 @@ COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, GREY, YELLOW)
 
 WIDTH, ROW = 560, 24
 _PERIOD_MS = {"day": 86_400_000, "week": 604_800_000}
-_MOST_TICKS = 8
+_MOST_TICKS = 6
 
-# vl-convert brings this font along and measures text with it, so pictures are the same on machines
-# without fonts; Arial has the same widths.
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+# Two versions of one font kern "11" differently. Pictures are laid out with a font that no machine
+# has, for which vl-convert allows each letter a little more than Arial's mean width; so they are
+# the same everywhere, and nothing is cut.
+_NO_FONT = "chatdata-has-no-font"
 INK, _SOFT, _FAINT = "#222222", "#555555", "#e4e4e4"
 _CONFIG: dict[str, Any] = {
     "font": _FONT,
@@ -85,7 +89,8 @@ class Chart:
 
     def svg(self) -> str:
         """Draw the chart; ids in it are its own, so that pictures can share a page."""
-        drawn: str = vl_convert.vegalite_to_svg(self.spec)
+        spec = {**self.spec, "config": {**self.spec["config"], "font": _NO_FONT}}
+        drawn: str = vl_convert.vegalite_to_svg(spec).replace(_NO_FONT, _FONT)
         digest = sha256(json.dumps(self.spec, sort_keys=True).encode()).hexdigest()[:8]
         # vl-convert numbers ids through all that a process has drawn.
         for place, found in enumerate(dict.fromkeys(re.findall(r' id="([^"]+)"', drawn))):
@@ -130,13 +135,26 @@ def listed(frame: pl.DataFrame, unit: str = "") -> str:
 
 
 def when(frame: pl.DataFrame) -> alt.X:
-    """Put the periods of `spans` on the x axis, with ticks where they begin."""
+    """Put the periods of `layers` on the x axis, with ticks where they begin."""
     begins = frame["begins"].unique().sort()
     ticks = begins.gather_every(-(-len(begins) // _MOST_TICKS)).to_list()
     return alt.X("begins:T", title=None).scale(type="utc").axis(format="%d %b %y", values=ticks)
 
 
-def spans(frame: pl.DataFrame, every: Every) -> pl.DataFrame:
-    """Give periods their two ends as milliseconds, which mean the same in every zone."""
+def layers(periods: pl.DataFrame, every: Every, names: Mapping[str, str], *by: str) -> pl.DataFrame:
+    """Make columns of counts the layers of a chart over time, one row each.
+
+    The ends of periods are milliseconds, which mean the same in every zone; `words` says what a
+    bar is, to those who point at it and those who cannot see it.
+    """
     begins = pl.col("period").cast(pl.Datetime("ms")).dt.epoch("ms")
-    return frame.with_columns(begins, ends=begins + _PERIOD_MS[every]).rename({"period": "begins"})
+    return (
+        periods.rename(dict(names))
+        .unpivot(list(names.values()), index=["period", *by], variable_name="what", value_name="n")
+        .with_columns(
+            begins=begins,
+            ends=begins + _PERIOD_MS[every],
+            words=pl.format("{} of {}: {} {}", pl.lit(every), "period", "n", "what"),
+        )
+        .drop("period")
+    )

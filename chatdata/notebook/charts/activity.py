@@ -13,8 +13,8 @@ from chatdata.notebook.chart import (
     WIDTH,
     Chart,
     finished,
+    layers,
     nothing,
-    spans,
     when,
 )
 
@@ -30,11 +30,8 @@ def activity(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
     timed = periods.drop_nulls("period")
     if timed.is_empty():
         return nothing(title, "No message has a time")
-    layers = {"all messages": "n_messages", "prompts": "n_prompts"}
-    long = spans(timed, every).unpivot(
-        list(layers.values()), index=["begins", "ends"], variable_name="what", value_name="n"
-    )
-    long = long.with_columns(pl.col("what").replace({v: k for k, v in layers.items()}))
+    names = {"n_messages": "all messages", "n_prompts": "prompts"}
+    long = layers(timed, every, names)
     bars = (
         alt.Chart(long)
         .mark_bar(stroke="white", strokeWidth=1)
@@ -42,8 +39,10 @@ def activity(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
             when(long),
             alt.X2("ends:T"),
             alt.Y2(datum=0),
+            alt.Description("words:N"),
+            alt.Tooltip("words:N", title=None),
             alt.Y("n:Q", title="messages", stack=None),
-            alt.Color("what:N", title=None).scale(domain=list(layers), range=[SKY, BLUE]),
+            alt.Color("what:N", title=None).scale(domain=list(names.values()), range=[SKY, BLUE]),
         )
         .properties(width=WIDTH, height=220)
     )

@@ -17,9 +17,9 @@ from chatdata.notebook.chart import (
     WIDTH,
     Chart,
     finished,
+    layers,
     listed,
     nothing,
-    spans,
     when,
 )
 
@@ -110,17 +110,8 @@ def calls_over_time(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
         .head(_MOST_PANELS)
         .to_list()
     )
-    layers = {"calls": "n_tool_calls", "failed": "n_errors"}
-    long = (
-        spans(timed.filter(pl.col("tool").is_in(shown)), every)
-        .unpivot(
-            list(layers.values()),
-            index=["begins", "ends", "tool"],
-            variable_name="what",
-            value_name="n",
-        )
-        .with_columns(pl.col("what").replace({v: k for k, v in layers.items()}))
-    )
+    names = {"n_tool_calls": "calls", "n_errors": "failed"}
+    long = layers(timed.filter(pl.col("tool").is_in(shown)), every, names, "tool")
     bars = (
         alt.Chart(long)
         .mark_bar(stroke="white", strokeWidth=1)
@@ -128,13 +119,17 @@ def calls_over_time(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
             when(long),
             alt.X2("ends:T"),
             alt.Y2(datum=0),
+            alt.Description("words:N"),
+            alt.Tooltip("words:N", title=None),
             alt.Y("n:Q", title=None, stack=None).axis(tickCount=3),
-            alt.Color("what:N", title=None).scale(domain=list(layers), range=[SKY, VERMILLION]),
+            alt.Color("what:N", title=None).scale(
+                domain=list(names.values()), range=[SKY, VERMILLION]
+            ),
             alt.Row("tool:N", title=None, sort=shown).header(
-                labelAngle=0, labelAlign="left", labelLimit=180
+                labelOrient="top", labelAnchor="start", labelPadding=3
             ),
         )
-        .properties(width=WIDTH - 100, height=52)
+        .properties(width=WIDTH, height=46)
     )
     left_out = timed["tool"].n_unique() - len(shown)
     return finished(
