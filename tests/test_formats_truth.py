@@ -82,6 +82,8 @@ RULES = {
     "open-webui": ("open-webui", {**ROWS, "tool_results": ANSWERED}),
     # Results that name no call stay in their step's extra.
     "atif": ("atif", {**ROWS, "tool_results": None}),
+    # Events are counted, not messages: only the calls are compared.
+    "openhands": ("openhands", {**ROWS, "messages": None, "tool_results": None}),
     "openai-chat": ("openai-chat", ROWS),
     "tau-bench": ("tau-bench", ROWS),
 }

@@ -1,0 +1,157 @@
+"""Vercel AI SDK messages: `{id, role, parts: […]}` (v5), or `toolInvocations` and content (v4).
+
+A list of messages is one conversation, bare or as `{id?, messages}`. A call and its result are one
+part: its state says whether the call waits, succeeded, failed or was denied. The tool's name is the
+part's type without `tool-`.
+
+Gives: calls with results and outcomes. Does not give: tokens; times and models only where the
+application put them into the message.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from chatdata.formats.base import LIKELY, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.content import rest, text
+from chatdata.formats.media import without_bytes
+from chatdata.formats.records import encode
+from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message
+from chatdata.formats.times import at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdata.formats.records import Record
+
+_TAKEN = frozenset({"id", "role", "parts", "content", "toolInvocations", "createdAt"})
+_CALL_TAKEN = frozenset(
+    {"type", "toolCallId", "toolName", "state", "input", "args", "output", "result", "errorText"}
+)
+_STATUSES = {
+    "output-available": "ok",
+    "result": "ok",
+    "output-error": "error",
+    "output-denied": "denied",
+}
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    records = reading.records()
+    first = next(records, None)
+    if first is None:
+        return
+    if isinstance(first.value, dict) and "role" in first.value:
+        yield _bare(reading, chain([first], records))
+        return
+    for record in chain([first], records):
+        try:
+            yield _conversation(record)
+        except UNEXPECTED:
+            reading.reject(record, "not a vercel-ai record")
+
+
+def _bare(reading: Reading, records: Iterator[Record]) -> Conversation:
+    conversation = Conversation(n_records=0)
+    for record in records:
+        try:
+            row = _message(record.value)
+        except UNEXPECTED:
+            reading.reject(record, "not a vercel-ai message")
+        else:
+            row.n_records = 1
+            conversation.messages.append(row)
+    return conversation
+
+
+def _conversation(record: Record) -> Conversation:
+    source = {"messages": record.value} if isinstance(record.value, list) else record.value
+    native = text(source.get("id")) or text(source.get("chatId"))
+    return Conversation(
+        ordinal=record.number,
+        id=native,
+        native_id=native,
+        title=text(source.get("title")),
+        messages=[_message(item) for item in source["messages"]],
+        extra=rest(source, frozenset({"id", "chatId", "title", "messages"})),
+    )
+
+
+def _message(source: dict[str, Any]) -> Message:
+    if not isinstance(source["role"], str):
+        raise TypeError("the role is no text")
+    parts = source.get("parts") or []
+    texts = [part["text"] for part in parts if part.get("type") == "text"]
+    thoughts = [
+        part["text"] for part in parts if part.get("type") == "reasoning" and "text" in part
+    ]
+    calls = [_call(part) for part in parts if _is_call(part)]
+    metadata = source.get("metadata") if isinstance(source.get("metadata"), dict) else {}
+    extra = rest(source, _TAKEN)
+    if parts:
+        extra["parts"] = [_shape(part) for part in parts]
+    content = source.get("content")
+    flat = content if isinstance(content, str) else None
+    said = "\n".join(texts) if texts else flat
+    return Message(
+        role_raw=source["role"],
+        content=said,
+        reasoning="\n".join(thoughts) or None,
+        native_id=text(source.get("id")),
+        model=text((metadata or {}).get("model")),
+        at=at(source.get("createdAt")) or at((metadata or {}).get("createdAt")),
+        calls=calls or [_call(item) for item in source.get("toolInvocations") or ()],
+        extra=extra,
+    )
+
+
+def _is_call(part: dict[str, Any]) -> bool:
+    kind = str(part.get("type"))
+    return kind.startswith("tool-") or kind == "dynamic-tool"
+
+
+def _shape(part: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    if _is_call(part):
+        return {"type": part["type"]}
+    if isinstance(part.get("text"), str):
+        return {**part, "text": {"n_chars": len(part["text"])}}
+    return without_bytes(part)
+
+
+def _call(part: dict[str, Any]) -> Call:
+    # v4 wraps the invocation: {type: "tool-invocation", toolInvocation: {…}}.
+    part = part.get("toolInvocation", part)
+    answer = part.get("output", part.get("result"))
+    failure = text(part.get("errorText"))
+    call = Call(
+        name=text(part.get("toolName")) or str(part.get("type")).removeprefix("tool-"),
+        native_id=text(part.get("toolCallId")),
+        arguments=part.get("input", part.get("args")),
+        status=_STATUSES.get(str(part.get("state")), "no_result"),
+        extra=rest(part, _CALL_TAKEN),
+    )
+    if answer is not None or failure:
+        call.has_result, call.result_key = True, SAME_MESSAGE
+        call.result = failure or (answer if isinstance(answer, str) else encode(answer))
+    if call.status == "error":
+        call.error_source, call.error_class = "explicit", "unknown"
+    return call
+
+
+def _sniff(evidence: Evidence) -> float:
+    value = evidence.value
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        value = value["messages"]
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if not isinstance(value, dict) or not isinstance(value.get("role"), str):
+        return 0.0
+    parts = value.get("parts")
+    typed = isinstance(parts, list) and all(
+        isinstance(part, dict) and "type" in part for part in parts[:1]
+    )
+    return LIKELY if typed or "toolInvocations" in value else 0.0
+
+
+FORMAT = Format("vercel-ai", "Vercel AI SDK messages", _sniff, _parse, __doc__)
