@@ -160,6 +160,36 @@ def test_new_rows_get_new_ids(source, new_database):
     assert [(5,)] == fetch(target, "SELECT max(id) FROM messages")
 
 
+LOG = (
+    ("CREATE TABLE toolcalllog (id INTEGER PRIMARY KEY, user_id CHAR(32), conversation_id CHAR(32),"
+    " tool_name TEXT NOT NULL, parameters JSON, result JSON, status TEXT)"),
+    *(
+        f"INSERT INTO toolcalllog VALUES ({key}, '{ADA}', '{conversation}', 'a{key}', '{{}}', NULL,"
+        " 'success')"
+        for key, conversation in ((2, "c1"), (10, "c2"))
+    ),
+)
+
+
+def test_calls_without_a_message(source, new_database):
+    """
+    A log of calls that names no message becomes rows without one, once, however often it is copied.
+    """
+    target = new_database()
+    execute(source, "UPDATE message SET tool_calls = NULL", *LOG)
+    migrate.copy(source, target)
+    execute(
+        source,
+        "INSERT INTO toolcalllog SELECT 3, user_id, conversation_id, 'a3', parameters,"
+        " result, status FROM toolcalllog WHERE id = 2",
+    )
+    migrate.copy(source, target)
+
+    assert [("a10", None, 2), ("a2", None, 1), ("a3", None, 1)] == fetch(
+        target, "SELECT tool_name, message_id, conversation_id FROM tool_calls ORDER BY 1"
+    )
+
+
 @pytest.mark.parametrize(
     ("statement", "column"),
     [

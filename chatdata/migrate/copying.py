@@ -88,15 +88,17 @@ def copy(
             ID_MAP.create(connection, checkfirst=True)
             _number(connection, name, "conversation", chats.conversations)
             _number(connection, name, "message", _ordered_messages(chats))
+            _number(connection, name, "tool_call", _unlinked_calls(chats))
         with connection.begin():
             conversations = _map(connection, name, "conversation")
             messages = _map(connection, name, "message")
+            calls = _map(connection, name, "tool_call")
             _insert(connection, "users", _absent(connection, "users", users))
             rows = _conversations(chats, conversations).collect()
             _insert(connection, "conversations", _absent(connection, "conversations", rows))
         _copy_messages(connection, _messages(chats, conversations, messages))
         with connection.begin():
-            _unlinked(connection, chats, conversations)
+            _copy_unlinked(connection, _unlinked(chats, conversations, calls))
             _advance(connection)
     progress = backfill.run(target)
     return _verify(source, target, chats, users.height, progress.bad)
@@ -112,6 +114,7 @@ def _refuse_nulls(chats: Chats[pl.LazyFrame], source: str) -> None:
         "messages.user_id": owned.filter(pl.col("user_id").is_null()),
         "messages.created_at": owned.filter(pl.col("created_at").is_null()),
         "messages.conversation_id": orphan,
+        "tool_calls.user_id": _unlinked_calls(chats).filter(pl.col("user_id").is_null()),
     }
     counts = pl.collect_all([rows.select(pl.len()) for rows in checks.values()])
     for column, count in zip(checks, counts, strict=True):
@@ -247,19 +250,27 @@ def _copy_messages(connection: sa.Connection, rows: pl.LazyFrame) -> None:
             _insert(connection, "messages", batch)
 
 
-def _unlinked(
-    connection: sa.Connection, chats: Chats[pl.LazyFrame], conversations: pl.DataFrame
-) -> None:
-    """Insert the calls that no message is known for; there is no id to tell old from new ones."""
-    there = connection.scalar(sa.text("SELECT count(*) FROM tool_calls WHERE message_id IS NULL"))
+def _unlinked_calls(chats: Chats[pl.LazyFrame]) -> pl.LazyFrame:
+    """Calls that no message is known for, with their own user, or else the conversation's."""
     owner = chats.conversations.select("conversation_id", owner="user_id")
     told = pl.col("extra").str.json_path_match("$.user_id")
-    rows = (
+    return (
         chats.tool_calls.filter(pl.col("message_id").is_null())
         .join(owner, on="conversation_id", how="left")
+        .with_columns(user_id=pl.coalesce(told, "owner"))
+    )
+
+
+def _unlinked(
+    chats: Chats[pl.LazyFrame], conversations: pl.DataFrame, ids: pl.DataFrame
+) -> pl.LazyFrame:
+    return (
+        _unlinked_calls(chats)
+        .join(ids.lazy().rename({"new_id": "ordinal"}), left_on="tool_call_id", right_on="old_id")
         .join(conversations.lazy(), left_on="conversation_id", right_on="old_id", how="left")
-        .sort("tool_call_id")
+        .sort("ordinal")
         .select(
+            "user_id",
             "position",
             "native_id",
             "arguments",
@@ -271,12 +282,14 @@ def _unlinked(
             "ended_at",
             tool_name="name",
             conversation_id="new_id",
-            user_id=pl.coalesce(told, "owner", pl.lit("unknown")),
         )
-        .slice(there or 0)
-        .collect()
     )
-    _insert(connection, "tool_calls", rows)
+
+
+def _copy_unlinked(connection: sa.Connection, rows: pl.LazyFrame) -> None:
+    """Insert the calls without a message by their numbers, after those that are there."""
+    there = connection.scalar(sa.text("SELECT count(*) FROM tool_calls WHERE message_id IS NULL"))
+    _insert(connection, "tool_calls", rows.slice(there or 0).collect())
 
 
 def _insert(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None:
