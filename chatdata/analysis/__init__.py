@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from chatdata.analysis.activity import activity_over_time, hour_of_week
 from chatdata.analysis.endings import conversation_ending, ending_shares
+from chatdata.analysis.errors import tool_error_signatures, tool_errors, tool_latency
 from chatdata.analysis.length import conversation_length, length_distribution, length_histogram
 from chatdata.analysis.messages import message_reconciliation, messages_by_role
 from chatdata.analysis.overview import overview
+from chatdata.analysis.quality import completeness, quality_checks, rejects_by_reason
+from chatdata.analysis.retries import tool_recovery, tool_repeats
+from chatdata.analysis.sequence import parallel_calls, tool_ngrams, tool_transitions
+from chatdata.analysis.survival import prompt_survival, survival_by_cohort
 from chatdata.analysis.tools import tool_usage, tool_usage_over_time
 
 __all__ = [
     "activity_over_time",
+    "completeness",
     "conversation_ending",
     "conversation_length",
     "ending_shares",
@@ -24,6 +30,18 @@ __all__ = [
     "message_reconciliation",
     "messages_by_role",
     "overview",
+    "parallel_calls",
+    "prompt_survival",
+    "quality_checks",
+    "rejects_by_reason",
+    "survival_by_cohort",
+    "tool_error_signatures",
+    "tool_errors",
+    "tool_latency",
+    "tool_ngrams",
+    "tool_recovery",
+    "tool_repeats",
+    "tool_transitions",
     "tool_usage",
     "tool_usage_over_time",
 ]

@@ -194,10 +194,86 @@ TOOL_CALLS = Topic(
                 "tool_usage.reason",
             ),
         ),
+        Metric(
+            "latency",
+            1,
+            "s",
+            "end minus start of a call, where both are recorded",
+            "null for calls of one message that end in the same instant",
+            ("tool_latency.p50_s", "tool_latency.n_timed"),
+        ),
+        Metric(
+            "retry",
+            1,
+            "count",
+            (
+                "a call whose predecessor of the same tool in the same turn was an error: exact "
+                "(equal JSON), near (at most 15 % of the words differ) or changed"
+            ),
+            _NEVER,
+            ("tool_repeats.n_retries", "tool_repeats.n_retries_exact"),
+        ),
+        Metric(
+            "repeat",
+            1,
+            "count",
+            "the same without an error before it",
+            _NEVER,
+            ("tool_repeats.n_repeats",),
+        ),
+        Metric(
+            "recovery",
+            1,
+            "0 to 1, with the Wilson 95 % interval",
+            "errors followed by a success of the same tool within the turn, of all errors",
+            "null below `min_n` (20) errors",
+            ("tool_recovery.recovery_rate", "tool_recovery.n_recovered"),
+        ),
+        Metric(
+            "transitions",
+            1,
+            "count",
+            (
+                "consecutive calls of one conversation's main path, by message position, then call "
+                "position; pairs within one message are parallel"
+            ),
+            _NEVER,
+            ("tool_transitions.n_transitions", "tool_transitions.n_parallel"),
+        ),
     ),
 )
 
-TOPICS = (LENGTH, TIME, TOOL_CALLS)
+SURVIVAL = Topic(
+    "Survival",
+    "Over conversations with a prompt.",
+    (
+        Metric(
+            "survival",
+            1,
+            "0 to 1, with Greenwood's 95 % interval",
+            (
+                "the share of conversations that reach prompt k, by Kaplan and Meier; censored "
+                "where the last message lies within 24 h of the log's last"
+            ),
+            "the interval, where nobody is left to tell",
+            (
+                "prompt_survival.survival",
+                "prompt_survival.survival_low",
+                "prompt_survival.survival_high",
+            ),
+        ),
+        Metric(
+            "log_rank",
+            1,
+            "chi-squared with one degree of freedom",
+            "each cohort against all the others",
+            "null where there is nothing to compare",
+            ("survival_by_cohort.chi2", "survival_by_cohort.p_value"),
+        ),
+    ),
+)
+
+TOPICS = (LENGTH, TIME, TOOL_CALLS, SURVIVAL)
 
 
 def page() -> str:

@@ -23,6 +23,11 @@ def share(hits: pl.Expr, n: pl.Expr) -> pl.Expr:
     return hits / positive(n)
 
 
+def enough(n: pl.Expr, min_n: int, rate: pl.Expr) -> pl.Expr:
+    """Show a rate only where n is enough."""
+    return pl.when(n >= min_n).then(rate)
+
+
 def positive(n: pl.Expr) -> pl.Expr:
     """Give n as a float, null where it is 0."""
     return n.cast(pl.Float64).replace(0.0, None)
