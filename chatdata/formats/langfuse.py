@@ -1,0 +1,140 @@
+"""Langfuse exports: `{trace, observations: [...]}`, or observations one by one.
+
+A conversation is a session, else a trace. A GENERATION is one assistant message; its input is the
+history, of which only what is new makes rows (a generation around another one makes none). A TOOL
+observation gives a call its result, times and outcome. `input` and `output` hold whatever the
+framework used, sometimes as JSON text: the known shapes of messages are read, anything else stays
+text. Spans, chains, agents and events are named in the conversation's `extra`.
+
+Gives: users, times, models, tokens, calls with results and outcomes (ended and not ERROR is ok).
+Does not give: times of prompts. `usageDetails` is taken as it is: its `input` leaves out what was
+cached, by convention. Several traces of one session are one conversation within a document.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatdata.formats import shapes
+from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.content import rest, text, tool_names
+from chatdata.formats.items import output_text
+from chatdata.formats.rows import Call, Conversation, Usage
+from chatdata.formats.spans import Span, conversations
+from chatdata.formats.times import at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TRACE_TAKEN = frozenset({"id", "sessionId", "userId", "name", "input", "output", "observations"})
+_TAKEN = frozenset(
+    {"id", "traceId", "parentObservationId", "type", "name", "startTime", "endTime"}
+    | {"input", "output", "model", "usageDetails", "usage"}
+)
+_USAGE = {
+    "input": ("input", "promptTokens"),
+    "output": ("output", "completionTokens"),
+    "cache_read": (
+        "input_cached_tokens",
+        "input_cache_read",
+        "cache_read_input_tokens",
+        "prompt_details.cache_read",
+        "input_cached",
+    ),
+    "cache_write": ("cache_creation_input_tokens", "input_cache_creation", "input_cache_write"),
+    "reasoning": ("output_reasoning", "output_reasoning_tokens", "completion_details.reasoning"),
+}
+
+
+def _parse(reading: Reading) -> Iterator[Conversation]:
+    spans: list[Span] = []
+    for record in reading.records():
+        try:
+            spans += _spans(record.value)
+        except UNEXPECTED:
+            reading.reject(record, "not a langfuse record")
+    yield from conversations(spans)
+
+
+def _spans(value: dict[str, Any]) -> list[Span]:
+    if "observations" not in value:
+        return [_span(value, {})]
+    trace = value["trace"] if isinstance(value.get("trace"), dict) else value
+    head = Span(
+        id=None,
+        trace=trace["id"],
+        session=text(trace.get("sessionId")),
+        user_id=text(trace.get("userId")),
+        title=text(trace.get("name")),
+        started=at(trace.get("timestamp")),
+        extra={"trace": rest(trace, _TRACE_TAKEN)},
+    )
+    spans = [_span(observation, trace) for observation in value["observations"]]
+    for span in spans:
+        span.n_records = 0
+    return [head, *spans]
+
+
+def _span(source: dict[str, Any], trace: dict[str, Any]) -> Span:
+    kind = source["type"]
+    moments = at(source.get("startTime")), at(source.get("endTime"))
+    span = Span(
+        id=text(source["id"]),
+        trace=source.get("traceId") or trace["id"],
+        parent=text(source.get("parentObservationId")),
+        kind={"GENERATION": "llm", "TOOL": "tool"}.get(kind, "other"),
+        name=text(source.get("name")),
+        session=text(source.get("sessionId")),
+        user_id=text(source.get("userId")),
+        agent=text(source.get("name")) if kind == "AGENT" else None,
+        started=moments[0],
+        ended=moments[1],
+        extra={**rest(source, _TAKEN), "type": kind},
+    )
+    if span.kind == "llm":
+        span.model = text(source.get("model"))
+        span.input = shapes.messages(source.get("input"), "user")
+        span.output = shapes.messages(source.get("output"), "assistant")
+        span.usage = _usage(source.get("usageDetails") or source.get("usage"))
+        span.tools = tool_names(shapes.decoded(source.get("toolDefinitions")))
+        span.extra["usageDetails"] = source.get("usageDetails")
+    elif span.kind == "tool":
+        span.call = _call(source, span)
+    return span
+
+
+def _call(source: dict[str, Any], span: Span) -> Call:
+    output = source.get("output")
+    call = Call(name=span.name, arguments=source.get("input"), result=output_text(output))
+    call.native_id = text(source.get("toolCallId"))
+    call.has_result = output is not None
+    if source.get("level") == "ERROR":
+        call.status, call.error_source, call.error_class = "error", "explicit", "unknown"
+    elif span.ended is not None:
+        call.status = "ok"
+    return call
+
+
+def _usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever was traced
+    """Read tokens under the names that integrations give them; what is left stays in `extra`."""
+    if not isinstance(counts, dict) or not counts:
+        return None
+    found = {
+        name: next((counts[key] for key in keys if counts.get(key) is not None), None)
+        for name, keys in _USAGE.items()
+    }
+    return Usage(**found)
+
+
+def _sniff(evidence: Evidence) -> float:
+    if evidence.kind == "prefix":
+        keys = ('"trace"', '"observations"')
+        return SURE if all(key in evidence.text for key in keys) else 0.0
+    value = evidence.value
+    if not isinstance(value, dict):
+        return 0.0
+    exported = isinstance(value.get("observations"), list) and ("trace" in value or "id" in value)
+    return SURE if exported or {"traceId", "projectId", "type"} <= value.keys() else 0.0
+
+
+FORMAT = Format("langfuse", "Langfuse exports", _sniff, _parse, __doc__)
