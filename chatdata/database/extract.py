@@ -107,7 +107,7 @@ def plan(binding: Binding, where: str, dialect: Dialect, *, text: bool, loose: b
     content = binding.columns.get("content")
     if not text and content is not None:
         words = f"CAST({quoted(content.name)} AS TEXT)"
-        fields.append(_Field("n_chars", f"length({words})", "0"))
+        fields.append(_Field("n_chars", _size(words, dialect), "0"))
         answers = binding.columns.get("tool_call_id")
         if answers is not None:
             # A result in a message of its own tells how its call ended; it goes no further.
@@ -140,6 +140,15 @@ def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:
     ]
     sql = _select(fields, sources, dialect, loose=loose)
     return Plan(Raw(binding, _names(binding, columns)), sql)
+
+
+def _size(text: str, dialect: Dialect) -> str:
+    """Count characters; SQLite counts only to the first NUL, and then the size is unknown."""
+    if dialect == "postgresql":
+        return f"length({text})"
+    stored = f"CAST({text} AS BLOB)"
+    whole = f"length({text}) = length({stored}) OR instr({stored}, x'00') = 0"
+    return f"CASE WHEN {whole} THEN length({text}) END"
 
 
 def _holds_calls(column: Column, inside: str | None) -> str:
