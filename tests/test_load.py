@@ -374,3 +374,17 @@ def test_first_real_input_equals_plain_sql(tmp_path):
     assert [(7,)] == chats.tool_calls.filter(pl.col("result") == "done").select(
         pl.len().cast(int)
     ).collect().rows()
+
+
+@pytest.mark.parametrize(
+    "odd", [{"type": []}, {"type": {"a": 1}, "payload": 3}, {"role": ["user"]}, 7]
+)
+def test_odd_records_are_no_chat_log(tmp_path, odd):
+    """
+    Records that look like nothing known are refused in one line, whatever their types.
+    """
+    path = tmp_path / "odd.jsonl"
+    path.write_bytes(jsonl(odd, odd))
+
+    with pytest.raises(cd.UnknownFormatError, match="no known format"):
+        cd.scan(path)

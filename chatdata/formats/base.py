@@ -207,8 +207,16 @@ def sniff(document: Document) -> Detection:
 
 
 def _vote(evidence: Evidence) -> str | None:
-    sure, name = max((format_.sniff(evidence), format_.name) for format_ in formats())
+    sure, name = max((_sureness(format_, evidence), format_.name) for format_ in formats())
     return name if sure > 0 else None
+
+
+def _sureness(format_: Format, evidence: Evidence) -> float:
+    try:
+        return format_.sniff(evidence)
+    except UNEXPECTED:
+        # Evidence that trips a sniffer up is not built as its format promises.
+        return 0.0
 
 
 def _evidence(document: Document) -> list[Evidence]:

@@ -36,7 +36,10 @@ def message(item: dict[str, Any]) -> Message:
 
     Raises:
         KeyError: it has no role.
+        TypeError: its role is no text.
     """
+    if not isinstance(item["role"], str):
+        raise TypeError("the role is no text")
     content = split(item.get("content"))
     extra = rest(item, frozenset({"type", "role", "content"}))
     if content.parts is not None:

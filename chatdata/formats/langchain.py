@@ -136,7 +136,7 @@ def _usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log hold
 
 
 def _is_message(value: dict[str, Any]) -> bool:
-    ours = value.get("type") in _TYPES and isinstance(value.get("data"), dict)
+    ours = str(value.get("type")) in _TYPES and isinstance(value.get("data"), dict)
     return ours or (value.get("lc") == 1 and "kwargs" in value)
 
 
