@@ -194,7 +194,7 @@ def sniff(document: Document) -> Detection:
     evidence = _evidence(document)
     if not evidence:
         return Detection(None, 0.0, "empty")
-    votes = Counter(_vote(item) for item in evidence)
+    votes = _votes(evidence)
     shares = [(name, count / len(evidence)) for name, count in votes.most_common() if name]
     what = f"{len(evidence)} {evidence[0].kind}{'s' if len(evidence) > 1 else ''}"
     if not shares:
@@ -206,9 +206,20 @@ def sniff(document: Document) -> Detection:
     return Detection(named(name), share, f"{votes[name]} of {what} fit", others)
 
 
-def _vote(evidence: Evidence) -> str | None:
-    sure, name = max((_sureness(format_, evidence), format_.name) for format_ in formats())
-    return name if sure > 0 else None
+def _votes(evidence: list[Evidence]) -> Counter[str | None]:
+    votes: Counter[str | None] = Counter()
+    last: Format | None = None
+    for item in evidence:
+        # As a rule all records are of one format, so the last winner is asked first.
+        if last is None or _sureness(last, item) < SURE:
+            last = _surest(item)
+        votes[None if last is None else last.name] += 1
+    return votes
+
+
+def _surest(evidence: Evidence) -> Format | None:
+    surest = max(formats(), key=lambda format_: (_sureness(format_, evidence), format_.name))
+    return surest if _sureness(surest, evidence) > 0 else None
 
 
 def _sureness(format_: Format, evidence: Evidence) -> float:
