@@ -278,3 +278,41 @@ def test_backfill(run, url):
     assert "done" == ran["state"]
     assert "tool_calls: done" in told[1]
     assert (0, 0) == (paused[0], retried[0])
+
+
+def test_fleet(run, url, file):
+    """
+    A fleet's verbs end with a table of counts, and with exit code 1 and names where some failed.
+    """
+    run("upgrade", url, "--yes", "--to", "0002")
+    bad = file.with_name("bad.db")
+    bad.write_bytes(b"no database" * 100)
+    code, said = run("fleet", "upgrade", file.parent / "*.db", "--yes", "--jobs", "1")
+    counted = run("fleet", "status", file.parent / "*.db")
+
+    assert 1 == code
+    assert "1" == said.split("done")[1].split()[0]
+    assert "bad.db" in said
+    assert "0004  1" in counted[1]
+
+
+def test_copy(run, url, tmp_path):
+    """
+    A column without a source is refused by name, and taken from where `--fill` says.
+    """
+    source = f"sqlite:///{tmp_path / 'source.db'}"
+    execute(
+        source,
+        HOST,
+        HOST_MESSAGES,
+        "INSERT INTO conversations VALUES (1, 'u', '2026-01-01', '2026-01-01')",
+        "INSERT INTO messages VALUES (1, 'u', 1, 'user', 'x', NULL, '2026-01-01 10:00:00')",
+    )
+    refused = run("copy", source, url, "--yes")
+    fill = {"email": "id", "name": "id", "created_at": "first_seen", "updated_at": "last_seen"}
+    filled = [part for key, value in fill.items() for part in ("--fill", f"users.{key}={value}")]
+    code, said = run("copy", source, url, "--yes", *filled)
+
+    assert (3, 0) == (refused[0], code)
+    assert "users.email" in refused[1]
+    assert "1 users, 1 conversations, 1 messages" in said
