@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import polars as pl
@@ -267,7 +268,7 @@ def test_the_scope_is_in_the_queries(url, asked):
     assert table_reads
     assert all(USERS[0] in sql for sql in table_reads)
     assert any("2025-03-0" in sql for sql in table_reads)
-    assert not any('CAST("content" AS TEXT) AS' in sql for sql in asked)
+    assert not any(re.search(r'"content"( AS TEXT\))?(::text)? AS c\d', sql) for sql in asked)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Karachi", "America/New_York"])

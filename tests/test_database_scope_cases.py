@@ -14,6 +14,7 @@ from chatdata.database import read
 
 START = datetime(2025, 3, 1, 22, 0, 0, 1500)  # noqa: DTZ001 - as applications store it
 WORDS = "a secret"
+SIMPLE = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
 CALL = "id INTEGER PRIMARY KEY, message_id INTEGER, tool_name TEXT, arguments TEXT, result TEXT"
 
 
@@ -225,3 +226,85 @@ def test_where_calls_are_does_not_depend_on_the_scope(tmp_path):
 
     assert [] == column(read(path, user_id="u1").tool_calls, "tool_call_id")
     assert ["2:0"] == column(read(path, user_id="u2").tool_calls, "tool_call_id")
+
+
+@pytest.mark.parametrize(("user", "expected"), [("7", ["a"]), ("07", []), ("x' OR 1=1 --", [])])
+def test_integer_users(new_database, user, expected):
+    """
+    A user's number is compared as a number, and nothing but a number is.
+    """
+    url = build(
+        new_database(),
+        conversations((1, 7), (2, 8), columns="id INTEGER PRIMARY KEY, user_id INTEGER"),
+        messages((1, 1, "user", "a"), (2, 2, "user", "b"), columns=SIMPLE),
+    )
+
+    assert expected == column(read(url, user_id=user).messages, "content")
+
+
+def test_conversations_that_name_no_user(new_database):
+    """
+    Where only messages name a user, a conversation is there with what the user says in it.
+    """
+    url = build(
+        new_database(),
+        conversations((1, "one"), (2, "two"), columns="id INTEGER PRIMARY KEY, title TEXT"),
+        messages((1, 1, "user", "a", "u1"), (2, 2, "user", "b", "u2"),
+                 columns=f"{SIMPLE}, user_id TEXT"),
+    )  # fmt: skip
+
+    assert ["two"] == column(read(url, user_id="u2").conversations, "title")
+    assert ["b"] == column(read(url, user_id="u2").messages, "content")
+
+
+def test_nobody_has_a_user(new_database):
+    """
+    Where nothing names a user, nothing is a user's.
+    """
+    url = build(new_database(), messages((1, 1, "user", "a"), columns=SIMPLE))
+
+    assert [] == column(read(url, user_id="u1").messages, "content")
+
+
+def test_nothing_has_a_time(new_database):
+    """
+    Without times nothing lies in a window, and that is said.
+    """
+    url = build(new_database(), messages((1, 1, "user", "a"), columns=SIMPLE))
+    chats = read(url, since=START)
+
+    assert [] == column(chats.messages, "content")
+    assert "1 messages left out" in column(chats.explain().lazy(), "became")
+
+
+@pytest.mark.parametrize(
+    ("declared", "stored"),
+    [("TEXT", "2025-03-01T22:00:00Z"), ("BIGINT", "1740866400"), ("DATE", "2025-03-01")],
+)
+def test_a_window_over_columns_that_are_no_timestamps(new_database, declared, stored):
+    """
+    A window works on whatever column holds the times.
+    """
+    said = messages((1, 1, "user", "a", stored), (2, 1, "user", "b", None),
+                    columns=f"{SIMPLE}, created_at {declared}")  # fmt: skip
+    url = build(new_database(), said)
+    day = datetime(2025, 3, 1, tzinfo=UTC)
+
+    assert ["a"] == column(read(url, since=day, until=day + timedelta(days=1)).messages, "content")
+    assert [] == column(read(url, until=day).messages, "content")
+
+
+def test_a_narrow_read_of_calls_in_metadata(new_database):
+    """
+    Calls inside of metadata are found in a narrow read too, though this user made none.
+    """
+    call = json.dumps({"tool_calls": [{"name": "t", "args": {}}], "ms": 5})
+    url = build(
+        new_database(),
+        messages((1, 1, "user", "a", '{"ms": 3}', "u1"), (2, 2, "user", "b", call, "u2"),
+                 columns=f"{SIMPLE}, metadata TEXT, user_id TEXT"),
+    )  # fmt: skip
+
+    assert [] == column(read(url, user_id="u1").tool_calls, "name")
+    assert ["t"] == column(read(url, user_id="u2").tool_calls, "name")
+    assert [{"metadata": '{"ms": 3}'}] == extras(read(url, user_id="u1").messages)

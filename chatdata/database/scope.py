@@ -134,7 +134,7 @@ def _is_user(column: Column, user_id: str) -> str:
     except ValueError:
         pass
     name = quoted(column.name)
-    if column.kind == "integer" and re.fullmatch(r"-?\d{1,18}", user_id):
+    if column.kind == "integer" and re.fullmatch(r"0|-?[1-9]\d{0,17}", user_id):
         return f"{name} = {user_id}"
     compared = name if "char" in column.declared.lower() else f"CAST({name} AS TEXT)"
     return f"{compared} IN ({', '.join(literal(form) for form in sorted(forms))})"
