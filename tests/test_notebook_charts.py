@@ -22,6 +22,8 @@ ANSWERS = {
     "calls_over_time": lambda log: (analysis.tool_usage_over_time(log),),
     "lengths": lambda log: (analysis.length_histogram(log), "n_messages"),
     "endings": lambda log: (analysis.ending_shares(log),),
+    "survival": lambda log: (analysis.prompt_survival(log),),
+    "transitions": lambda log: (analysis.tool_transitions(log),),
 }
 OPTIONS = {"lengths": {"unit": "messages"}}
 LOGS = {

@@ -17,6 +17,7 @@ from chatdata.analysis.retries import tool_recovery, tool_repeats
 from chatdata.analysis.sequence import parallel_calls, tool_ngrams, tool_transitions
 from chatdata.analysis.survival import prompt_survival, survival_by_cohort
 from chatdata.analysis.tools import tool_usage, tool_usage_over_time
+from chatdata.analysis.users import session_thresholds, user_sessions, weekly_retention
 
 __all__ = [
     "activity_over_time",
@@ -34,6 +35,7 @@ __all__ = [
     "prompt_survival",
     "quality_checks",
     "rejects_by_reason",
+    "session_thresholds",
     "survival_by_cohort",
     "tool_error_signatures",
     "tool_errors",
@@ -44,4 +46,6 @@ __all__ = [
     "tool_transitions",
     "tool_usage",
     "tool_usage_over_time",
+    "user_sessions",
+    "weekly_retention",
 ]

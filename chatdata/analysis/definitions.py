@@ -6,29 +6,8 @@ it is. A definition that changes gets a new version.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number: what it is called, counted in, made of and found under."""
-
-    id: str
-    version: int
-    unit: str
-    definition: str
-    null: str
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Topic:
-    """Metrics that belong together, with what is true of all of them."""
-
-    title: str
-    preface: str
-    metrics: tuple[Metric, ...]
-
+from chatdata.analysis.definitions_calls import SURVIVAL, TOOL_CALLS, USERS
+from chatdata.analysis.metric import Metric, Topic
 
 _NEVER = "never null"
 
@@ -158,122 +137,7 @@ TIME = Topic(
     ),
 )
 
-TOOL_CALLS = Topic(
-    "Tool calls",
-    "Denied and cancelled are decisions of a person, not errors.",
-    (
-        Metric(
-            "errors",
-            1,
-            "count",
-            "calls with status error or timeout and an `error_source` (explicit or protocol)",
-            _NEVER,
-            ("tool_usage.n_errors", "tool_usage_over_time.n_errors"),
-        ),
-        Metric(
-            "known_outcomes",
-            1,
-            "count",
-            "calls with status ok, and errors, of sources in which some call has status ok",
-            _NEVER,
-            ("tool_usage.n_known",),
-        ),
-        Metric(
-            "error_rate",
-            1,
-            "0 to 1, with the Wilson 95 % interval",
-            "errors ÷ known outcomes",
-            (
-                "null, with the reason, where no outcome or only failures are recorded, and below "
-                "`min_n` (20) known outcomes"
-            ),
-            (
-                "tool_usage.error_rate",
-                "tool_usage.error_rate_low",
-                "tool_usage.error_rate_high",
-                "tool_usage.reason",
-            ),
-        ),
-        Metric(
-            "latency",
-            1,
-            "s",
-            "end minus start of a call, where both are recorded",
-            "null for calls of one message that end in the same instant",
-            ("tool_latency.p50_s", "tool_latency.n_timed"),
-        ),
-        Metric(
-            "retry",
-            1,
-            "count",
-            (
-                "a call whose predecessor of the same tool in the same turn was an error: exact "
-                "(equal JSON), near (at most 15 % of the words differ) or changed"
-            ),
-            _NEVER,
-            ("tool_repeats.n_retries", "tool_repeats.n_retries_exact"),
-        ),
-        Metric(
-            "repeat",
-            1,
-            "count",
-            "the same without an error before it",
-            _NEVER,
-            ("tool_repeats.n_repeats",),
-        ),
-        Metric(
-            "recovery",
-            1,
-            "0 to 1, with the Wilson 95 % interval",
-            "errors followed by a success of the same tool within the turn, of all errors",
-            "null below `min_n` (20) errors",
-            ("tool_recovery.recovery_rate", "tool_recovery.n_recovered"),
-        ),
-        Metric(
-            "transitions",
-            1,
-            "count",
-            (
-                "consecutive calls of one conversation's main path, by message position, then call "
-                "position; pairs within one message are parallel"
-            ),
-            _NEVER,
-            ("tool_transitions.n_transitions", "tool_transitions.n_parallel"),
-        ),
-    ),
-)
-
-SURVIVAL = Topic(
-    "Survival",
-    "Over conversations with a prompt.",
-    (
-        Metric(
-            "survival",
-            1,
-            "0 to 1, with Greenwood's 95 % interval",
-            (
-                "the share of conversations that reach prompt k, by Kaplan and Meier; censored "
-                "where the last message lies within 24 h of the log's last"
-            ),
-            "the interval, where nobody is left to tell",
-            (
-                "prompt_survival.survival",
-                "prompt_survival.survival_low",
-                "prompt_survival.survival_high",
-            ),
-        ),
-        Metric(
-            "log_rank",
-            1,
-            "chi-squared with one degree of freedom",
-            "each cohort against all the others",
-            "null where there is nothing to compare",
-            ("survival_by_cohort.chi2", "survival_by_cohort.p_value"),
-        ),
-    ),
-)
-
-TOPICS = (LENGTH, TIME, TOOL_CALLS, SURVIVAL)
+TOPICS = (LENGTH, TIME, TOOL_CALLS, SURVIVAL, USERS)
 
 
 def page() -> str:

@@ -157,10 +157,11 @@ def length_histogram(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP_S)
 def _finished(chats: Chats[Frame], active_cap_s: float) -> tuple[pl.DataFrame, int]:
     """Give the lengths of finished conversations as floats, and how many are not finished."""
     lengths = nw.from_native(conversation_length(chats, active_cap_s=active_cap_s))
-    kept = lengths.join(running(chats), on="conversation_id", how="anti")
-    finished = kept.drop("conversation_id").select(nw.all().cast(nw.Float64)).collect("polars")
-    n_running = running(chats).select(nw.len()).collect("polars").item()
-    return finished.to_polars(), n_running
+    cut = running(chats).with_columns(running=nw.lit(1))
+    marked = lengths.join(cut, on="conversation_id", how="left").drop("conversation_id")
+    rows = marked.select(nw.all().cast(nw.Float64)).collect("polars").to_polars()
+    n_running = int(rows["running"].count())
+    return rows.filter(pl.col("running").is_null()).drop("running"), n_running
 
 
 def _lengths(rows: nw.LazyFrame[Frame]) -> nw.LazyFrame[Frame]:

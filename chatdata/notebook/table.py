@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from great_tables._text import BaseText
 
 _MISSING = "\N{EN DASH}"
-_PERCENT = cs.contains("share", "rate") & cs.float()
+_PERCENT = cs.contains("share", "rate", "survival", "fragility") & cs.float()
 _MOST_ROWS = 25
 
 
@@ -34,12 +34,13 @@ class Table:
         return self.text
 
 
-def table(
+def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by keyword
     frame: pl.DataFrame,
     title: str,
     *,
     note: str = "",
     labels: Mapping[str, str] | None = None,
+    decimals: Mapping[str, int] | None = None,
     most: int = _MOST_ROWS,
 ) -> Table:
     """Show a frame; counts get separators, shares become percent, what is unknown a dash.
@@ -49,6 +50,7 @@ def table(
         title: what it shows; tables of one page have different titles.
         note: what a reader must know, under the table.
         labels: headings, instead of the columns' names in words.
+        decimals: how many a column shows, instead of one.
         most: how many rows are shown; how many are not is said.
     """
     shown, left_out = frame.head(most), len(frame) - most
@@ -68,6 +70,8 @@ def table(
         .tab_style(style.text(align="left"), loc.title())
         .tab_options(table_font_size="13px", heading_title_font_size="15px", data_row_padding="4px")
     )
+    for name, places in (decimals or {}).items():
+        drawn = drawn.fmt_number(name, decimals=places)
     for line in filter(None, notes):
         drawn = drawn.tab_source_note(line)
     words = "; ".join(filter(None, [f"{title}: {len(frame):,} rows", *notes]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatdata.notebook.charts.activity import activity, week
 from chatdata.notebook.charts.lengths import endings, lengths
+from chatdata.notebook.charts.sequences import survival, transitions
 from chatdata.notebook.charts.tools import calls_by_tool, calls_over_time, error_rates
 
 __all__ = [
@@ -13,5 +14,7 @@ __all__ = [
     "endings",
     "error_rates",
     "lengths",
+    "survival",
+    "transitions",
     "week",
 ]
