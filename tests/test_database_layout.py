@@ -194,6 +194,18 @@ def test_key_of_the_table(key, expected):
     assert expected == bound(found(made).messages[0])["id"]
 
 
+def test_the_id_is_nothing_else():
+    """
+    A primary key is no other column too, whatever its name.
+    """
+    made = table("messages", "message chat_id role text", key=("message",))
+
+    assert ("message", "text") == (
+        bound(found(made).messages[0])["id"],
+        bound(found(made).messages[0])["content"],
+    )
+
+
 def test_no_id():
     """
     A message table needs no id.

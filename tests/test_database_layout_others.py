@@ -289,6 +289,15 @@ def test_columns_of_calls(what, columns):
         assert name == bound(found(log, MESSAGES).tool_calls)[what]
 
 
+def test_a_start_is_no_creation():
+    """
+    A column that says when a call started does not also say when its row was made.
+    """
+    log = bound(found(table("log", "id tool_name args started_at"), MESSAGES).tool_calls)
+
+    assert ("started_at", None) == (log["started_at"], log.get("created_at"))
+
+
 @pytest.mark.parametrize(
     ("columns", "refers", "expected"),
     [

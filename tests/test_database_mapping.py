@@ -233,8 +233,12 @@ def test_refused_without_conversations():
     assert "app: table 'rooms' has no id; name it with conversations.id=… in the mapping" == str(
         raised.value
     )
-    with pytest.raises(LayoutError, match=r"for tool_calls\.name, which table 'tool_calls' has"):
+    with pytest.raises(
+        LayoutError, match=r"^app: .* for tool_calls\.name, which table 'tool_calls'"
+    ):
         found(MESSAGES, CALLS, tool_calls__name="gone")
+    with pytest.raises(LayoutError, match=r"^app: .* for role, which table 'answers' has not"):
+        found(table("answers", "id chat_id text"), role="gone")
 
 
 def test_findings():

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_calls import batch, call, read, read_row
+from stored_calls import batch, call, calls, read, read_row
 
 from chatdata.tool_calls import (
     NOT_A_CALL,
@@ -174,6 +174,78 @@ def test_outputs(value, expected):
     assert expected == call([{"name": "a", "outputs": value}])["result"]
     if isinstance(value, list) and len(value) == 1:
         assert compact(value) == call([{"name": "a", "output": value}])["result"]
+
+
+EXACT = '{"name":"a","args":{"x":1e22},"result":{"x":1e22},"more":1e22}'
+
+
+@pytest.mark.parametrize(
+    ("text", "results", "inside"),
+    [
+        (f"[{EXACT}]", None, None),
+        (f'["b!", "b", {EXACT}]', None, None),
+        (f'[{EXACT}, {{"type": "x"}}]', None, None),
+        (EXACT, None, None),
+        (f'{{"calls": {EXACT}}}', None, None),
+        (f'{{"calls": [{EXACT}]}}', None, None),
+        (json.dumps({"calls": f"[{EXACT}]"}), None, None),
+        (json.dumps(f"[{EXACT}]"), None, None),
+        (json.dumps([EXACT]), None, None),
+        (f'{{"more": 1, "tool_calls": [{EXACT}]}}', None, "tool_calls"),
+        (json.dumps({"tool_calls": f"[{EXACT}]"}), None, "tool_calls"),
+        (f"[{EXACT}]", "words", None),
+        (f"[{EXACT}]", "null", None),
+        (f"[{EXACT}]", '"null"', None),
+        (f"[{EXACT}]", '[{"x": 1e22}]', None),
+    ],
+)
+def test_numbers_are_written_alike(text, results, inside):
+    """
+    However calls are wrapped in JSON, their numbers are written in the same way.
+    """
+    (row,) = [row for row in calls(text, results, inside) if row["name"] == "a"]
+
+    assert '{"x":1e22}' == row["arguments"] == row["arguments_raw"] == row["result"]
+    assert '{"more":1e22}' == row["extra"]
+
+
+def test_numbers_elsewhere_are_written_alike():
+    """
+    So they are in lists, in texts and in results from a column.
+    """
+    assert "[1e22]" == call('[{"name": "a", "args": [1e22]}]')["arguments_raw"]
+    assert '{"x":1e22}' == call([{"name": "a", "args": '{"x": 1e22}'}])["arguments"]
+    assert '[{"x":1e22}]' == call([{"name": "a", "result": '[{"x": 1e22}]'}])["result"]
+    assert '{"x":1e22}' == call(["a"], '[{"x": 1e22}]')["result"]
+
+
+@pytest.mark.parametrize(
+    ("value", "raw", "status"),
+    [
+        (r'{"x": "\ud83d"}', '{"x":"\\ud83d"}', "ok"),
+        ('{"x": NaN}', '{"x":NaN}', "invalid"),
+    ],
+)
+def test_lenient_texts_inside(value, raw, status):
+    """
+    What strict JSON does not allow is seen in whatever text it lies, inside others or beside them.
+    """
+    item = f'{{"name": "a", "arguments": {value}}}'
+    for text in (
+        f"[{item}]",
+        json.dumps(f"[{item}]"),
+        json.dumps([item]),
+        json.dumps([item, "b"]),
+        json.dumps([item, json.dumps({"name": "b"})]),
+        json.dumps({"calls": f"[{item}]"}),
+        json.dumps({"calls": item}),
+    ):
+        row = calls(text)[0]
+
+        assert (raw, status) == (row["arguments_raw"], row["arguments_status"])
+    row = call(json.dumps({"tool_calls": f"[{item}]"}), inside="tool_calls")
+
+    assert (raw, status) == (row["arguments_raw"], row["arguments_status"])
 
 
 def test_output_columns():

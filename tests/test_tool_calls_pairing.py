@@ -66,6 +66,16 @@ def test_any_encoding(style):
         pytest.param(ONE, ["x"], ["x"], 0, id="by order though the call has an id"),
         pytest.param(ONE, {"id": "c9", "result": 1}, [None], 1, id="the id of no call"),
         pytest.param(ONE, {"call_id": "c9"}, [None], 1, id="the id of no call, no result"),
+        pytest.param(
+            ONE, [{"id": n, "result": n} for n in range(3)], [None], 3, id="ids of no calls"
+        ),
+        pytest.param(
+            ONE,
+            {"id": "c1", "success": 1, "is_error": 0, "isError": 0, "status": "ok", "error": ""},
+            [None],
+            0,
+            id="every flag and no result",
+        ),
         pytest.param(ONE, {"id": 15, "title": "x"}, ['{"id":15,"title":"x"}'], 0, id="own id"),
         pytest.param(ONE, {"id": "c1", "title": "x"}, ['{"id":"c1","title":"x"}'], 0,
                      id="a result with the id of its call"),
@@ -135,6 +145,26 @@ def test_second_result_is_kept_once():
     assert ["kept"] == wrong({"calls": ONE, "model": "m"}, again)
     assert ["kept"] == wrong({"calls": ONE, "model": "m"}, again[:1])
     assert ["kept"] == wrong({"calls": [{"name": "a", "result": 1}]}, ["x"])
+
+
+@pytest.mark.parametrize(
+    ("beside", "others"),
+    [
+        ([9, 2], ["kept"]),
+        ([1, 9], ["kept"]),
+        ([1, 2], []),
+        ([{"id": "c1", "result": 9}, {"id": "c1", "result": 1}], ["kept"]),
+        ([{"id": "c1", "result": 9}, {"id": "c9", "result": 1}], ["kept", NO_CALL_FOR_RESULT]),
+        ([{"id": "c1", "result": 9}, 2, 3], ["kept", *[NO_CALL_FOR_RESULT] * 2]),
+    ],
+)
+def test_one_second_result_among_others(beside, others):
+    """
+    One result that differs is kept, whatever comes before and after it.
+    """
+    stored = [{**TWO[0], "result": 1}, {**TWO[1], "result": 2}]
+
+    assert others == wrong(stored, beside)
 
 
 def test_what_a_result_brings():

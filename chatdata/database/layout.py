@@ -211,8 +211,8 @@ def _bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason
     if columns.get("id") == columns["conversation_id"]:
         del columns["id"]
     taken = {column.name for column in columns.values()}
-    wanted = mapping.get("tool_calls")
-    found = table.column(wanted) if wanted else None
+    wanted = mapping.get("tool_calls", "")
+    found = table.column(wanted)
     calls = [CallColumn(found)] if found else list(_call_columns(table))
     return Binding(
         table,
@@ -261,7 +261,8 @@ def _conversations(
         return None
     columns = bind(table, names.CONVERSATIONS, mapping, "conversations.", source)
     if key and target is table and "conversations.id" not in mapping:
-        referred = same(table.columns, key.target or (table.primary_key or ("id",))[0])
+        # A key that names no column refers to the primary key, which is bound already.
+        referred = same(table.columns, key.target or "")
         columns |= {"id": referred} if referred else {}
     if "id" in columns:
         return Binding(table, columns, reason)

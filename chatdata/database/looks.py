@@ -31,12 +31,11 @@ def looks_like_tool_calls(table: Table) -> bool:
     )
 
 
-def message_rank(table: Table) -> tuple[int, str]:
+def message_rank(table: Table) -> tuple[bool, bool, str]:
     """Order the tables that look like messages: plain names first."""
     plain = table.name.lower()
-    if names.PLAIN_MESSAGE_TABLE.fullmatch(plain):
-        return 0, plain
-    return (1 if names.MESSAGE_TABLE.search(plain) else 2), plain
+    is_plain = names.PLAIN_MESSAGE_TABLE.fullmatch(plain) is not None
+    return not is_plain, names.MESSAGE_TABLE.search(plain) is None, plain
 
 
 def speaker(table: Table) -> str:

@@ -32,20 +32,20 @@ def decode(text: str) -> Decoded:
         ValueError: neither JSON nor a Python literal.
     """
     decoded = _load(text)
-    for _ in range(3):
-        if not isinstance(decoded.value, str):
-            break
+    more = 3
+    while more and isinstance(decoded.value, str):
         if decoded.value.strip() in ("", "None"):
             return Decoded(None, decoded.exact)
         inner = _load(decoded.value)
         decoded = Decoded(inner.value, decoded.exact and inner.exact)
+        more -= 1
     return decoded
 
 
 def unquote(text: str) -> str:
     """Give what a JSON string holds; any other text as it is."""
     try:
-        value = _load(text).value if text.lstrip()[:1] == '"' else text
+        value = _load(text).value
     except ValueError:
         return text
     return value if isinstance(value, str) else text
@@ -97,7 +97,7 @@ def as_found(value: object) -> str:
     try:
         return _dumps(value, allow_nan=True)
     except TypeError:
-        return _dumps(_plain(value), allow_nan=True)
+        return as_loose_json(value, exact=False)
 
 
 def as_loose_json(value: object, *, exact: bool) -> str:
@@ -119,7 +119,7 @@ def _dumps(value: object, *, allow_nan: bool) -> str:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value
     """Replace what JSON has no word for by text, sets by lists in a fixed order."""
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else str(key): _plain(v) for key, v in value.items()}
+        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (set, frozenset)):
         value = sorted(value, key=repr)
     if isinstance(value, (list, tuple)):

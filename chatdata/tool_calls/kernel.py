@@ -201,8 +201,7 @@ def _read_row(stored: dict[str, str | None]) -> Fields:
     item = {
         key: value
         for key, value in stored.items()
-        if value is not None
-        and not (key in ("arguments", "result", "error") and value.strip() in ("null", "None"))
+        if value is not None and not (key == "arguments" and value.strip() in ("null", "None"))
     }
     native_id = item.pop("native_id", None) or None
     row = Row(*_call(item, choose(item), 0, exact=True))
@@ -287,7 +286,7 @@ def _result_of_text(text: str, key: str) -> tuple[object, str | None]:
                 return _result(value, key, exact=exact)
         except (ValueError, RecursionError):
             pass
-        text = unquote(text)
+        text = unquote(text) if start == '"' else text
     if text.strip() in ("", "null", "None"):
         return None, None
     return text, as_text(text)

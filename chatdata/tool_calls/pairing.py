@@ -54,7 +54,7 @@ def companions(text: str) -> Companions:
     )
 
 
-def pair(calls: list[Item], outputs: list[Item], *, keep: bool = False) -> Paired:
+def pair(calls: list[Item], outputs: list[Item], *, keep: bool) -> Paired:
     """Put results into their calls, by id, else by order; `keep` is what earlier ones came to."""
     by_id = {
         as_text(call[key]): call
@@ -85,28 +85,24 @@ def pair(calls: list[Item], outputs: list[Item], *, keep: bool = False) -> Paire
 
 def _attach(call: Item, output: Item) -> bool:
     """Put a result into its call; say no where the call has another one already."""
-    answer = _answer_key(output)
-    result = output.get(answer) if answer else output
-    has = first(call, RESULTS)
-    if has is None or call[has] in ({}, ""):
-        call["result"] = result
-    elif result is not None and result != call[has]:
-        return False
-    if answer:
+    answer: str | None = None
+    result: object = output
+    if _is_envelope(output):
+        answer = first(output, _RESULT_KEYS)
+        result = None if answer is None else output[answer]
         for key, value in output.items():
             if key != answer and key not in _OF_CALL and call.get(key) is None:
                 call[key] = value
-    return True
+    has = first(call, RESULTS)
+    if has is None or call[has] in ({}, ""):
+        call["result"] = result
+        return True
+    return result is None or result == call[has]
 
 
-def _answer_key(output: Item) -> str | None:
-    """Give the key that holds a result; None where the object itself is the result.
-
-    Only an object that names its call, or its result, is more than the result itself.
-    """
-    if first(output, _CALL_IDS) or is_output(output):
-        return first(output, _RESULT_KEYS) or "result"
-    if output.get("id") is not None:
-        named = first(output, _RESULT_KEYS)
-        return named or ("result" if output.keys() <= {"id", *FLAGS} else None)
-    return "result" if "result" in output else None
+def _is_envelope(output: Item) -> bool:
+    """Tell an object that names its call, or its result, from one that is the result itself."""
+    if first(output, _CALL_IDS) or is_output(output) or "result" in output:
+        return True
+    is_named = first(output, _RESULT_KEYS) or output.keys() <= {"id", *FLAGS}
+    return output.get("id") is not None and bool(is_named)
