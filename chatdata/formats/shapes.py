@@ -123,12 +123,15 @@ def _message(source: dict[str, Any], role: str) -> Message:
     thoughts: list[str] = []
     said = source.get("content")
     said = said if said is not None else source.get("parts", source.get("text"))
+    if said is None:
+        said = [part.get("message_content") for part in source.get("contents") or ()]
     for part in said if isinstance(said, list) else [said]:
         _take(part, message, texts, thoughts)
     called = source.get("tool_calls") or (source.get("additional_kwargs") or {}).get("tool_calls")
     message.calls += [_call(call) for call in called or () if isinstance(call, dict)]
     message.content = "\n".join(texts) if texts else None
     message.reasoning = "\n".join(thoughts) or text(source.get("reasoning_content"))
+    message.finish_reason = text(source.get("finish_reason"))
     _settle_role(message, source)
     return message
 
