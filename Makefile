@@ -3,6 +3,8 @@ export UV_PYTHON_DOWNLOADS = never
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN = $(UV) run --frozen --no-sync
 PYTEST = $(RUN) python -m pytest
+# A file's tests stay together: they share a server, a folder or a run of the demo.
+SPREAD = -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-all setup lint types layers unit notebooks refresh docs bench clean
 
@@ -13,7 +15,8 @@ demo: $(UV)
 test: setup lint types layers unit notebooks
 
 test-all: setup lint types layers
-	$(PYTEST) --cov -m "slow or not slow"
+	$(PYTEST) $(SPREAD) --cov -m "not slow and not browser"
+	$(PYTEST) -m slow
 	$(MAKE) notebooks
 
 setup: $(UV)
@@ -30,7 +33,7 @@ layers:
 	$(RUN) lint-imports --no-cache
 
 unit:
-	$(PYTEST) --cov -m "not slow and not browser"
+	$(PYTEST) $(SPREAD) --cov -m "not slow and not browser"
 
 notebooks:
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider notebooks
