@@ -16,11 +16,12 @@ from chatdata.analysis.quality import completeness, quality_checks, rejects_by_r
 from chatdata.analysis.retries import tool_recovery, tool_repeats
 from chatdata.analysis.sequence import parallel_calls, tool_ngrams, tool_transitions
 from chatdata.analysis.survival import prompt_survival, survival_by_cohort
-from chatdata.analysis.tools import tool_usage, tool_usage_over_time
+from chatdata.analysis.tools import call_outcomes, tool_usage, tool_usage_over_time
 from chatdata.analysis.users import session_thresholds, user_sessions, weekly_retention
 
 __all__ = [
     "activity_over_time",
+    "call_outcomes",
     "completeness",
     "conversation_ending",
     "conversation_length",

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from chatdata.chats import Chats
 
-__all__ = ["tool_usage", "tool_usage_over_time"]
+__all__ = ["call_outcomes", "tool_usage", "tool_usage_over_time"]
 
 MIN_N = 20
 NO_OUTCOMES = "no outcomes recorded"
 ONLY_FAILURES = "only failures recorded"
+_STATUSES = tuple(f"n_{status}" for status in schema.STATUSES)
 
 
 def tool_usage(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
@@ -43,22 +44,7 @@ def tool_usage(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
         `error_rate`, `error_rate_low`, `error_rate_high` (f64, with the Wilson 95 % interval,
         null where `reason` is not), `reason` (str, why there is no rate, else null).
     """
-    by_source = _calls(chats).with_columns(
-        is_error=tally(is_error()),
-        **{f"n_{status}": tally(nw.col("status") == status) for status in schema.STATUSES},
-    )
-    statuses = [f"n_{status}" for status in schema.STATUSES]
-    counts = (
-        by_source.group_by("origin", "name")
-        .agg(
-            nw.len().cast(nw.Int64).alias("n_tool_calls"),
-            nw.col("conversation_id").n_unique().cast(nw.Int64).alias("n_conversations"),
-            *(total(status) for status in statuses),
-            total("is_error").alias("n_errors"),
-        )
-        .collect("polars")
-        .to_polars()
-    )
+    counts = _by_source(chats)
     users = (
         _calls(chats)
         .filter(~nw.col("user_id").is_null())
@@ -76,7 +62,7 @@ def tool_usage(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
             "n_conversations",
             pl.col("n_users").fill_null(0),
             share(pl.col("n_tool_calls"), pl.col("n_tool_calls").sum()).alias("share"),
-            *statuses,
+            *_STATUSES,
             "n_errors",
             "n_known",
             "error_rate",
@@ -125,6 +111,47 @@ def tool_usage_over_time(
     )
 
 
+def call_outcomes(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
+    """Count how all calls together ended, as `tool_usage` does for each tool.
+
+    Returns:
+        One row: `n_tool_calls`, `n_errors`, `n_known`, `n_known_errors` (i64, errors among the
+        known outcomes), `error_rate`, `error_rate_low`, `error_rate_high` (f64), `reason` (str).
+    """
+    together = _by_source(chats).with_columns(name=pl.lit("all"))
+    by_source = together.group_by("origin", "name").agg(pl.all().sum())
+    columns = ("n_tool_calls", "n_errors", "n_known", "n_known_errors")
+    rates = ("error_rate", "error_rate_low", "error_rate_high", "reason")
+    found = _rated(by_source, min_n).select(*columns, *rates)
+    if not found.is_empty():
+        return found
+    nothing = pl.lit(NO_OUTCOMES).alias("reason")
+    return pl.select(
+        *(pl.lit(0, pl.Int64).alias(name) for name in columns),
+        *(pl.lit(None, pl.Float64).alias(name) for name in rates[:-1]),
+        nothing,
+    )
+
+
+def _by_source(chats: Chats[Frame]) -> pl.DataFrame:
+    """Count the calls of each tool in each origin by status."""
+    marked = _calls(chats).with_columns(
+        is_error=tally(is_error()),
+        **{f"n_{status}": tally(nw.col("status") == status) for status in schema.STATUSES},
+    )
+    return (
+        marked.group_by("origin", "name")
+        .agg(
+            nw.len().cast(nw.Int64).alias("n_tool_calls"),
+            nw.col("conversation_id").n_unique().cast(nw.Int64).alias("n_conversations"),
+            *(total(status) for status in _STATUSES),
+            total("is_error").alias("n_errors"),
+        )
+        .collect("polars")
+        .to_polars()
+    )
+
+
 def _calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Give the calls with the user and origin of their conversation."""
     conversations = nw.from_native(chats.conversations)
@@ -151,12 +178,12 @@ def _rated(counts: pl.DataFrame, min_n: int) -> pl.DataFrame:
     known = pl.when(records_ok).then(pl.col("n_ok") + pl.col("n_errors")).otherwise(0)
     failed = pl.when(records_ok).then(pl.col("n_errors")).otherwise(0)
     tools = (
-        counts.with_columns(n_known=known, failed=failed)
+        counts.with_columns(n_known=known, n_known_errors=failed)
         .drop("origin")
         .group_by("name")
         .agg(pl.all().sum())
     )
-    n, hits = pl.col("n_known"), pl.col("failed")
+    n, hits = pl.col("n_known"), pl.col("n_known_errors")
     reason = (
         pl.when(n >= max(min_n, 1))
         .then(None)

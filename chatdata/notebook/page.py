@@ -49,6 +49,8 @@ h1 { font-size: 25px; margin: 36px 0 8px; line-height: 1.25; }
 h2 { font-size: 19px; margin: 32px 0 6px; }
 section { border-top: 1px solid var(--line); }
 section + section { margin-top: 48px; }
+summary { cursor: pointer; margin: 8px 0; list-style: none; }
+summary small { color: var(--link); margin-left: 6px; }
 pre { color: var(--soft); white-space: pre-wrap; font-size: 13px; }
 svg { max-width: 100%; height: auto; border-radius: 6px; }
 .output_subarea { overflow-x: auto; margin: 10px 0; }
