@@ -39,7 +39,8 @@ class Evidence:
 
     Attributes:
         kind: record (a decoded value), prefix (raw text of a value that does not close), text,
-            columns (of a Parquet file), tables (of an SQLite file) or members (of an archive).
+            columns (of a Parquet file), tables (of an SQLite file, with their columns) or members
+            (of an archive).
         path: how the document is called; it may break a tie, never decide.
         value: the decoded record.
         text: the raw text.
@@ -265,13 +266,16 @@ def _text_evidence(document: Document) -> list[Evidence]:
 
 
 def tables(document: Document) -> frozenset[str]:
-    """Name the tables of an SQLite file."""
+    """Name the tables of an SQLite file, and their columns as `table.column`."""
     import sqlite3
     from contextlib import closing
 
     try:
         with closing(sqlite3.connect(f"file:{document.local()}?mode=ro", uri=True)) as connection:
-            rows = connection.execute("select name from sqlite_master where type = 'table'")
-            return frozenset(name for (name,) in rows)
-    except sqlite3.Error:
+            rows = connection.execute(
+                "select t.name, c.name from sqlite_master t, pragma_table_info(t.name) c "
+                "where t.type = 'table'"
+            ).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError):
         return frozenset()
+    return frozenset(name for table, column in rows for name in (table, f"{table}.{column}"))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chatdata.formats.base import Reading
 
 # What reading a damaged file raises, besides what a broken record does.
-BROKEN_FILE = (sqlite3.Error, OverflowError)
+BROKEN_FILE = (sqlite3.Error, OverflowError, UnicodeDecodeError)
 DAMAGED = "the SQLite file is damaged"
 
 
