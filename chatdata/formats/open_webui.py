@@ -1,19 +1,23 @@
-"""Open WebUI exports: an array of `{id, title, chat: {history: {messages, currentId}}}`.
+"""Open WebUI: exports `[{id, title, chat: {history: {messages, currentId}}}]`, and `webui.db`.
 
-One element is one conversation. Rows come from `chat.history`, a map of nodes with parent links;
-`chat.messages` is only its main path. Calls are items of `output` (as in the Responses API): one
-row a message, the item texts joined. Several models asked at once are siblings.
+One element, or row of the table `chat`, is one conversation. Rows come from `chat.history`, a map
+of nodes with parent links; `chat.messages` is only its main path. Newer databases keep messages in
+`chat_message`, which is preferred and filled up from `chat`; copies made for sharing are mirrors.
+Calls are items of `output` (as in the Responses API): one row a message, the item texts joined.
+Before, they and the model's thoughts were `<details>` in the text, which are taken out of it.
+Several models asked at once are siblings.
 
-Gives: times, trees, models, tokens, calls with results. Does not give: outcomes of calls.
+Gives: users, times, trees, models, tokens, calls with results. Does not give: outcomes of calls.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chatdata.formats import items
+from chatdata.formats import items, openai_chat
 from chatdata.formats.base import SURE, Evidence, Format, Reading
 from chatdata.formats.content import rest, split, text
+from chatdata.formats.open_webui_parts import stored, take_details
 from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage
 from chatdata.formats.times import at
 from chatdata.formats.tree import newest_leaf, path, preorder
@@ -30,6 +34,8 @@ _MESSAGE_TAKEN = frozenset(
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
+    if reading.document.kind() == "sqlite":
+        return stored(reading, _conversation)
     return reading.each(_conversation)
 
 
@@ -82,6 +88,8 @@ def _message(node: dict[str, Any], key: str, parent: str | None) -> Message:
     )
     if isinstance(node.get("output"), list):
         _add_output(row, node["output"])
+    elif row.content and "<details" in row.content:
+        take_details(row)
     return row
 
 
@@ -119,19 +127,22 @@ def _output_text(item: dict[str, Any]) -> str | None:
 
 
 def _usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
+    """Read tokens as the provider wrote them: OpenAI's two ways, or Ollama's."""
     if not isinstance(counts, dict):
         return None
-    total, output = counts.get("prompt_tokens"), counts.get("completion_tokens")
-    return Usage(
-        input=counts.get("input_tokens") if total is None else total,
-        output=counts.get("output_tokens") if output is None else output,
-    )
+    if "input_tokens" in counts:
+        return items.usage(counts)
+    if "eval_count" in counts and "prompt_tokens" not in counts:
+        return Usage(input=counts.get("prompt_eval_count"), output=counts["eval_count"])
+    return openai_chat.usage(counts)
 
 
 def _sniff(evidence: Evidence) -> float:
+    if evidence.kind == "tables":
+        return SURE if evidence.names >= {"chat.chat", "user", "auth"} else 0.0
     value = evidence.value
     chat = value.get("chat") if isinstance(value, dict) else None
     return SURE if isinstance(chat, dict) and "history" in chat else 0.0
 
 
-FORMAT = Format("open-webui", "Open WebUI exports", _sniff, _parse, __doc__)
+FORMAT = Format("open-webui", "Open WebUI", _sniff, _parse, __doc__)
