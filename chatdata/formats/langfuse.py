@@ -53,7 +53,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             spans += _spans(record.value)
         except UNEXPECTED:
             reading.reject(record, "not a langfuse record")
-    yield from conversations(spans)
+    yield from conversations(spans, reading)
 
 
 def _spans(value: dict[str, Any]) -> list[Span]:
@@ -62,7 +62,7 @@ def _spans(value: dict[str, Any]) -> list[Span]:
     trace = value["trace"] if isinstance(value.get("trace"), dict) else value
     head = Span(
         id=None,
-        trace=trace["id"],
+        trace=str(trace["id"]),
         session=text(trace.get("sessionId")),
         user_id=text(trace.get("userId")),
         title=text(trace.get("name")),
@@ -80,7 +80,7 @@ def _span(source: dict[str, Any], trace: dict[str, Any]) -> Span:
     moments = at(source.get("startTime")), at(source.get("endTime"))
     span = Span(
         id=text(source["id"]),
-        trace=source.get("traceId") or trace["id"],
+        trace=str(source.get("traceId") or trace["id"]),
         parent=text(source.get("parentObservationId")),
         kind={"GENERATION": "llm", "TOOL": "tool"}.get(kind, "other"),
         name=text(source.get("name")),

@@ -53,7 +53,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             spans.append(_span(run))
         except UNEXPECTED:
             reading.reject(Bad(number, 0, ""), "not a langsmith run")
-    yield from conversations(spans)
+    yield from conversations(spans, reading)
 
 
 def _runs(value: dict[str, Any]) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def traced(raws: Iterable[Raw], reading: Reading, *, everything: bool) -> Iterat
             span.n_records, span.input, span.output = 0, [], []
             reading.reject(Bad(raw.record, 0, ""), "truncated")
         spans.append(span)
-    yield from conversations(spans)
+    yield from conversations(spans, reading)
 
 
 def _take(record: Record, raws: dict[tuple[str, str | None], Raw], reading: Reading) -> None:

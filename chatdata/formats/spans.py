@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatdata.formats.records import encode
+from chatdata.formats.base import UNEXPECTED
+from chatdata.formats.records import Bad, encode
 from chatdata.formats.rows import ROLES, At, Call, Conversation, Message, Result, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from chatdata.formats.base import Reading
 
     Print = tuple[str | None, str, tuple[str | None, ...]]
 
@@ -57,7 +60,7 @@ class Span(msgspec.Struct, kw_only=True):
     extra: dict[str, Any] = {}
 
 
-def conversations(spans: Iterable[Span]) -> Iterator[Conversation]:
+def conversations(spans: Iterable[Span], reading: Reading) -> Iterator[Conversation]:
     """Group spans by the conversation they name, else by trace, and read each group once."""
     spans = list(spans)
     sessions = {span.trace: span.session for span in spans if span.session}
@@ -65,7 +68,13 @@ def conversations(spans: Iterable[Span]) -> Iterator[Conversation]:
     for span in spans:
         groups.setdefault(span.session or sessions.get(span.trace) or span.trace, []).append(span)
     for ordinal, (id_, group) in enumerate(groups.items(), 1):
-        yield _conversation(id_, ordinal, group)
+        try:
+            yield _conversation(id_, ordinal, group)
+        except UNEXPECTED:
+            for _ in range(sum(span.n_records for span in group)):
+                reading.reject(
+                    Bad(ordinal, 0, ""), f"of a trace that {reading.source} never writes"
+                )
 
 
 def _conversation(id_: str, ordinal: int, spans: list[Span]) -> Conversation:
