@@ -48,7 +48,8 @@ def conversation_length(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
     Returns:
         One row per conversation, by id, those without messages and those that only messages or
         calls name among them: `conversation_id` (str), `n_messages`, `n_prompts`,
-        `n_generations` (null where no answer names its generation), `n_tool_calls`,
+        `n_generations` (null where no answer names its generation, and throughout a log whose
+        answers never do), `n_tool_calls`,
         `turns_prompt`, `turns_generation` (null as before), `turns_exchange`,
         `turns_role_switch`, `turns_speaker` (i64), `n_chars` (i64, code points, null where
         messages have no text), `duration_wall_s`, `duration_active_s` (f64, seconds, null with
@@ -59,9 +60,13 @@ def conversation_length(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
         .join(_lengths(counted(chats)), on="conversation_id", how="left")
         .join(_calls(chats), on="conversation_id", how="left")
         .join(_durations(counted(chats), active_cap_s), on="conversation_id", how="left")
+        .join(_told(chats), how="cross")
         .with_columns(nw.col(*_COUNTS).fill_null(0), n_answers=nw.col("n_answers").fill_null(0))
         .with_columns(
-            n_generations=nw.when(nw.col("n_answers") == 0)
+            n_generations=nw.when(
+                nw.col("n_answers") == 0,
+                (nw.col("n_named") > 0) | (nw.col("n_log_answers").fill_null(0) == 0),
+            )
             .then(nw.lit(0).cast(nw.Int64))
             .otherwise(nw.when(nw.col("n_generations") > 0).then(nw.col("n_generations"))),
             n_chars=nw.when(nw.col("n_messages") == 0)
@@ -85,6 +90,14 @@ def conversation_length(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
         )
         .sort("conversation_id")
         .to_native()
+    )
+
+
+def _told(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Count, in one row, the log's answers and the messages that name their generation."""
+    return nw.from_native(chats.messages).select(
+        n_named=nw.col("generation_id").count().cast(nw.Int64),
+        n_log_answers=tally(is_answer()).sum().cast(nw.Int64),
     )
 
 
