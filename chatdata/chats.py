@@ -103,6 +103,30 @@ class Chats(Generic[Frame]):
             raise SchemaError(violations)
         return self
 
+    def without_text(self) -> Chats[pl.LazyFrame]:
+        """Leave out every text of a person or model; sizes, names and statuses stay."""
+        from chatdata import privacy
+
+        polars = {name: _polars(frame) for name, frame in self.frames.items()}
+        return from_frames(privacy.without_text(polars), self.findings)
+
+    def pseudonymise(self, key: bytes) -> Chats[pl.LazyFrame]:
+        """Leave out text and findings, and name nobody: ids, users and paths become pseudonyms.
+
+        Under one key an id has one pseudonym, wherever it stands; without the key it cannot be
+        found again. Names of tools, models and agents stay.
+
+        Args:
+            key: at least 16 bytes, kept apart from the data; it is stored nowhere.
+
+        Raises:
+            ValueError: the key is too short.
+        """
+        from chatdata import privacy
+
+        polars = {name: _polars(frame) for name, frame in self.frames.items()}
+        return from_frames(privacy.pseudonymised(polars, key))
+
     def audit(self) -> pl.DataFrame:
         """Set naive and certified counts side by side, cause by cause.
 

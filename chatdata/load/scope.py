@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-_TEXTS = {
-    "conversations": ("title", "extra"),
-    "messages": ("content", "reasoning", "extra"),
-    "tool_calls": ("arguments_raw", "arguments", "result", "extra"),
-}
-
 
 @dataclass(frozen=True)
 class Scope:
@@ -41,7 +35,7 @@ def scoped(chats: Chats[pl.LazyFrame], scope: Scope) -> Chats[pl.LazyFrame]:
         chats = _of_user(chats, scope.user_id)
     if scope.since is not None or scope.until is not None:
         chats = _in_window(chats, scope.since, scope.until)
-    return chats if scope.text else _without_text(chats)
+    return chats if scope.text else chats.without_text()
 
 
 def _of_user(chats: Chats[pl.LazyFrame], user_id: str) -> Chats[pl.LazyFrame]:
@@ -93,14 +87,3 @@ def _semi(frame: pl.LazyFrame, wanted: pl.LazyFrame, key: str) -> pl.LazyFrame:
 
 def _naive_utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _without_text(chats: Chats[pl.LazyFrame]) -> Chats[pl.LazyFrame]:
-    return chats.with_frames(
-        **{
-            name: chats.frames[name].with_columns(
-                pl.lit(None, pl.String).alias(column) for column in columns
-            )
-            for name, columns in _TEXTS.items()
-        }
-    )
