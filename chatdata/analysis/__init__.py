@@ -16,6 +16,7 @@ from chatdata.analysis.quality import completeness, quality_checks, rejects_by_r
 from chatdata.analysis.retries import tool_recovery, tool_repeats
 from chatdata.analysis.sequence import parallel_calls, tool_ngrams, tool_transitions
 from chatdata.analysis.survival import prompt_survival, survival_by_cohort
+from chatdata.analysis.tokens import conversation_tokens, token_cost, tokens_by_model
 from chatdata.analysis.tools import call_outcomes, tool_usage, tool_usage_over_time
 from chatdata.analysis.users import session_thresholds, user_sessions, weekly_retention
 
@@ -25,6 +26,7 @@ __all__ = [
     "completeness",
     "conversation_ending",
     "conversation_length",
+    "conversation_tokens",
     "ending_shares",
     "hour_of_week",
     "length_distribution",
@@ -38,6 +40,8 @@ __all__ = [
     "rejects_by_reason",
     "session_thresholds",
     "survival_by_cohort",
+    "token_cost",
+    "tokens_by_model",
     "tool_error_signatures",
     "tool_errors",
     "tool_latency",

@@ -6,7 +6,7 @@ it is. A definition that changes gets a new version.
 
 from __future__ import annotations
 
-from chatdata.analysis.definitions_calls import SURVIVAL, TOOL_CALLS, USERS
+from chatdata.analysis.definitions_calls import SURVIVAL, TOKENS, TOOL_CALLS, USERS
 from chatdata.analysis.metric import Metric, Topic
 
 _NEVER = "never null"
@@ -137,7 +137,7 @@ TIME = Topic(
     ),
 )
 
-TOPICS = (LENGTH, TIME, TOOL_CALLS, SURVIVAL, USERS)
+TOPICS = (LENGTH, TIME, TOOL_CALLS, SURVIVAL, USERS, TOKENS)
 
 
 def page() -> str:

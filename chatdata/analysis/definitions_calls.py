@@ -1,4 +1,4 @@
-"""What the numbers about tool calls, survival and users mean."""
+"""What the numbers about tool calls, survival, users and tokens mean."""
 
 from __future__ import annotations
 
@@ -151,6 +151,40 @@ USERS = Topic(
             "users of a week's cohort who write in a later week, of all who began in that week",
             _NEVER,
             ("weekly_retention.share", "weekly_retention.n_cohort"),
+        ),
+    ),
+)
+
+_NOT_RECORDED = "null where not recorded; never estimated"
+
+TOKENS = Topic(
+    "Tokens and cost",
+    "Over generations, on and off the main path; the rows of one count once, by maximum.",
+    (
+        *(
+            Metric(
+                kind,
+                1,
+                "tokens",
+                meaning,
+                _NOT_RECORDED,
+                (f"conversation_tokens.{kind}", f"tokens_by_model.{kind}"),
+            )
+            for kind, meaning in {
+                "tokens_in": "uncached input, as the provider recorded it",
+                "tokens_out": "output, reasoning included",
+                "tokens_cache_read": "input read from the cache",
+                "tokens_cache_write": "input written to the cache",
+                "tokens_reasoning": "the reasoning part of the output",
+            }.items()
+        ),
+        Metric(
+            "cost",
+            1,
+            "micro-units of the price's currency",
+            "tokens times the price of their kind, whole micro-units, with the price's id and date",
+            "null, with the reason, for models and kinds of tokens without a price; never 0",
+            ("token_cost.cost_micro", "token_cost.price_id", "token_cost.reason"),
         ),
     ),
 )
