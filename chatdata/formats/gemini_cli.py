@@ -1,24 +1,29 @@
-"""Gemini CLI sessions: chat recordings (JSON, JSONL since 0.39) and stream-json output.
+"""Gemini CLI: chat recordings (JSON, and JSONL since 0.39) and `--output-format stream-json`.
 
-A recording is an object `{sessionId, projectHash, messages}`, or lines: metadata, messages,
-updates `{"$set": …}` (which may repeat messages) and `{"$rewindTo": id}`. A message of a known id
-is an update: the last one wins, at the place of the first. Rows that a rewind left are off the
-main path. A stream is lines of init, message (pieces with `delta` are one message), tool_use,
-tool_result and result; each init begins a conversation.
+A recording is `{sessionId, projectHash, messages: [{id, type, content, toolCalls, tokens}]}` below
+`chats/` in the project's temporary folder. As JSONL it is an append-only log: a line of metadata,
+lines of messages (the same `id` again is an update: the last one wins, at the place of the first),
+`{"$set": {…}}` with metadata or messages once more, and `{"$rewindTo": id}`, which abandons that
+message and all after it; abandoned rows stay, off the main path. A call, its result and its status
+are one object, so there are no tool rows.
 
-Gives: times, models, thoughts, tokens, calls with results and outcomes. Call and result are one
-object, so there are no tool rows. `tokens.input` holds the cached part (taken out), `output`
-leaves out the thoughts (added). A user text that starts `<session_context>` is injected; info,
-error and warning are events.
+In a stream, consecutive `delta` lines of the assistant are one message, a new `init` is a new
+conversation, and the statistics of the end stay in the conversation's `extra`.
+
+Gives: times, models, tokens (`input` without its cached part, `output` with thoughts), reasoning,
+calls with results and outcomes. Does not give: times of calls, the project (only its hash).
+`info`, `error` and `warning` are events; a first `<session_context>` is `injected`.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import rest, split, text
-from chatdata.formats.gemini_stream import is_stream, streamed
+from chatdata.formats.content import rest, text
+from chatdata.formats.gemini_stream import Stream, is_stream
+from chatdata.formats.media import without_bytes
 from chatdata.formats.records import encode
 from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage
 from chatdata.formats.times import at, note
@@ -28,160 +33,173 @@ if TYPE_CHECKING:
 
     from chatdata.formats.records import Record
 
-_META_TAKEN = frozenset({"sessionId", "startTime", "lastUpdated", "messages"})
-_MESSAGE_TAKEN = frozenset({"id", "timestamp", "type", "content", "toolCalls", "thoughts", "model"})
+_TAKEN = frozenset({"sessionId", "startTime", "lastUpdated", "messages"})
+_MESSAGE_TAKEN = frozenset(
+    {"id", "timestamp", "type", "content", "toolCalls", "thoughts", "model", "tokens"}
+)
 _CALL_TAKEN = frozenset({"id", "name", "args", "result"})
+_THOUGHT_TAKEN = frozenset({"subject", "description"})
+_COUNTED = frozenset({"input", "output", "cached", "thoughts"})
+_SPOKEN = ("user", "gemini")
+_TYPES = frozenset({*_SPOKEN, "info", "error", "warning"})
 _STATUSES = {"success": "ok", "error": "error", "cancelled": "cancelled"}
 
 
+class _Recording:
+    """One conversation while its records are read."""
+
+    def __init__(self, ordinal: int) -> None:
+        self.meta: dict[str, Any] = {}
+        self.rows: dict[str, Message] = {}
+        self.conversation = Conversation(ordinal=ordinal, n_records=0)
+        self.branch: str | None = None
+        self.branched = False
+
+    def put(self, source: dict[str, Any], reading: Reading, n_records: int) -> None:
+        """Add a message, or put its newer state at its place."""
+        message = _message(source)
+        name = message.native_id or f"#{len(self.rows)}"
+        known = self.rows.get(name)
+        if known is not None:
+            message.parent, message.n_records = known.parent, known.n_records
+            if n_records:
+                reading.count("part of another record", n_records)
+        else:
+            message.n_records = n_records
+            if self.branched:
+                message.parent, self.branched = self.branch, False
+        self.rows[name] = message
+
+    def rewind(self, target: str) -> None:
+        """Abandon a message and all that follow; an unknown one abandons everything."""
+        kept = [name for name, row in self.rows.items() if row.is_main_path]
+        place = kept.index(target) if target in kept else 0
+        for name in kept[place:]:
+            self.rows[name].is_main_path = False
+        self.branch = self.rows[kept[place - 1]].native_id if place else None
+        self.branched = True
+
+    def finished(self) -> Conversation:
+        """Give the conversation, with what only its end tells."""
+        meta, conversation = self.meta, self.conversation
+        conversation.id = conversation.native_id = text(meta.get("sessionId"))
+        conversation.created_at = at(meta.get("startTime"))
+        conversation.updated_at = at(meta.get("lastUpdated"))
+        conversation.relation = "subagent" if meta.get("kind") == "subagent" else None
+        conversation.messages = list(self.rows.values())
+        conversation.extra = rest(meta, _TAKEN)
+        for call in (call for row in conversation.messages for call in row.calls):
+            if conversation.id and call.native_id:
+                call.key = f"{conversation.id}:{call.native_id}"
+        first = next((row for row in conversation.messages if row.role_raw == "user"), None)
+        if first and (first.content or "").lstrip().startswith("<session_context>"):
+            first.kind = "injected"
+        return conversation
+
+
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    records = list(reading.records())
-    if any(is_stream(record.value) for record in records):
-        yield from streamed(records, reading)
+    records = reading.records()
+    first = next(records, None)
+    if first is None:
         return
-    recordings: dict[str | None, _Recording] = {}
-    current: _Recording | None = None
+    records = chain([first], records)
+    if is_stream(first.value):
+        yield from Stream(reading).conversations(records)
+    else:
+        yield from _recorded(reading, records)
+
+
+def _recorded(reading: Reading, records: Iterator[Record]) -> Iterator[Conversation]:
+    """Read recordings: objects, or the lines of a log; another session is another recording."""
+    recording: _Recording | None = None
     for record in records:
+        if recording is not None and _is_other(recording, record.value):
+            yield recording.finished()
+            recording = None
+        recording = recording or _Recording(record.number)
         try:
-            current = _take(recordings, current, record)
+            _take(recording, record, reading)
         except UNEXPECTED:
             reading.reject(record, "not a gemini-cli record")
-    for recording in recordings.values():
+    if recording is not None and (recording.meta or recording.rows):
         yield recording.finished()
 
 
-class _Recording:
-    """One session while its lines are read."""
-
-    def __init__(self, ordinal: int) -> None:
-        self.conversation = Conversation(ordinal=ordinal, joins=True, n_records=0)
-        self.rows: dict[str, Message] = {}
-        self.after: str | None = None
-
-    def meta(self, source: dict[str, Any]) -> None:
-        """Take what the session says about itself, and messages that come with it."""
-        conversation = self.conversation
-        conversation.id = conversation.native_id = text(source.get("sessionId")) or conversation.id
-        conversation.created_at = at(source.get("startTime")) or conversation.created_at
-        conversation.updated_at = at(source.get("lastUpdated")) or conversation.updated_at
-        if source.get("kind") == "subagent":
-            conversation.relation = "subagent"
-        conversation.extra |= rest(source, _META_TAKEN)
-        for item in source.get("messages") or ():
-            self.message(item, 0)
-
-    def message(self, source: dict[str, Any], n_records: int) -> None:
-        """Add a message, or update the one of its id."""
-        row = _message(source)
-        row.n_records = n_records
-        known = self.rows.get(row.native_id or "")
-        if known is not None:
-            row.parent, row.n_records = known.parent, known.n_records + n_records
-            for name in Message.__struct_fields__:
-                setattr(known, name, getattr(row, name))
-            return
-        row.parent = self.after
-        self.after = row.native_id
-        if row.native_id:
-            self.rows[row.native_id] = row
-        self.conversation.messages.append(row)
-
-    def rewind(self, to: str) -> None:
-        """Leave the rows after a message behind; what follows branches off there."""
-        left = False
-        for row in self.conversation.messages:
-            if left:
-                row.is_main_path = False
-            left = left or row.native_id == to
-        self.after = to if to in self.rows else self.after
-
-    def finished(self) -> Conversation:
-        """Give the conversation."""
-        if self.conversation.id is None:
-            self.conversation.joins = False
-        return self.conversation
+def _is_other(recording: _Recording, line: Any) -> bool:  # noqa: ANN401 - any JSON value
+    if not isinstance(line, dict) or "type" in line:
+        return False
+    known, found = recording.meta.get("sessionId"), line.get("sessionId")
+    return known is not None and found is not None and known != found
 
 
-def _take(
-    recordings: dict[str | None, _Recording], current: _Recording | None, record: Record
-) -> _Recording:
-    source = record.value
-    session = text(source.get("sessionId"))
-    if current is None or (session and session != current.conversation.id):
-        current = recordings.get(session) or _Recording(record.number)
-        recordings[session] = current
-    if "$rewindTo" in source:
-        current.rewind(source["$rewindTo"])
-        current.conversation.n_records += 1
-    elif "type" in source and "sessionId" not in source:
-        current.message(source, 1)
+def _take(recording: _Recording, record: Record, reading: Reading) -> None:
+    line = record.value
+    if "$rewindTo" in line:
+        recording.rewind(line["$rewindTo"])
+        reading.count("part of another record")
+    elif "$set" in line or ("sessionId" in line and "type" not in line):
+        patch = line.get("$set", line)
+        for item in patch.get("messages") or ():
+            recording.put(item, reading, 0)
+        recording.meta |= rest(patch, frozenset({"messages"}))
+        if recording.conversation.n_records:
+            reading.count("part of another record")
+        recording.conversation.n_records = 1
     else:
-        current.meta(source.get("$set", source))
-        current.conversation.n_records += 1
-    return current
+        recording.put(line, reading, 1)
+    if record.lenient:
+        recording.meta["decode"] = "lenient"
 
 
 def _message(source: dict[str, Any]) -> Message:
     kind = source["type"]
     if not isinstance(kind, str):
         raise TypeError("the type is no text")
-    content = _content(source.get("content"))
+    content, parts = _content(source.get("content"))
+    moment = at(source.get("timestamp"))
+    tokens = source.get("tokens")
     thoughts = source.get("thoughts") or []
     said = [": ".join(filter(None, (t.get("subject"), t.get("description")))) for t in thoughts]
     extra = rest(source, _MESSAGE_TAKEN)
-    if content.parts is not None:
-        extra["content"] = content.parts
-    if thoughts:
-        extra["thoughts"] = [rest(t, frozenset({"subject", "description"})) for t in thoughts]
-    visible = content.text
-    moment = at(source.get("timestamp"))
     note(extra, source, "timestamp", moment)
-    injected = kind == "user" and (visible or "").startswith("<session_context>")
+    if parts is not None:
+        extra["content"] = parts
+    if isinstance(tokens, dict) and (others := rest(tokens, _COUNTED)):
+        extra["tokens"] = others
+    if any(notes := [rest(thought, _THOUGHT_TAKEN) for thought in thoughts]):
+        extra["thoughts"] = notes
     return Message(
         role_raw=kind,
-        kind="injected" if injected else "event" if kind in {"info", "error", "warning"} else None,
-        content=visible,
+        kind=None if kind in _SPOKEN else "event",
+        role=None if kind in _SPOKEN else "system",
+        content=content,
         reasoning="\n".join(said) or None,
         native_id=text(source.get("id")),
         model=text(source.get("model")),
         at=moment,
-        usage=_usage(source.get("tokens")),
-        calls=[_call(item) for item in source.get("toolCalls") or ()],
+        usage=_usage(tokens),
+        calls=[_call(call) for call in source.get("toolCalls") or ()],
         extra=extra,
     )
 
 
-def _content(content: Any) -> Any:  # noqa: ANN401 - a `Content`, of whatever the log holds
-    if isinstance(content, list):
-        content = [
-            {"type": "text", **part} if isinstance(part, dict) and "text" in part else part
-            for part in content
-        ]
-    return split(content)
+def _content(content: Any) -> tuple[str | None, list[Any] | None]:  # noqa: ANN401 - as logged
+    """Take the texts out of content; parts that are none stay, without their bytes."""
+    if content is None or isinstance(content, str):
+        return content, None
+    texts, shape = [], []
+    for part in content if isinstance(content, list) else [content]:
+        said = part if isinstance(part, str) else part.get("text")
+        if not isinstance(said, str):
+            shape.append(without_bytes(part))
+            continue
+        texts.append(said)
+        length = {"n_chars": len(said)}
+        shape.append(length if isinstance(part, str) else {**part, "text": length})
+    return "\n".join(texts) if texts else None, shape
 
 
-def _call(source: dict[str, Any]) -> Call:
-    responses = [
-        part["functionResponse"].get("response")
-        for part in source.get("result") or ()
-        if isinstance(part, dict) and isinstance(part.get("functionResponse"), dict)
-    ]
-    call = Call(
-        name=text(source.get("name")),
-        native_id=text(source.get("id")),
-        arguments=source.get("args"),
-        status=_STATUSES.get(str(source.get("status")), "no_result"),
-        extra=rest(source, _CALL_TAKEN),
-    )
-    if responses:
-        call.has_result, call.result_key = True, SAME_MESSAGE
-        call.result = encode(responses[0] if len(responses) == 1 else responses)
-    if call.status == "error":
-        call.error_source, call.error_class = "explicit", "unknown"
-    return call
-
-
-def _usage(tokens: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
+def _usage(tokens: Any) -> Usage | None:  # noqa: ANN401 - as logged
     if not isinstance(tokens, dict):
         return None
     total, cached = tokens.get("input"), tokens.get("cached")
@@ -193,17 +211,54 @@ def _usage(tokens: Any) -> Usage | None:  # noqa: ANN401 - whatever the log hold
     return Usage(input=total, output=output, cache_read=cached, reasoning=thoughts)
 
 
+def _call(source: dict[str, Any]) -> Call:
+    result = source.get("result")
+    call = Call(
+        name=text(source.get("name")),
+        native_id=text(source.get("id")),
+        arguments=source.get("args"),
+        status=_STATUSES.get(str(source.get("status"))),
+        extra=rest(source, _CALL_TAKEN),
+    )
+    if result is not None:
+        call.has_result, call.result_key = True, SAME_MESSAGE
+        call.result = result if isinstance(result, str) else _response(result)
+    if call.status == "error":
+        call.error_source, call.error_class = "explicit", "unknown"
+    return call
+
+
+def _response(result: Any) -> str:  # noqa: ANN401 - as logged
+    """Give the tool's response as JSON: alone, or all parts where there are several."""
+    parts = result if isinstance(result, list) else [result]
+    responses = [
+        part["functionResponse"].get("response")
+        for part in parts
+        if isinstance(part, dict) and isinstance(part.get("functionResponse"), dict)
+    ]
+    alone = len(responses) == len(parts) == 1
+    return encode(without_bytes(responses[0] if alone else result))
+
+
+def _is_line(value: dict[str, Any]) -> bool:
+    spoken = str(value.get("type")) in _TYPES and "message" not in value
+    return (
+        isinstance(value.get("$set"), dict)
+        or isinstance(value.get("$rewindTo"), str)
+        or (spoken and {"id", "timestamp", "content"} <= value.keys())
+    )
+
+
 def _sniff(evidence: Evidence) -> float:
-    value = evidence.value
     if evidence.kind == "prefix":
         keys = ('"sessionId"', '"projectHash"')
         return SURE if all(key in evidence.text for key in keys) else 0.0
+    value = evidence.value
     if not isinstance(value, dict):
         return 0.0
-    if {"projectHash", "sessionId"} <= value.keys() or "$set" in value or "$rewindTo" in value:
+    if {"sessionId", "projectHash"} <= value.keys() or "$rewindTo" in value or "$set" in value:
         return SURE
-    message = value.get("type") in {"user", "gemini"} and {"id", "timestamp"} <= value.keys()
-    return LIKELY if is_stream(value) or (message and "content" in value) else 0.0
+    return LIKELY if is_stream(value) or _is_line(value) else 0.0
 
 
 FORMAT = Format("gemini-cli", "Gemini CLI sessions", _sniff, _parse, __doc__)
