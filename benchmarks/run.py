@@ -232,9 +232,8 @@ def table(group: Group, results: Results) -> list[str]:
     lines.append("")
     for target in group.targets:
         found, met = target.met(results)
-        lines.append(
-            f"- Target {target.number}, {target.text}: {found:.2f}, **{'met' if met else 'not met'}**"
-        )
+        verdict = "met" if met else "not met"
+        lines.append(f"- Target {target.number}, {target.text}: {found:.2f}, **{verdict}**")
     return [*lines, ""]
 
 
@@ -248,7 +247,7 @@ def main() -> None:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Each case runs in its own process, the cases of a group by turns.",
+        "Written by `make bench`. Each case has a process of its own, the cases of a group by turns.",
         f"Medians of {wanted.rounds} rounds, with the smallest and the largest ratio in brackets.",
         "Read the ratios: the seconds are those of the machine and of what else it did.",
         "",
