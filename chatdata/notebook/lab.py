@@ -1,0 +1,92 @@
+"""`chatdata lab`: our notebooks over the analyst's own sources, open in JupyterLab.
+
+The notebooks are copied, so that stored outputs of ours and private data never meet. A database is
+read once, into a lake that lives as long as the session, and never asked again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from chatdata.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_DATABASES = ("sqlite://", "postgresql://", "postgres://")
+
+
+def lab(sources: Sequence[str], notebooks: Sequence[Path], folder: Path) -> int:
+    """Open JupyterLab on copies of notebooks that read these sources, until it is closed.
+
+    Args:
+        sources: what the notebooks read; none leaves them their own default.
+        notebooks: what to copy; the first is open at once.
+        folder: where the copies go; one that is there is never overwritten.
+
+    Returns:
+        JupyterLab's exit code.
+
+    Raises:
+        SourceError: the folder is the notebooks' own, or a source cannot be read.
+    """
+    opened = copies(notebooks, folder)
+    with snapshots(sources) as readable:
+        environment = dict(os.environ)
+        if readable:
+            environment["CHATDATA_SOURCE"] = "\n".join(readable)
+        return subprocess.run(command(folder, opened[0]), env=environment, check=False).returncode  # noqa: S603 - our own words and paths
+
+
+def copies(notebooks: Sequence[Path], folder: Path) -> list[Path]:
+    """Copy notebooks into a folder and leave alone what is there; give their places."""
+    if folder.resolve() in {path.resolve().parent for path in notebooks}:
+        raise SourceError(
+            "these are the notebooks themselves, whose outputs are stored; name another folder",
+            source=str(folder),
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    places = [folder / path.name for path in notebooks]
+    for path, place in zip(notebooks, places, strict=True):
+        if not place.exists():
+            shutil.copyfile(path, place)
+    return places
+
+
+@contextmanager
+def snapshots(sources: Sequence[str]) -> Iterator[list[str]]:
+    """Read each database once into a lake of its own; give what to read instead of the sources.
+
+    Files are made absolute, since a notebook runs in its own folder.
+    """
+    from chatdata.load import scan
+    from chatdata.store import write
+
+    with TemporaryDirectory(prefix="chatdata-lab-") as folder:
+        readable = []
+        for place, source in enumerate(sources):
+            if source.startswith(_DATABASES):
+                lake = Path(folder) / str(place)
+                write(scan(source), lake)
+                readable.append(str(lake))
+            else:
+                readable.append(str(Path(source).absolute()) if Path(source).exists() else source)
+        yield readable
+
+
+def command(folder: Path, notebook: Path) -> list[str]:
+    """Give the command that opens JupyterLab on one notebook, without news from outside."""
+    return [
+        *(sys.executable, "-m", "jupyterlab"),
+        f"--ServerApp.root_dir={folder.resolve()}",
+        f"--LabApp.default_url=/lab/workspaces/chatdata/tree/{notebook.name}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
