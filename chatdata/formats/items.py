@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chatdata.formats.content import rest, split, text
-from chatdata.formats.media import without_bytes
+from chatdata.formats.media import described, without_bytes
 from chatdata.formats.records import encode
 from chatdata.formats.rows import SAME_MESSAGE, Call, Message, Result, Usage
 
@@ -65,7 +65,10 @@ def call(item: dict[str, Any]) -> Call:
     failed = item.get("error") is not None or item.get("status") == "failed"
     if answer is not None or item.get("error") is not None:
         read.has_result, read.result_key = True, SAME_MESSAGE
-        read.result = None if answer is None else output_text(item[answer])
+        # An image is its bytes, which stay in the archive.
+        hidden = kind == "image_generation_call" and isinstance(item.get("result"), str)
+        value = described(item["result"]) if hidden else item.get(answer or "")
+        read.result = output_text(value)
         read.status = "ok" if item.get("status") in {"completed", None} else "unknown"
     elif item.get("status") == "completed" and kind in _SERVER_SIDE:
         read.status = "ok"
@@ -77,12 +80,23 @@ def call(item: dict[str, Any]) -> Call:
 
 
 def output(item: dict[str, Any]) -> Result:
-    """Read an output item."""
-    return Result(
+    """Read an output item; a shell tells how its commands ended."""
+    result = Result(
         native_id=text(item.get("call_id")),
         text=output_text(item.get("output")),
         extra=rest(item, _OUTPUT_TAKEN),
     )
+    runs = item.get("output") if item.get("type") == "shell_call_output" else None
+    ends = [run.get("outcome") for run in runs if isinstance(run, dict)] if runs else []
+    outcomes = [end for end in ends if isinstance(end, dict)]
+    if any(outcome.get("type") == "timeout" for outcome in outcomes):
+        result.status, result.error_source, result.error_class = "timeout", "explicit", "timeout"
+    elif codes := [outcome.get("exit_code") for outcome in outcomes]:
+        result.extra["exit_code"] = next((code for code in codes if code), codes[-1])
+        result.status = "error" if any(codes) else "ok"
+        if any(codes):
+            result.error_source, result.error_class = "explicit", "unknown"
+    return result
 
 
 def output_text(value: Any) -> str | None:  # noqa: ANN401 - any JSON value

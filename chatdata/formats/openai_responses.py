@@ -1,10 +1,12 @@
 """OpenAI Responses API: response bodies `{id, object: "response", output: […], usage}`.
 
-One body is one conversation, or a turn of one: `conversation` names it where there is one. Every
-message item is a row; reasoning items before it go with it. A call belongs to the message item
-before it, or to none. Tokens and the reason for stopping stand once, on the last message; a
-response without one keeps them in `extra.usage_unattached`. `instructions` and the settings are in
-the conversation's `extra`. The body of an error is no conversation.
+One body is one conversation, or a turn of one: `conversation` names it, else the first response
+that `previous_response_id` leads to within the document. Every message item is a row; reasoning
+items before it go with it. A call belongs to the answer before it, else to the first one of its
+response, or to none; one whose approval was refused is `denied`. Tokens and the reason for stopping
+stand once, on the last message; a response without one keeps them in `extra.usage_unattached`.
+`instructions` and the settings are in the conversation's `extra`, those of later turns under the
+id of their response. The body of an error is no conversation.
 
 Gives: times, models, tokens, calls with results and outcomes where the item holds them.
 """
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from chatdata.formats import items
 from chatdata.formats.base import LIKELY, POSSIBLE, SURE, Evidence, Format, Reading
 from chatdata.formats.content import rest, text, tool_names
-from chatdata.formats.rows import Call, Conversation, Message
+from chatdata.formats.rows import Call, Conversation, Message, Result
 from chatdata.formats.times import at
 
 if TYPE_CHECKING:
@@ -31,104 +33,168 @@ _KINDS = frozenset(
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    return reading.each(_conversation)
+    roots: dict[str, str] = {}
+    return reading.each(lambda record: _conversations(record, roots))
 
 
-def _conversation(record: Record) -> list[Conversation]:
-    source = record.value
+def _conversations(record: Record, roots: dict[str, str]) -> list[Conversation]:
+    source = _body(record.value)
     if isinstance(source.get("error"), dict) and "output" not in source:
         return []
     if not isinstance(source["output"], list):
         raise TypeError("no list of output items")
-    named = source.get("conversation")
-    named = named.get("id") if isinstance(named, dict) else named
-    id_ = text(named) or text(source.get("id"))
+    native = text(source.get("id"))
     conversation = Conversation(
         ordinal=record.number,
-        id=id_,
-        native_id=id_,
-        joins=text(named) is not None,
+        id=_named(source, roots),
+        native_id=native,
+        joins=True,
         model=text(source.get("model")),
         created_at=at(source.get("created_at")),
         declared_tools=tool_names(source.get("tools")),
         extra=rest(source, _TAKEN),
     )
+    if native and conversation.id:
+        roots[native] = conversation.id
+    conversation.joins = conversation.id != native or conversation.id is None
+    turn = _Turn(conversation)
     asked = source.get("input")
     if isinstance(asked, str):
         conversation.messages.append(Message(role_raw="user", content=asked))
-    _add_items(conversation, [*(asked if isinstance(asked, list) else ())], source, answered=False)
-    _add_items(conversation, source["output"], source, answered=True)
+    for item in asked if isinstance(asked, list) else ():
+        turn.take(item)
+    turn.end()
+    n_asked = len(conversation.messages)
+    for item in source["output"]:
+        turn.take(item)
+    turn.end()
+    _complete(conversation, conversation.messages[n_asked:], source)
+    if native and conversation.id != native:
+        conversation.extra = {native: conversation.extra}
     return [conversation]
 
 
-def _add_items(
-    conversation: Conversation,
-    listed: list[dict[str, Any]],
-    source: dict[str, Any],
-    *,
-    answered: bool,
-) -> None:
-    thoughts: list[dict[str, Any]] = []
-    answer: Message | None = None
-    calls: dict[str, Call] = {}
-    for item in listed:
-        if item.get("type") == "message" or ("type" not in item and "role" in item):
-            answer = items.message(item)
-            answer.native_id = text(item.get("id"))
-            answer.extra.pop("id", None)
-            if answered:
-                _complete(answer, source, thoughts)
-                thoughts = []
-            conversation.messages.append(answer)
+def _body(value: dict[str, Any]) -> dict[str, Any]:
+    """Give the response itself, also out of a line of a batch's output."""
+    inner = value.get("response")
+    body = inner.get("body") if isinstance(inner, dict) else None
+    return {**body, "custom_id": value.get("custom_id")} if isinstance(body, dict) else value
+
+
+def _named(source: dict[str, Any], roots: dict[str, str]) -> str | None:
+    """Name the conversation: as it says, else by the response that it began with."""
+    named = source.get("conversation")
+    named = named.get("id") if isinstance(named, dict) else named
+    previous = text(source.get("previous_response_id"))
+    begun = roots.get(previous, previous) if previous else None
+    return text(named) or begun or text(source.get("id"))
+
+
+class _Turn:
+    """Items of one list, while they are put into rows."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.calls: dict[str, Call] = {}
+        self.asked: dict[str, dict[str, Any]] = {}
+        self.thoughts: list[dict[str, Any]] = []
+        self.early: list[Call] = []
+        self.answer: Message | None = None
+        self.first: Message | None = None
+
+    def take(self, item: dict[str, Any]) -> None:
+        """Take one item."""
+        kind = item.get("type")
+        if kind == "message" or (kind is None and "role" in item):
+            self._message(item)
         elif items.is_output(item):
-            call = calls.get(str(item.get("call_id")))
-            if call is not None and not call.has_result:
-                result = items.output(item)
-                call.has_result, call.result, call.status = True, result.text, "unknown"
-                call.extra["output"] = result.extra
+            self._output(items.output(item))
         elif items.is_call(item):
-            call = items.call(item)
-            calls[call.native_id or ""] = call
-            (answer or conversation).calls.append(call)
-        elif item.get("type") == "reasoning":
-            thoughts.append(item)
+            self._call(items.call(item))
+        elif kind == "reasoning":
+            self.thoughts.append(item)
+        elif kind == "mcp_approval_request":
+            self.asked[str(item.get("id"))] = item
+            self.conversation.extra.setdefault("items", []).append(item)
         else:
-            conversation.extra.setdefault("items", []).append(item)
-    if thoughts:
-        conversation.extra["reasoning_unattached"] = thoughts
-    _settle_usage(conversation, source, answer, answered=answered)
+            self._approve(item)
+            self.conversation.extra.setdefault("items", []).append(item)
+
+    def end(self) -> None:
+        """End a list: calls before its first answer are that answer's, or nobody's."""
+        if self.first is not None:
+            self.first.calls[:0] = self.early
+        else:
+            self.conversation.calls += self.early
+        if self.thoughts:
+            self.conversation.extra.setdefault("reasoning_unattached", []).extend(self.thoughts)
+        self.thoughts, self.early, self.answer, self.first = [], [], None, None
+
+    def _message(self, item: dict[str, Any]) -> None:
+        row = items.message(item)
+        row.native_id = text(item.get("id"))
+        row.extra.pop("id", None)
+        self.conversation.messages.append(row)
+        self.answer = row if row.role_raw == "assistant" else None
+        self.first = self.first or self.answer
+        if self.answer is None:
+            return
+        texts = [said for thought in self.thoughts if (said := items.reasoning(thought))]
+        row.reasoning = "\n".join(texts) or None
+        if self.thoughts:
+            taken = frozenset({"summary", "content"})
+            row.extra["reasoning"] = [rest(thought, taken) for thought in self.thoughts]
+        self.thoughts = []
+
+    def _call(self, call: Call) -> None:
+        self.calls[call.native_id or ""] = call
+        if self.conversation.id and call.native_id:
+            call.key = f"{self.conversation.id}:{call.native_id}"
+        (self.early if self.answer is None else self.answer.calls).append(call)
+
+    def _output(self, result: Result) -> None:
+        """Answer a call of this turn; an output of any other becomes a row."""
+        call = self.calls.get(result.native_id or "")
+        if call is None or call.has_result:
+            row = Message(role_raw="function_call_output", role="tool", content=result.text)
+            row.results = [result]
+            self.conversation.messages.append(row)
+            return
+        call.has_result, call.result, call.status = True, result.text, result.status
+        call.error_source, call.error_class = result.error_source, result.error_class
+        call.extra |= result.extra
+
+    def _approve(self, item: dict[str, Any]) -> None:
+        """Make a call of a request that was turned down: it never ran."""
+        asked = self.asked.get(str(item.get("approval_request_id")))
+        if asked is not None and item.get("approve") is False:
+            call = items.call({**asked, "type": "mcp_call"})
+            call.status = "denied"
+            self._call(call)
 
 
-def _complete(answer: Message, source: dict[str, Any], thoughts: list[dict[str, Any]]) -> None:
-    answer.model = text(source.get("model"))
-    answer.at = at(source.get("created_at"))
-    answer.generation_id = text(source.get("id"))
-    texts = [said for item in thoughts if (said := items.reasoning(item))]
-    answer.reasoning = "\n".join(texts) or None
-    if thoughts:
-        answer.extra["reasoning"] = [
-            rest(item, frozenset({"summary", "content"})) for item in thoughts
-        ]
-
-
-def _settle_usage(
-    conversation: Conversation, source: dict[str, Any], answer: Message | None, *, answered: bool
-) -> None:
-    if not answered:
+def _complete(conversation: Conversation, rows: list[Message], source: dict[str, Any]) -> None:
+    """Give the rows of a response what it says of all of them, and its last one the tokens."""
+    answers = [row for row in rows if row.role_raw == "assistant"]
+    for row in answers:
+        row.model = text(source.get("model"))
+        row.at = at(source.get("created_at"))
+        row.generation_id = text(source.get("id"))
+    if not answers:
+        if source.get("usage") is not None:
+            conversation.extra["usage_unattached"] = conversation.extra.pop("usage")
         return
-    if answer is None:
-        conversation.extra["usage_unattached"] = conversation.extra.pop("usage", None)
-        return
-    answer.usage = items.usage(source.get("usage"))
+    answers[-1].usage = items.usage(source.get("usage"))
     details = source.get("incomplete_details")
     reason = details.get("reason") if isinstance(details, dict) else None
-    answer.finish_reason = text(reason) or text(source.get("status"))
+    answers[-1].finish_reason = text(reason) or text(source.get("status"))
 
 
 def _sniff(evidence: Evidence) -> float:
     value = evidence.value
     if not isinstance(value, dict):
         return 0.0
+    value = _body(value)
     output = value.get("output")
     error = value.get("error")
     if value.keys() == {"error"} and isinstance(error, dict) and "message" in error:
