@@ -247,7 +247,7 @@ def main() -> None:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`: each case in a process of its own, the cases of a group by turns.",
+        "Written by `make bench`: each case in its own process, those of a group by turns.",
         f"Medians of {wanted.rounds} rounds, with the smallest and the largest ratio in brackets.",
         "Read the ratios: the seconds are those of the machine and of what else it did.",
         "",

@@ -162,7 +162,8 @@ def test_new_rows_get_new_ids(source, new_database):
 
 LOG = (
     (
-        "CREATE TABLE toolcalllog (id INTEGER PRIMARY KEY, user_id CHAR(32), conversation_id CHAR(32),"
+        "CREATE TABLE toolcalllog"
+        " (id INTEGER PRIMARY KEY, user_id CHAR(32), conversation_id CHAR(32),"
         " tool_name TEXT NOT NULL, parameters JSON, result JSON, status TEXT)"
     ),
     *(
