@@ -7,8 +7,11 @@ of its input; a summary is a Polars DataFrame. Definitions are those of `docs/me
 from __future__ import annotations
 
 from chatdata.analysis.activity import activity_over_time, hour_of_week
+from chatdata.analysis.arguments import tool_arguments
+from chatdata.analysis.cycles import tool_cycles
 from chatdata.analysis.endings import conversation_ending, ending_shares
 from chatdata.analysis.errors import tool_error_signatures, tool_errors, tool_latency
+from chatdata.analysis.funnel import tool_funnel
 from chatdata.analysis.length import conversation_length, length_distribution, length_histogram
 from chatdata.analysis.messages import message_reconciliation, messages_by_role
 from chatdata.analysis.overview import overview
@@ -42,8 +45,11 @@ __all__ = [
     "survival_by_cohort",
     "token_cost",
     "tokens_by_model",
+    "tool_arguments",
+    "tool_cycles",
     "tool_error_signatures",
     "tool_errors",
+    "tool_funnel",
     "tool_latency",
     "tool_ngrams",
     "tool_recovery",

@@ -92,6 +92,9 @@ def _tool_calls(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Chart | 
         yield table(latency, "Seconds per call, where both ends are recorded")
     else:
         yield "No call has a start and an end of its own, so how long they take cannot be said."
+    funnel = analysis.tool_funnel(chats)
+    if funnel["standing"].count():
+        yield table(funnel, "Tools offered, called, run and answered")
     yield transitions(analysis.tool_transitions(chats))
 
 
