@@ -2,10 +2,10 @@
 
 One simulation is one conversation. The user can call tools too: `requestor` says who did. A message
 of several tools (`tool_messages`) is one row with several results. Voice runs have `ticks` instead
-of messages: their calls belong to no message. Rewards and costs are in `extra`.
+of messages: their calls, with their results, belong to no message. Rewards and costs are in
+`extra`.
 
-Gives: times, calls with results and outcomes. Does not give: models of messages. Tokens stay in
-`extra`, as the run wrote them.
+Gives: times, tokens, calls with results and outcomes. Does not give: models of messages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import SURE, Evidence, Format, Reading
 from chatdata.formats.content import rest, text
+from chatdata.formats.items import output_text
 from chatdata.formats.openai_chat import message as chat_message
+from chatdata.formats.openai_chat import usage
 from chatdata.formats.rows import Call, Conversation, Message, Result
 from chatdata.formats.times import at
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from chatdata.formats.records import Record
 
 _TAKEN = frozenset({"id", "messages", "start_time", "end_time"})
+_WHOSE = ("agent", "user")
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -59,9 +62,20 @@ def _conversation(
         extra=rest(source, _TAKEN),
     )
     for tick in source.get("ticks") or ():
-        for key in ("agent_tool_calls", "user_tool_calls"):
-            conversation.calls += [_call(call) for call in tick.get(key) or ()]
+        for who in _WHOSE:
+            conversation.calls += [_call(call) for call in tick.get(f"{who}_tool_calls") or ()]
+            for result in tick.get(f"{who}_tool_results") or ():
+                _answer(conversation.calls, _result(result))
     return conversation
+
+
+def _answer(calls: list[Call], result: Result) -> None:
+    """Give the waiting call of that id its result, which no message carries."""
+    same = (call for call in calls if call.native_id == result.native_id and not call.has_result)
+    call = next(same, None)
+    if call is not None:
+        call.has_result, call.result, call.status = True, result.text, result.status
+        call.error_source, call.error_class = result.error_source, result.error_class
 
 
 def _message(source: dict[str, Any], time_zone: str) -> Message:
@@ -71,6 +85,7 @@ def _message(source: dict[str, Any], time_zone: str) -> Message:
     turn = source.get("turn_idx")
     row.native_id = None if turn is None else str(turn)
     row.at = at(source.get("timestamp"), time_zone)
+    row.usage = usage(source.get("usage"))
     row.calls = [_call(call) for call in source.get("tool_calls") or ()]
     answers = nested if isinstance(nested, list) else [source] if row.results else []
     row.results = [_result(answer) for answer in answers]
@@ -92,7 +107,7 @@ def _result(source: dict[str, Any]) -> Result:
     failed = source.get("error")
     return Result(
         native_id=text(source.get("id")),
-        text=text(source.get("content")),
+        text=output_text(source.get("content")),
         status="error" if failed is True else "ok" if failed is False else "unknown",
         error_source="explicit" if failed is True else None,
         error_class="unknown" if failed is True else None,
