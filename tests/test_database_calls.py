@@ -78,15 +78,19 @@ def test_good_items_beside_a_bad_one(scan):
     assert [{"tool_calls": stored}] == extras(chats.messages)
 
 
-def test_a_number_of_calls_is_no_list_of_calls(scan):
+@pytest.mark.parametrize("beside", ["[]", CALL])
+def test_a_number_of_calls_is_no_list_of_calls(scan, beside):
     """
     A count in place of the list is kept, and neither a call nor an error.
     """
-    stored = '{"tool_calls": 2}'
-    chats = scan(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+    said = [(n, 1, "user", "a", text) for n, text in enumerate(('{"tool_calls": 2}', beside))]
+    chats = scan(messages(*said, columns=f"{SIMPLE}, tool_calls TEXT"))
 
-    assert 0 == chats.tool_calls.collect().height + chats.rejects.collect().height
-    assert [{"tool_calls": stored}] == extras(chats.messages)
+    assert [{"tool_calls": '{"tool_calls": 2}'}, {}] == extras(chats.messages)
+    assert 0 == chats.rejects.collect().height
+    assert [("kept", 2, 2, int(beside == CALL))] == rows(
+        chats.accounting, "cause", "n_records", "n_messages", "n_tool_calls"
+    )
 
 
 def test_a_table_beside_a_column(scan):
@@ -135,6 +139,7 @@ def test_a_table_beside_a_column_without_calls(scan):
         pytest.param("message_id INTEGER", 9, ("9", "log#log", {"orphan": True}), id="an orphan"),
         pytest.param("session_id INTEGER", 1, (None, "1", {}), id="by the session alone"),
         pytest.param("session_id INTEGER", None, (None, "log#log", {}), id="by nothing"),
+        pytest.param("call_id TEXT", "c1", (None, "log#log", {}), id="with its own call id"),
         pytest.param("agent TEXT", "x", (None, "log#log", {"agent": "x"}), id="without any key"),
     ],
 )
@@ -148,7 +153,8 @@ def test_links_of_a_table_of_calls(scan, columns, stored, expected):
 
     assert expected == (found["message_id"].item(), found["conversation_id"].item(),
                         *extras(chats.tool_calls))  # fmt: skip
-    assert [("log:7", "7", 0)] == rows(chats.tool_calls, "tool_call_id", "native_id", "position")
+    native = stored if columns.startswith("call_id") else "7"
+    assert [("log:7", native, 0)] == rows(chats.tool_calls, "tool_call_id", "native_id", "position")
     assert ["1"] == column(chats.conversations, "conversation_id")
 
 
@@ -214,17 +220,33 @@ def test_status_of_a_table_of_calls(scan, columns, stored, status, source):
     assert [(status, source)] == rows(chats.tool_calls, "status", "error_source")
 
 
+def test_words_of_a_status_that_say_nothing(scan):
+    """
+    A status word that is none of the known ones is kept; a known one is said by the status.
+    """
+    stored = (("partial", None), ("SUCCESS", None), ("partial", 0), (None, None))
+    log = table("log", f"{LOG}, status TEXT, success BOOLEAN",
+                *((n, "t", '{"a":1}', *row) for n, row in enumerate(stored)))  # fmt: skip
+    chats = scan(messages((1, 1, "user", "a"), columns=SIMPLE), log)
+
+    assert ["unknown", "ok", "error", "unknown"] == column(chats.tool_calls, "status")
+    assert [{"status": "partial"}, {}, {"status": "partial"}, {}] == [
+        {name: value for name, value in extra.items() if name == "status"}
+        for extra in extras(chats.tool_calls)
+    ]
+
+
 def test_times_of_a_table_of_calls(scan):
     """
     A call has a span only where both its ends are stored, or its end and its duration.
     """
     columns = f"{LOG}, created_at TEXT, started_at TEXT, completed_at TEXT, duration_ms REAL"
     stored = [(None, AT, T.format(3), None), (None, None, T.format(3), 1500), (AT, None, None, 5),
-              (None, AT, None, 5)]  # fmt: skip
+              (None, AT, None, 5), (None, None, AT, None)]  # fmt: skip
     log = table("log", columns, *((n, "t", '{"a":1}', *row) for n, row in enumerate(stored)))
     chats = scan(messages((1, 1, "user", "a"), columns=SIMPLE), log)
 
-    assert [2_000_000, 1_500_000, None, None] == [
+    assert [2_000_000, 1_500_000, None, None, None] == [
         None if end is None else (end - start).total_seconds() * 1e6
         for start, end in rows(chats.tool_calls, "started_at", "ended_at")
     ]

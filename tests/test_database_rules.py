@@ -162,6 +162,18 @@ def test_order(scan, said, expected):
     )
 
 
+def test_random_ids_do_not_order(scan):
+    """
+    Of several messages within milliseconds the clock decides, where ids say nothing.
+    """
+    said = [(key, 1, role, "a", f"{T.format(1)[:-6]}000{n}00") for key, role, n in
+            (("z", "assistant", 1), ("y", "user", 6), ("x", "assistant", 9))]  # fmt: skip
+    columns = f"{SIMPLE.replace('INTEGER', 'TEXT', 1)}, created_at TIMESTAMP"
+    chats = scan(messages(*said[::-1], columns=columns))
+
+    assert [("z",), ("y",), ("x",)] == rows(chats.messages, "message_id", by="position")
+
+
 def test_sequence(scan):
     """
     A sequence column goes before times and ids, and is no number among the leftovers.

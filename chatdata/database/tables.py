@@ -11,6 +11,7 @@ from chatdata.database import times, values
 from chatdata.database.calls import CallSource, read_calls
 from chatdata.database.scope import within
 from chatdata.tool_calls import NOT_A_CALL
+from chatdata.tool_calls.outcome import is_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from chatdata.database.scope import Scope
 
 _PARTS = ("name", "arguments", "result", "success", "is_error", "status", "error")
+_FLAGS = ("success", "is_error", "status")
 _TAKEN = ("id", "native_id", "message_id", "conversation_id", "position", *_PARTS[:-1])
 
 
@@ -132,6 +134,18 @@ def sampled(raw: Raw) -> list[pl.DataFrame]:
     return [read_calls(part, _source(raw)) for part in raw.rows]
 
 
+def _unsaid(stored: pl.DataFrame, raw: Raw) -> dict[str, pl.Series]:
+    """Give the flags in words that no status says."""
+    left = {}
+    for what in _FLAGS:
+        if what in raw.binding.columns:
+            words = raw.part(stored, what).cast(pl.String)
+            told = [word for word in words.unique() if word is None or is_told(what, word)]
+            column = raw.binding.columns[what]
+            left[column.name] = values.only(words, ~words.is_in(told, nulls_equal=True))
+    return values.filled(left)
+
+
 def _source(raw: Raw) -> CallSource:
     columns = raw.binding.columns
     flat = {what: raw.named(columns.get(what)) for what in _PARTS}
@@ -162,7 +176,7 @@ def _tool_calls(stored: pl.DataFrame, raw: Raw, time_zone: str, n_before: int) -
         },
         schema_overrides={"_number": pl.Int64},
     )
-    left = leftovers(stored, raw, _TAKEN)
+    left = leftovers(stored, raw, _TAKEN) | _unsaid(stored, raw)
     found = read_calls(stored, _source(raw))
     return (
         own.with_row_index("_row")
