@@ -29,15 +29,13 @@ _TYPES = {
     dict: "object",
     type(None): "null",
 }
-_VALUES = pa.schema(
-    {
-        "name": pa.string(),
-        "key": pa.string(),
-        "type": pa.string(),
-        "value": pa.string(),
-        "n": pa.int64(),
-    }
-)
+_COLUMNS: dict[str, pa.DataType] = {
+    "name": pa.string(),
+    "key": pa.string(),
+    "type": pa.string(),
+    "value": pa.string(),
+    "n": pa.int64(),
+}
 
 
 def tool_arguments(chats: Chats[Frame]) -> pl.DataFrame:
@@ -98,7 +96,7 @@ def _values(calls: Iterable[tuple[str | None, str, int]]) -> pa.Table:
             row = (name, key, _TYPES[type(value)], _text(value), n)
             for column, cell in zip(columns, row, strict=True):
                 column.append(cell)
-    return pa.table(list(columns), schema=_VALUES)
+    return pa.table(list(columns), schema=pa.schema(_COLUMNS))
 
 
 def _members(text: str) -> dict[str, Any]:

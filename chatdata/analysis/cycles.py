@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from chatdata.analysis.rows import tally
 from chatdata.analysis.sequence import ORDER, sequenced
 
 if TYPE_CHECKING:
@@ -41,60 +40,52 @@ def tool_cycles(chats: Chats[Frame], *, min_rounds: int = 3) -> pl.DataFrame:
     return pl.concat(found).sort("n_steps", "conversation_id", "start").drop("start")
 
 
-def _signed(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Number the calls of each conversation, and make tool and arguments one text."""
+def _signed(chats: Chats[Frame]) -> pl.DataFrame:
+    """Give the calls of each conversation in order, tool and arguments made one number."""
     arguments = nw.coalesce("arguments", "arguments_raw").fill_null("")
+    calls = sequenced(chats).select(
+        "conversation_id",
+        *ORDER,
+        "name",
+        signature=nw.concat_str("name", arguments, separator="\n"),
+    )
     return (
-        sequenced(chats)
-        .with_columns(one=nw.lit(1), arguments=arguments)
-        .with_columns(
-            ordinal=nw.col("one").cum_sum().over("conversation_id", order_by=ORDER).cast(nw.Int64),
-            signature=nw.concat_str("name", "arguments", separator="\n"),
-        )
+        calls.collect("polars")
+        .to_polars()
+        .sort("conversation_id", *ORDER)
+        .with_columns(pl.col("signature").cast(pl.Categorical).to_physical())
+        .with_columns(start=pl.int_range(pl.len(), dtype=pl.Int64))
     )
 
 
-def _of_length(calls: nw.LazyFrame[Frame], steps: int, min_rounds: int) -> pl.DataFrame:
+def _of_length(calls: pl.DataFrame, steps: int, min_rounds: int) -> pl.DataFrame:
     """Find runs in which each call is the one so many steps before it."""
 
-    def before(column: str, by: int) -> nw.Expr:
-        return nw.col(column).shift(by).over("conversation_id", order_by=ORDER)
+    def before(column: str, by: int) -> pl.Expr:
+        # Calls are sorted by conversation; looking back needs no window.
+        inside = pl.col("conversation_id") == pl.col("conversation_id").shift(by)
+        return pl.when(inside).then(pl.col(column).shift(by))
+
+    def repeats(by: int) -> pl.Expr:
+        return (pl.col("signature") == before("signature", by)).fill_null(value=False)
 
     # A shorter period makes every multiple of it one too: those are not found again.
-    shorter = [size for size in range(1, steps) if steps % size == 0]
-    same = nw.col("signature") == before("signature", steps)
-    marked = calls.with_columns(
-        same=tally(same),
-        shorter=tally(
-            nw.any_horizontal(
-                *(nw.col("signature") == before("signature", size) for size in shorter),
-                nw.lit(False),  # noqa: FBT003 - a literal of the frame
-                ignore_nulls=True,
-            )
-        ),
-        **{f"name_{step}": before("name", steps - step) for step in range(steps)},
-        first=before("tool_call_id", steps),
-    )
-    runs = (
-        marked.with_columns(breaks=1 - nw.col("same"))
-        .with_columns(run=nw.col("breaks").cum_sum().over("conversation_id", order_by=ORDER))
-        .filter(nw.col("same") == 1)
-        .collect("polars")
-        .to_polars()
-        .sort("conversation_id", "ordinal")
-    )
-    names = pl.concat_str(
-        [pl.col(f"name_{step}").first() for step in range(steps)], separator=_ARROW
-    )
+    shorter = [repeats(size) for size in range(1, steps) if steps % size == 0]
+    names = [before("name", steps - step) for step in range(steps)]
+    runs = calls.with_columns(
+        same=repeats(steps),
+        shorter=pl.any_horizontal(pl.lit(value=False), *shorter),
+        tools=pl.concat_str(names, separator=_ARROW),
+        first_tool_call_id=before("tool_call_id", steps),
+    ).with_columns(run=(~pl.col("same")).cum_sum())
     return (
-        runs.group_by("conversation_id", "run", maintain_order=True)
+        runs.filter("same")
+        .group_by("conversation_id", "run", maintain_order=True)
         .agg(
+            pl.col("first_tool_call_id", "tools", "start").first(),
             n_steps=pl.lit(steps, pl.Int64),
-            first_tool_call_id=pl.col("first").first(),
-            tools=names,
             n_tool_calls=pl.len().cast(pl.Int64) + steps,
-            start=pl.col("ordinal").first(),
-            trivial=(pl.col("shorter") == 1).all(),
+            trivial=pl.col("shorter").all(),
         )
         .filter(pl.col("n_tool_calls") >= steps * min_rounds, ~pl.col("trivial"))
         .select(
