@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 import chatdata as cd
 from chatdata.cli import main
-from chatdata.cli.options import moment, names
+from chatdata.cli.options import moment
 from chatdata.cli.output import table
 from chatdata.cli.progress import working
 
@@ -163,25 +163,6 @@ def test_several_sources_are_one(run):
     assert ["sample", "sample-2"] == both["origins"]
     for key in ("conversations", "messages", "tool_calls", "rejects"):
         assert one[key] + two[key] == both[key]
-
-
-@pytest.mark.parametrize(
-    ("sources", "expected"),
-    [
-        pytest.param(["a/app.db", "b/logs"], ["app", "logs"], id="file and folder"),
-        pytest.param(["a/x.db", "b/x.db", "c/x.db"], ["x", "x-2", "x-3"], id="taken"),
-        pytest.param(["x.db", "x-2.db", "y/x.db"], ["x", "x-2", "x-3"], id="taken by a number"),
-        pytest.param(["sqlite:///a/todo.db"], ["todo"], id="sqlite"),
-        pytest.param(["postgresql://u:pw@host/shop?sslmode=x"], ["shop"], id="postgres"),
-        pytest.param([".", "/"], ["source", "source-2"], id="nameless"),
-        pytest.param(["sample?seed=1.5"], ["sample"], id="the sample"),
-    ],
-)
-def test_names(sources, expected):
-    """
-    A source is called after its file or database, never after a password, and names differ.
-    """
-    assert expected == names(sources)
 
 
 @pytest.mark.parametrize(
@@ -503,7 +484,7 @@ def inputs(tmp_path):
         pytest.param(["scan", "sqlite:///missing.db"], "missing.db: ", id="missing database"),
         pytest.param(["audit", "words.txt"], "words.txt", id="a text"),
         pytest.param(["scan", "empty folder"], "empty folder", id="an empty folder"),
-        pytest.param(["audit", "garbage.db"], "garbage.db", id="encrypted"),
+        pytest.param(["audit", "garbage.db"], "encrypted or damaged", id="encrypted"),
         pytest.param(["scan", "cut.db"], "cut.db", id="cut off"),
         pytest.param(["show", "not.json", "1"], "not.json", id="cut JSON"),
         pytest.param(["scan", "mysql://me:swordfish@host/x"], "mysql", id="another database"),
@@ -514,6 +495,8 @@ def inputs(tmp_path):
         pytest.param(["scan", "sample", "--map", "user"], "expected KEY=VALUE", id="no mapping"),
         pytest.param(["scan", "sample", "--time-zone", "Mars"], "Mars", id="no time zone"),
         pytest.param(["scan", "words.txt", "--format", "nope"], "nope", id="no format"),
+        pytest.param(["scan", ""], "an empty source", id="an empty source"),
+        pytest.param(["scan", "words.txt", ""], "words.txt", id="an empty source beside another"),
         pytest.param(["scan"], "Missing argument 'SOURCE...'", id="no source"),
         pytest.param(["scna"], "No such command 'scna'", id="no verb"),
         pytest.param(["export", "sample"], "Missing option '-o'", id="nowhere to export to"),

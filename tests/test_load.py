@@ -15,6 +15,7 @@ import pytest
 
 import chatdata as cd
 from chatdata import database
+from chatdata.load import names
 
 HELLO = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
 TIMED = {
@@ -131,11 +132,18 @@ def test_empty_file_is_an_empty_log(tmp_path):
     ("source", "error", "says"),
     [
         pytest.param("missing.jsonl", cd.SourceError, "no such file", id="missing file"),
+        pytest.param("", cd.SourceError, "an empty source", id="no source"),
+        pytest.param(" ", cd.SourceError, "an empty source", id="a blank source"),
         pytest.param("nothing/*.jsonl", cd.SourceError, "no such file", id="pattern without files"),
         pytest.param("bare", cd.SourceError, "holds no files", id="empty folder"),
         pytest.param(
             "mysql://joe:secret@host/db", cd.SourceError, "no reader for mysql://", id="unknown URL"
         ),
+        *(
+            pytest.param(name, cd.UnknownFormatError, "may be an encrypted or damaged", id=name)
+            for name in ("noise.db", "noise.sqlite", "noise.SQLite3")
+        ),
+        pytest.param("noise.bin", cd.UnknownFormatError, "confidence 0%; name it", id="noise.bin"),
         pytest.param("prose.txt", cd.UnknownFormatError, "no known format", id="no chat log"),
         pytest.param(
             "prose", cd.UnknownFormatError, "none of 2 files", id="folder without chat logs"
@@ -158,6 +166,8 @@ def test_what_cannot_be_read(tmp_path, monkeypatch, source, error, says):
     (tmp_path / "prose").mkdir()
     for name in ("prose.txt", "prose/a.txt", "prose/b.txt"):
         (tmp_path / name).write_text("Dear diary")
+    for name in ("noise.db", "noise.sqlite", "noise.SQLite3", "noise.bin"):
+        (tmp_path / name).write_bytes(bytes(range(256)) * 8)
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04nothing")
 
     with pytest.raises(error, match=says) as raised:
@@ -388,3 +398,23 @@ def test_odd_records_are_no_chat_log(tmp_path, odd):
 
     with pytest.raises(cd.UnknownFormatError, match="no known format"):
         cd.scan(path)
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        pytest.param(["a/app.db", "b/logs"], ["app", "logs"], id="file and folder"),
+        pytest.param(["a/x.db", "b/x.db", "c/x.db"], ["x", "x-2", "x-3"], id="taken"),
+        pytest.param(["x.db", "x-2.db", "y/x.db"], ["x", "x-2", "x-3"], id="taken by a number"),
+        pytest.param(["x-2.db", "x.db", "y/x.db"], ["x-2", "x", "x-3"], id="a number of its own"),
+        pytest.param(["sqlite:///a/todo.db"], ["todo"], id="sqlite"),
+        pytest.param(["postgresql://u:pw@host/shop?sslmode=x"], ["shop"], id="postgres"),
+        pytest.param([".", "/"], ["source", "source-2"], id="nameless"),
+        pytest.param(["sample?seed=1.5"], ["sample"], id="the sample"),
+    ],
+)
+def test_names(sources, expected):
+    """
+    A source is called after its file or database, never after a password, and names differ.
+    """
+    assert expected == names(sources)

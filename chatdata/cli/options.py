@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -14,7 +12,7 @@ import click
 from chatdata.cli.progress import working
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     import polars as pl
 
@@ -123,21 +121,10 @@ def _reads(verb: Callable[..., None], *format_options: str) -> Callable[..., Non
 
 def read(sources: tuple[str, ...], **questions: Any) -> Chats[pl.LazyFrame]:  # noqa: ANN401 - as `scan` takes them
     """Scan the sources; several are put together under their names."""
-    from chatdata.load import concat, scan
+    from chatdata.load import concat, names, scan
 
     with working("Reading"):
         if len(sources) == 1:
             return scan(sources[0], **questions)
         named = zip(names(sources), sources, strict=True)
         return concat(**{name: scan(source, **questions) for name, source in named})
-
-
-def names(sources: Iterable[str]) -> list[str]:
-    """Name sources after their files or databases; a name that is taken gets a number."""
-    found: list[str] = []
-    for source in sources:
-        path = urlsplit(source).path if "://" in source else source.partition("?")[0]
-        stem = PurePosixPath(path).stem or "source"
-        taken = sum(name == stem or name.startswith(f"{stem}-") for name in found)
-        found.append(f"{stem}-{taken + 1}" if taken else stem)
-    return found

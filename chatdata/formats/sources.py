@@ -102,9 +102,10 @@ def documents(source: str | Path) -> list[Document]:
     Archives are not opened here; `members` does that once nobody wants them whole.
 
     Raises:
-        SourceError: nothing is there, or a folder holds no file.
+        SourceError: nothing is named or there, or a folder holds no file.
     """
     text = os.path.expanduser(source)  # noqa: PTH111 - globs are no paths
+    _check(text)
     path = Path(text)
     if path.is_dir():
         found = [_document(file, path) for file in _walk(path)]
@@ -119,6 +120,20 @@ def documents(source: str | Path) -> list[Document]:
     if not found:
         raise SourceError("the folder holds no files", source=text)
     return found
+
+
+def _check(source: str) -> None:
+    """Refuse what names no files; an empty path would mean the current folder."""
+    scheme, url, _ = source.partition("://")
+    if not source.strip():
+        raise SourceError(
+            "an empty source; name a file, folder, pattern or database, or . for this folder"
+        )
+    if url:
+        raise SourceError(
+            f"no reader for {scheme}:// URLs; use a path, sqlite:/// or postgresql://",
+            source=f"{scheme}://…",
+        )
 
 
 def members(document: Document) -> Iterator[Document]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatdata.load.combine import concat
+from chatdata.load.combine import concat, names
 from chatdata.load.read import scan
 
-__all__ = ["concat", "scan"]
+__all__ = ["concat", "names", "scan"]

@@ -24,6 +24,9 @@ _COUNTED = {
 }
 
 
+_DATABASES = (".db", ".sqlite", ".sqlite3")
+
+
 @dataclass
 class Found:
     """What the documents of a source have given so far.
@@ -100,6 +103,8 @@ def _asked(name: str) -> Detection:
 def _finding(document: Document, detection: Detection) -> Finding:
     others = ", ".join(f"{name} {share:.0%}" for name, share in detection.others)
     reason = f"{detection.reason}, confidence {detection.confidence:.0%}"
+    if detection.reason.startswith("no known") and document.name.lower().endswith(_DATABASES):
+        reason += "; it may be an encrypted or damaged database"
     became = detection.format.name if detection.format else "nothing"
     return Finding(
         document.name, document.path, became, f"{reason}; also fits: {others}" if others else reason

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import polars as pl
 
@@ -23,6 +26,18 @@ _REFERENCES = (
     "tool_call_id",
     "parent_tool_call_id",
 )
+
+
+def names(sources: Iterable[str]) -> list[str]:
+    """Name sources after their files or databases; a name that is taken gets a number."""
+    found: list[str] = []
+    for source in sources:
+        path = urlsplit(source).path if "://" in source else source.partition("?")[0]
+        stem = PurePosixPath(path).stem or "source"
+        numbered = (f"{stem}-{number}" for number in count(2))
+        free = stem if stem not in found else next(name for name in numbered if name not in found)
+        found.append(free)
+    return found
 
 
 def concat(**chats: Chats[pl.LazyFrame]) -> Chats[pl.LazyFrame]:

@@ -76,12 +76,7 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
         return scoped(_sample(where), scope)
     if scheme in _DATABASES:
         return read_database(where, scope)
-    if scheme:
-        raise SourceError(
-            f"no reader for {scheme}:// URLs; use a path, sqlite:/// or postgresql://",
-            source=f"{scheme}://…",
-        )
-    if is_lake(Path(where).expanduser()):
+    if where and is_lake(Path(where).expanduser()):
         return scoped(open_lake(Path(where).expanduser()), scope)
     listed = documents(where)
     if len(listed) == 1 and format is None and _is_database(listed[0]):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import polars as pl
 from IPython.core.getipython import get_ipython
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from chatdata.load import concat, scan
+from chatdata.load import concat, names, scan
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -29,13 +27,8 @@ def read(source: str) -> Chats[pl.LazyFrame]:
     sources = [line.strip() for line in source.splitlines() if line.strip()]
     if len(sources) == 1:
         return scan(sources[0]).collect()
-    named: dict[str, str] = {}
-    for each in sources:
-        path = urlsplit(each).path if "://" in each else each.partition("?")[0]
-        stem = PurePosixPath(path).stem or "source"
-        same = sum(name == stem or name.startswith(f"{stem}-") for name in named)
-        named[f"{stem}-{same + 1}" if same else stem] = each
-    return concat(**{name: scan(each) for name, each in named.items()}).collect()
+    named = zip(names(sources), sources, strict=True)
+    return concat(**{name: scan(each) for name, each in named}).collect()
 
 
 def setup(chats: Chats[pl.LazyFrame]) -> None:
