@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chatdata.formats import formats
     from chatdata.load import concat, scan
     from chatdata.sample import sample
+    from chatdata.store import write
 
 __version__ = "0.1.0"
 
@@ -53,6 +54,7 @@ __all__ = [
     "formats",
     "sample",
     "scan",
+    "write",
 ]
 
 _HOMES = {
@@ -61,6 +63,7 @@ _HOMES = {
     "formats": "chatdata.formats",
     "sample": "chatdata.sample",
     "scan": "chatdata.load",
+    "write": "chatdata.store",
 }
 
 

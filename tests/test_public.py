@@ -25,6 +25,7 @@ PUBLIC = [
     "formats",
     "sample",
     "scan",
+    "write",
 ]
 
 

@@ -63,7 +63,7 @@ def test_written_is_read(tmp_path):
     What is written comes back as it was, through chatdata and through plain Parquet.
     """
     chats = cd.sample(conversations=30, seed=2)
-    write(chats, tmp_path / "lake")
+    cd.write(chats, str(tmp_path / "lake"))
     lake = cd.scan(tmp_path / "lake").check()
 
     for name, frame in chats.frames.items():

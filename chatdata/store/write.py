@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,14 +13,12 @@ from chatdata.formats.lake import frame_of, parts
 from chatdata.store.commit import Change, changing
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from chatdata.chats import Chats
 
 _ROW_GROUP = 100_000
 
 
-def write(chats: Chats[pl.LazyFrame], folder: Path) -> None:
+def write(chats: Chats[pl.LazyFrame], folder: str | Path) -> None:
     """Write frames into a lake, new or existing; a row of the same key is replaced.
 
     Writing twice changes nothing. Interrupted, the lake is as before or as after.
@@ -29,7 +28,7 @@ def write(chats: Chats[pl.LazyFrame], folder: Path) -> None:
         SourceError: the folder holds something that is no lake.
     """
     chats.check()
-    with changing(folder) as change:
+    with changing(Path(folder).expanduser()) as change:
         put(change, chats)
 
 
