@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from chatdata.formats import formats
     from chatdata.load import concat, scan
     from chatdata.sample import sample
-    from chatdata.store import write
+    from chatdata.store.write import write
 
 __version__ = "0.1.0"
 
