@@ -124,3 +124,19 @@ def test_cohorts_part_the_sample():
         analysis.survival_by_cohort(log, by="project")["n_conversations"].sum()
     )
     assert whole["n_at_risk"][0] == whole["n_ended"].sum() + whole["n_censored"].sum()
+
+
+@pytest.mark.parametrize(
+    ("censored_s", "n_censored"),
+    [
+        pytest.param(LATE, 1, id="exactly within"),
+        pytest.param(LATE - 1, 0, id="just before"),
+    ],
+)
+def test_censoring_has_an_edge(censored_s, n_censored):
+    """
+    A last message exactly as old as the threshold lies within it.
+    """
+    found = analysis.prompt_survival(lives([1], [False]), censored_s=censored_s)
+
+    assert [n_censored] == found["n_censored"].to_list()
