@@ -155,6 +155,27 @@ class Chats(Generic[Frame]):
             ]
         )
 
+    def where(self, cause: str) -> pl.DataFrame:
+        """Say where the records of one cause of the audit lie: places, never texts.
+
+        Returns:
+            One row per origin and path, most records first: `origin`, `path` (str, null where the
+            source is no file), `n_records`, `n_messages`, `n_tool_calls` and `output_tokens`
+            (i64). The numbers of records are known for rejects alone, in that frame.
+        """
+        counts = ("n_records", "n_messages", "n_tool_calls")
+        return (
+            _polars(self.accounting)
+            .filter(pl.col("cause") == cause)
+            .group_by("origin", "path")
+            .agg(
+                *(pl.col(name).sum().cast(pl.Int64) for name in counts),
+                _sum_or_null("output_tokens"),
+            )
+            .sort("n_records", "origin", "path", descending=[True, False, False])
+            .collect()
+        )
+
     def explain(self) -> pl.DataFrame:
         """Say what was detected and mapped, and why.
 

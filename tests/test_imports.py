@@ -56,6 +56,8 @@ def verb(*words):
         pytest.param(verb("--version"), id="chatdata --version"),
         pytest.param(verb("scan", "--help"), id="chatdata scan --help"),
         pytest.param(verb("db", "--help"), id="chatdata db --help"),
+        pytest.param(verb("import", "--help"), id="chatdata import --help"),
+        pytest.param(verb("export-raw", "--help"), id="chatdata export-raw --help"),
         pytest.param(verb("nonsense"), id="an unknown verb"),
     ],
 )

@@ -15,6 +15,7 @@ import click
 from chatdata import __version__
 from chatdata.errors import ChatdataError, MigrationError
 
+# Where each verb lives; after the colon its name there, where Python would not take the verb's.
 _HOMES = {
     "demo": "chatdata.cli.demo",
     "scan": "chatdata.cli.scan",
@@ -25,6 +26,8 @@ _HOMES = {
     "sql": "chatdata.cli.tables",
     "formats": "chatdata.cli.tables",
     "export": "chatdata.cli.export",
+    "import": "chatdata.cli.lake:import_",
+    "export-raw": "chatdata.cli.lake:export_raw",
     "notebooks": "chatdata.cli.notebooks",
     "db": "chatdata.cli.db",
 }
@@ -47,8 +50,8 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the verb."""
-        home = _HOMES.get(cmd_name)
-        return None if home is None else getattr(import_module(home), cmd_name)
+        home, _, name = _HOMES.get(cmd_name, "").partition(":")
+        return getattr(import_module(home), name or cmd_name) if home else None
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -47,6 +47,14 @@ def zone(text: str) -> str:
     return text
 
 
+time_zone_option = click.option(
+    "--time-zone",
+    type=zone,
+    metavar="ZONE",
+    default="UTC",
+    show_default=True,
+    help="The zone of times stored without one.",
+)
 _SOURCES = click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 _QUESTIONS = (
     click.option("--user", "user_id", metavar="ID", help="Only this user's conversations."),
@@ -54,14 +62,7 @@ _QUESTIONS = (
     click.option("--until", type=moment, metavar="TIME", help="Only messages before then."),
     click.option("--no-text", is_flag=True, help="Leave out everything anybody wrote."),
     click.option("--schema", metavar="NAME", help="Of a PostgreSQL database."),
-    click.option(
-        "--time-zone",
-        type=zone,
-        metavar="ZONE",
-        default="UTC",
-        show_default=True,
-        help="The zone of times stored without one.",
-    ),
+    time_zone_option,
     click.option(
         "--map",
         "mapping",

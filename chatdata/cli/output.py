@@ -17,6 +17,8 @@ _MOST_ROWS = 100
 _NULL = "-"
 _READABLE = 20  # characters a column of text needs
 _LARGE = 100  # from here on fractions do not matter to people
+_KILO = 1000
+_UNITS = ("B", "kB", "MB", "GB", "TB")
 _MOST_CHARS = 160  # of a text in a table
 # What a terminal would obey instead of showing it. Line breaks and tabs are shown as they are.
 _CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
@@ -119,6 +121,12 @@ def plain(text: str) -> str:
 
     cleaned: str = pl.select(harmless(pl.lit(text))).item()
     return cleaned
+
+
+def n_bytes(number: float) -> str:
+    """Write a size for people."""
+    power = next((p for p in range(len(_UNITS) - 1) if number < _KILO ** (p + 1)), len(_UNITS) - 1)
+    return f"{number / _KILO**power:,.{min(power, 1)}f} {_UNITS[power]}"
 
 
 def harmless(text: pl.Expr) -> pl.Expr:

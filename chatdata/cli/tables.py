@@ -86,15 +86,28 @@ def _percent(name: str) -> pl.Expr:
     return (pl.col(name) * 100).round(1).cast(pl.String)
 
 
+def _cause(text: str) -> str:
+    """Check the name of a cause."""
+    from chatdata.schema import CAUSES
+
+    if text not in CAUSES:
+        raise click.BadParameter(f"found {text!r}, expected one of: {', '.join(CAUSES)}.")
+    return text
+
+
 @click.command()
 @reads
+@click.option("--cause", type=_cause, help="Where the records of this cause lie.")
 @output_option
-def audit(chats: Chats[pl.LazyFrame], output: str) -> None:
+def audit(chats: Chats[pl.LazyFrame], cause: str | None, output: str) -> None:
     """Set naive and certified counts side by side, cause by cause."""
     with working("Counting"):
-        causes = chats.audit()
-    shown = causes.rename(lambda name: name.removeprefix("n_").replace("_", " "))
-    emit(causes, output, title="What the source repeats, and what counts", shown=shown)
+        found = chats.audit() if cause is None else chats.where(cause)
+    title = "What the source repeats, and what counts" if cause is None else f"Where: {cause}"
+    shown = found.rename(lambda name: name.removeprefix("n_").replace("_", " "))
+    emit(found, output, title=title, shown=shown)
+    if cause == "rejected" and output == "table":
+        click.echo("chatdata sql SOURCE 'from rejects' has record numbers and reasons")
 
 
 @click.command()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chatdata.ingest.archive import originals, restore
+from chatdata.ingest.archive import give_back, originals, restore
 from chatdata.ingest.places import places
 from chatdata.ingest.run import Imported, ingest
 
-__all__ = ["Imported", "ingest", "originals", "places", "restore"]
+__all__ = ["Imported", "give_back", "ingest", "originals", "places", "restore"]

@@ -7,15 +7,16 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from chatdata.errors import SourceError
+from chatdata.errors import AccessError, SourceError
 from chatdata.formats.lake import OWN
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 _CHUNK = 1 << 20
 
@@ -30,9 +31,16 @@ class Original:
 
 
 def digest(file: Path) -> str:
-    """Hash a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Hash a file.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", source=str(file)) from error
 
 
 def keep(file: Path, lake: Path, sha256: str) -> None:
@@ -53,26 +61,71 @@ def originals(lake: Path) -> list[Original]:
 
     Raises:
         SourceError: nothing was imported into it.
+        AccessError: another import holds it, or one was killed.
     """
     path = lake / OWN / "manifest.sqlite"
     if not path.is_file():
         raise SourceError("no originals here: nothing was imported into it", source=str(lake))
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as manifest:
-        rows = manifest.execute("select path, n_bytes, sha256 from versions order by path, version")
-        return [Original(*row) for row in rows]
+    query = "select path, n_bytes, sha256 from versions order by path, version"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as manifest:
+            return [Original(*row) for row in manifest.execute(query)]
+    except sqlite3.DatabaseError as error:
+        raise AccessError(
+            "the list of originals cannot be read now: wait for the import that is running, or "
+            "run one that was interrupted again",
+            source=str(lake),
+        ) from error
+
+
+def give_back(lake: Path, wanted: Iterable[Original], folder: Path) -> dict[Path, Original]:
+    """Write originals below a folder, each under the whole path that it was imported from.
+
+    The newest version of a file has its name; an earlier one has its hash in front.
+
+    Returns:
+        Where each original lies now.
+
+    Raises:
+        SourceError: another file is in the way, or an original is damaged.
+    """
+    newest = {original.path: original.sha256 for original in originals(lake)}
+    written = {}
+    for original in wanted:
+        path = Path(original.path)
+        parts = [part for part in path.parts if part not in (path.anchor, "..")]
+        target = folder.joinpath(*parts)
+        if original.sha256 != newest.get(original.path):
+            target = target.with_name(f"{original.sha256[:12]}-{target.name}")
+        if target.exists() and digest(target) != original.sha256:
+            raise SourceError("another file is in the way; name another folder", source=str(target))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        restore(lake, original.sha256, target)
+        written[target] = original
+    return written
 
 
 def restore(lake: Path, sha256: str, target: Path) -> None:
     """Write an archived file back, byte for byte.
 
     Raises:
-        SourceError: the lake has no original of that hash.
+        SourceError: the lake has no original of that hash, or a damaged one.
     """
     packed = _place(lake, sha256)
     if not packed.is_file():
         raise SourceError(f"no original {sha256[:12]}… in the archive", source=str(lake))
-    with pa.CompressedInputStream(str(packed), "zstd") as source, target.open("wb") as stream:
-        shutil.copyfileobj(source, stream)
+    draft = target.with_name(f".{target.name}.unfinished")
+    try:
+        with pa.CompressedInputStream(str(packed), "zstd") as source, draft.open("wb") as stream:
+            shutil.copyfileobj(source, stream)
+    except OSError as error:
+        # Arrow's word for damaged data has no number, a full disk's has one; the hash tells.
+        if error.errno:
+            raise
+    if digest(draft) != sha256:
+        draft.unlink()
+        raise SourceError(f"the original {sha256[:12]}… is damaged", source=str(lake))
+    draft.replace(target)
 
 
 def _place(lake: Path, sha256: str) -> Path:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from chatdata.chats import Finding
 from chatdata.errors import SourceError
 from chatdata.formats.base import sniff
 from chatdata.formats.sources import Document, documents
 from chatdata.ingest.archive import digest, keep
 from chatdata.ingest.manifest import Manifest, Seen
 from chatdata.ingest.raw import MEMBER_BITS, put_batch, settle
-from chatdata.load.collect import Found, read_database, take
+from chatdata.load.collect import Found, read_database, refuse, take
 from chatdata.load.combine import prefixed
 from chatdata.load.scope import Scope
 from chatdata.store.commit import Change, changing
@@ -25,7 +26,7 @@ from chatdata.store.write import put
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from chatdata.chats import Chats, Finding
+    from chatdata.chats import Chats
 
 _DATABASES = ("sqlite://", "postgresql://", "postgres://")
 _OVERLAP = timedelta(hours=1)
@@ -40,12 +41,14 @@ class Imported:
         n_skipped: files that had not changed.
         n_bytes: bytes of the files that were read.
         findings: what each file was taken for.
+        n_databases: how many of those read were application databases.
     """
 
     n_read: int
     n_skipped: int
     n_bytes: int
     findings: tuple[Finding, ...] = ()
+    n_databases: int = 0
 
 
 def ingest(
@@ -63,7 +66,8 @@ def ingest(
     with an hour's overlap. Importing twice changes nothing; interrupted, the lake is as before.
 
     Args:
-        sources: files, folders, globs, archives, or database URLs.
+        sources: files, folders, globs, archives, or database URLs; the lake's own files are left
+            out.
         lake: the lake's folder.
         origin: the name of a database in ids, instead of its own.
         time_zone: the zone of times that the source writes without one.
@@ -71,64 +75,90 @@ def ingest(
 
     Raises:
         SourceError: a source does not exist, or the lake's folder holds something else.
+        UnknownFormatError: nothing in the sources is a chat log of a known format.
     """
+    named = [str(source) for source in sources]
+    databases = [source for source in named if source.startswith(_DATABASES)]
+    wanted = [
+        document
+        for source in named
+        if not source.startswith(_DATABASES)
+        for document in documents(source)
+        if not document.file.resolve().is_relative_to(lake.resolve())
+    ]
     with changing(lake) as change:
-        manifest = Manifest(change.manifest)
-        scope = Scope(time_zone=time_zone)
-        found = Found()
-        done = Imported(0, 0, 0)
-        wanted = []
-        for source in map(str, sources):
-            if source.startswith(_DATABASES):
-                _import_database(change, manifest, source, replace(scope, name=origin))
-                done = replace(done, n_read=done.n_read + 1)
-            else:
-                wanted += documents(source)
-        done = _import_files(change, manifest, found, wanted, scope, progress, done)
-        return replace(done, findings=tuple(found.findings))
+        run = _Run(change, Manifest(change.manifest), Scope(time_zone=time_zone), progress)
+        for source in databases:
+            _import_database(change, run.manifest, source, replace(run.scope, name=origin))
+        done = _import_files(run, wanted)
+        if not (run.found.readings or done.n_skipped or done.n_databases or databases):
+            refuse(run.found, ", ".join(named))
+        n_databases = len(databases) + done.n_databases
+        return replace(done, n_read=done.n_read + len(databases), n_databases=n_databases)
 
 
-def _import_files(  # noqa: PLR0913, PLR0917 - the parts of one import, handed down once
-    change: Change,
-    manifest: Manifest,
-    found: Found,
-    wanted: list[Document],
-    scope: Scope,
-    progress: Callable[[str, int], None] | None,
-    done: Imported,
-) -> Imported:
-    known = manifest.files()
-    batch = uuid.uuid4().hex
-    changed = False
+@dataclass(frozen=True)
+class _Run:
+    """The parts of one import."""
+
+    change: Change
+    manifest: Manifest
+    scope: Scope
+    progress: Callable[[str, int], None] | None
+    found: Found = field(default_factory=Found)
+    batch: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+def _import_files(run: _Run, wanted: list[Document]) -> Imported:
+    """Read what is new or changed; what cannot be read is noted, and raises only alone."""
+    known = run.manifest.files()
+    done = []
     for document in wanted:
-        stat = document.file.stat()
-        path = str(document.file.resolve())
-        before = known.get(path)
-        if before and (before.n_bytes, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-            done = replace(done, n_skipped=done.n_skipped + 1)
-            continue
-        if progress:
-            progress(document.path, stat.st_size)
-        seen = Seen(path, document.name, stat.st_size, stat.st_mtime_ns, digest(document.file))
-        twin = manifest.same_content(seen.sha256)
-        if twin is not None:
-            manifest.note(seen, twin_of=None if twin.path == path else twin.number)
-            done = replace(done, n_skipped=done.n_skipped + 1)
-            continue
-        seen = replace(seen, name=before.name if before else document.name)
-        if _is_application(document):
-            _import_database(change, manifest, str(document.file), replace(scope, name=seen.name))
-        else:
-            number = manifest.note(seen)
-            keep(document.file, change.lake, seen.sha256)
-            found.next_number = number << MEMBER_BITS
-            take(found, replace(document, name=seen.name), None, scope, alone=False)
-            manifest.read_in(number, batch)
-            changed = True
-        done = replace(done, n_read=done.n_read + 1, n_bytes=done.n_bytes + stat.st_size)
-    if changed:
-        settle(change, manifest.live(), batch, put_batch(change, batch, found))
-    return done
+        try:
+            done.append(_import_file(run, document, known.get(str(document.file.resolve()))))
+        except SourceError as error:
+            if len(wanted) == 1:
+                raise
+            run.found.findings.append(
+                Finding(document.name, document.path, "nothing", error.message)
+            )
+    n_read, n_databases = (
+        sum(getattr(d, name) for d in done) for name in ("n_read", "n_databases")
+    )
+    if n_read > n_databases:
+        batch = put_batch(run.change, run.batch, run.found)
+        settle(run.change, run.manifest.live(), run.batch, batch)
+    return Imported(
+        n_read,
+        sum(each.n_skipped for each in done),
+        sum(each.n_bytes for each in done),
+        tuple(run.found.findings),
+        n_databases,
+    )
+
+
+def _import_file(run: _Run, document: Document, before: Seen | None) -> Imported:
+    stat = document.file.stat()
+    if before and (before.n_bytes, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        return Imported(0, 1, 0)
+    if run.progress:
+        run.progress(document.path, stat.st_size)
+    path, name = str(document.file.resolve()), before.name if before else document.name
+    seen = Seen(path, document.name, stat.st_size, stat.st_mtime_ns, digest(document.file))
+    twin = run.manifest.same_content(seen.sha256)
+    if twin is not None:
+        run.manifest.note(seen, twin_of=None if twin.path == path else twin.number)
+        return Imported(0, 1, 0)
+    if _is_application(document):
+        scope = replace(run.scope, name=name)
+        _import_database(run.change, run.manifest, str(document.file), scope)
+        return Imported(1, 0, stat.st_size, n_databases=1)
+    number = run.manifest.note(replace(seen, name=name))
+    keep(document.file, run.change.lake, seen.sha256)
+    run.found.next_number = number << MEMBER_BITS
+    take(run.found, replace(document, name=name), None, run.scope, alone=False)
+    run.manifest.read_in(number, run.batch)
+    return Imported(1, 0, stat.st_size)
 
 
 def _is_application(document: Document) -> bool:
