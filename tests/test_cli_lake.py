@@ -105,7 +105,8 @@ def test_a_lake_is_not_imported_into_itself(run, logs):
     assert 8 == n_messages("logs/lake")
 
 
-def test_import_names_a_database(run, logs):
+@pytest.mark.parametrize("source", ["sqlite:///app.db", "app.db"])
+def test_import_names_a_database(run, logs, source):
     """
     `--origin` begins the ids of a database, `--time-zone` places its times.
     """
@@ -117,11 +118,24 @@ def test_import_names_a_database(run, logs):
         row = (1, 7, "user", "swordfish", "2025-03-01 12:00:00")
         database.execute("insert into messages values (?, ?, ?, ?, ?)", row)
     options = ("--origin", "shop", "--time-zone", "Asia/Karachi")
-    run("import", f"sqlite:///{path}", "--into", "lake", *options)
+    run("import", source, "--into", "lake", *options)
     (message,) = cd.scan("lake").messages.collect().to_dicts()
 
     assert "shop:7" == message["conversation_id"]
     assert 7 == message["created_at"].hour
+
+
+def test_import_names_a_file(run, logs):
+    """
+    `--origin` begins the ids of a file whose records have none, also when it has grown.
+    """
+    for n in (1, 2):
+        (logs / "a.jsonl").write_text((json.dumps(ROW) + "\n") * n)
+        run("import", "logs/a.jsonl", "--into", "lake", "--origin", "shop")
+    conversations = cd.scan("lake").conversations.collect()
+
+    assert ["shop#1", "shop#2"] == sorted(conversations["conversation_id"])
+    assert {"shop"} == set(conversations["origin"])
 
 
 def test_import_without_source_needs_a_yes(run, logs, monkeypatch):
@@ -282,6 +296,11 @@ def test_places_add_up():
         pytest.param(["import", "mysql://me:swordfish@h/x", "--into", "lake"], "mysql", id="URL"),
         pytest.param(["import", "logs", "--into", "logs"], "no lake", id="into another folder"),
         pytest.param(["import", "logs", "--into", "words.txt"], "words.txt", id="into a file"),
+        pytest.param(
+            ["import", "logs", "--into", "lake", "--origin", "x"],
+            "would mix",
+            id="one name for two",
+        ),
         pytest.param(["import", "logs"], "Missing option '--into'", id="nowhere"),
         pytest.param(["import", "--into", "lake"], "no logs on this machine", id="nothing known"),
         pytest.param(["export-raw", "logs"], "nothing was imported", id="no lake"),

@@ -34,7 +34,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
     metavar="LAKE",
     help="The lake's folder; it is made if need be.",
 )
-@click.option("--origin", metavar="NAME", help="What to call a database in ids.")
+@click.option("--origin", metavar="NAME", help="What to call the one database or file in ids.")
 @time_zone_option
 @click.option("--yes", is_flag=True, help="Without a SOURCE: do not ask.")
 @_as_json

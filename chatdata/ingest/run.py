@@ -69,7 +69,7 @@ def ingest(
         sources: files, folders, globs, archives, or database URLs; the lake's own files are left
             out.
         lake: the lake's folder.
-        origin: the name of a database in ids, instead of its own.
+        origin: the name in ids of the one database or file to import, instead of its own.
         time_zone: the zone of times that the source writes without one.
         progress: called with each path and its size before it is read.
 
@@ -86,10 +86,15 @@ def ingest(
         for document in documents(source)
         if not document.file.resolve().is_relative_to(lake.resolve())
     ]
+    if origin is not None and len(databases) + len(wanted) != 1:
+        raise SourceError(
+            "one name for several databases or files would mix their ids; import them one by one",
+            source=origin,
+        )
     with changing(lake) as change:
-        run = _Run(change, Manifest(change.manifest), Scope(time_zone=time_zone), progress)
+        run = _Run(change, Manifest(change.manifest), Scope(origin, time_zone=time_zone), progress)
         for source in databases:
-            _import_database(change, run.manifest, source, replace(run.scope, name=origin))
+            _import_database(change, run.manifest, source, run.scope)
         done = _import_files(run, wanted)
         if not (run.found.readings or done.n_skipped or done.n_databases or databases):
             refuse(run.found, ", ".join(named))
@@ -143,8 +148,9 @@ def _import_file(run: _Run, document: Document, before: Seen | None) -> Imported
         return Imported(0, 1, 0)
     if run.progress:
         run.progress(document.path, stat.st_size)
-    path, name = str(document.file.resolve()), before.name if before else document.name
-    seen = Seen(path, document.name, stat.st_size, stat.st_mtime_ns, digest(document.file))
+    path = str(document.file.resolve())
+    name = before.name if before else run.scope.name or document.name
+    seen = Seen(path, name, stat.st_size, stat.st_mtime_ns, digest(document.file))
     twin = run.manifest.same_content(seen.sha256)
     if twin is not None:
         run.manifest.note(seen, twin_of=None if twin.path == path else twin.number)
@@ -153,7 +159,7 @@ def _import_file(run: _Run, document: Document, before: Seen | None) -> Imported
         scope = replace(run.scope, name=name)
         _import_database(run.change, run.manifest, str(document.file), scope)
         return Imported(1, 0, stat.st_size, n_databases=1)
-    number = run.manifest.note(replace(seen, name=name))
+    number = run.manifest.note(seen)
     keep(document.file, run.change.lake, seen.sha256)
     run.found.next_number = number << MEMBER_BITS
     take(run.found, replace(document, name=name), None, run.scope, alone=False)
