@@ -6,6 +6,7 @@ import gzip
 import json
 import sqlite3
 import zipfile
+from contextlib import closing
 from datetime import UTC, datetime
 
 import duckdb
@@ -418,3 +419,16 @@ def test_names(sources, expected):
     A source is called after its file or database, never after a password, and names differ.
     """
     assert expected == names(sources)
+
+
+def test_a_url_may_name_a_driver(tmp_path):
+    """
+    URLs as SQLAlchemy writes them, with a driver after the dialect, mean the same database.
+    """
+    path = tmp_path / "app.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE messages (conversation_id INT, role TEXT, content TEXT)")
+        connection.execute("INSERT INTO messages VALUES (1, 'user', 'hello')")
+        connection.commit()
+
+    assert 1 == cd.scan(f"sqlite+pysqlite:///{path}").messages.collect().height

@@ -74,7 +74,7 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     scheme = where.split("://", 1)[0] if "://" in where else ""
     if where.split("?", 1)[0] == "sample":
         return scoped(_sample(where), scope)
-    if scheme in _DATABASES:
+    if scheme.partition("+")[0] in _DATABASES:
         return read_database(where, scope)
     if where and is_lake(Path(where).expanduser()):
         return scoped(open_lake(Path(where).expanduser()), scope)
