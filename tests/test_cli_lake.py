@@ -125,6 +125,18 @@ def test_import_names_a_database(run, logs, source):
     assert 7 == message["created_at"].hour
 
 
+def test_an_empty_source_is_no_lake(run, logs, monkeypatch):
+    """
+    Inside a lake an empty source does not mean the lake.
+    """
+    run("import", "logs", "--into", "lake")
+    monkeypatch.chdir("lake")
+    code, out, err = run("scan", "")
+
+    assert (2, "") == (code, out)
+    assert "an empty source" in err
+
+
 def test_import_names_a_file(run, logs):
     """
     `--origin` begins the ids of a file whose records have none, also when it has grown.
