@@ -28,6 +28,8 @@ _HOMES = {
     "export": "chatdata.cli.export",
     "import": "chatdata.cli.lake:import_",
     "export-raw": "chatdata.cli.lake:export_raw",
+    "report": "chatdata.cli.report",
+    "lab": "chatdata.cli.report",
     "notebooks": "chatdata.cli.notebooks",
     "db": "chatdata.cli.db",
 }

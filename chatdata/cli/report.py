@@ -1,0 +1,48 @@
+"""`chatdata report` and `chatdata lab`: answers to hand on, and notebooks to go on asking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from chatdata.cli.options import reads
+from chatdata.cli.progress import working
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from chatdata.chats import Chats
+
+
+@click.command()
+@reads
+@click.option(
+    "-o", "--into", "path", required=True, type=click.Path(path_type=Path, dir_okay=False)
+)
+@click.option("--title", default="What is in this chat log", show_default=True, help="Its title.")
+def report(chats: Chats[pl.LazyFrame], *, path: Path, title: str) -> None:
+    """Write one HTML page of findings, without what anybody wrote."""
+    from chatdata.report import report as write
+
+    with working("Writing the report"):
+        write(chats, path, title=title)
+    click.echo(path)
+
+
+@click.command()
+@click.argument("sources", nargs=-1)
+@click.option(
+    "--folder",
+    default="chatdata-notebooks",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where copies of the notebooks go.",
+)
+def lab(sources: tuple[str, ...], folder: Path) -> None:
+    """Open JupyterLab on notebooks that read the sources."""
+    from chatdata.demo import notebooks
+    from chatdata.notebook.lab import lab as open_lab
+
+    raise SystemExit(open_lab(sources, notebooks(), folder))
