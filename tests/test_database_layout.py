@@ -183,13 +183,13 @@ def test_order_of_the_columns_does_not_matter():
 
 @pytest.mark.parametrize(
     ("key", "expected"),
-    [(("number",), "number"), ((), "uuid"), (("number", "uuid"), "uuid"), (("gone",), "uuid")],
+    [(("number",), "number"), ((), "id"), (("number", "uuid"), "id"), (("gone",), "id")],
 )
 def test_key_of_the_table(key, expected):
     """
     A primary key of one column is the id, whatever its name; otherwise a name decides.
     """
-    made = Table("messages", table("", "number uuid chat_id role text").columns, key)
+    made = Table("messages", table("", "number uuid id chat_id role text").columns, key)
 
     assert expected == bound(found(made).messages[0])["id"]
 

@@ -289,6 +289,24 @@ def test_columns_of_calls(what, columns):
         assert name == bound(found(log, MESSAGES).tool_calls)[what]
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("uuid id tool_name args", {"id": "id", "name": "tool_name"}),
+        ("uuid tool_name args", {"id": "uuid", "name": "tool_name"}),
+        ("tool name args result", {"name": "name"}),
+        ("tool args result", {"name": "tool"}),
+    ],
+)
+def test_calls_by_less_telling_names(columns, expected):
+    """
+    Without a primary key a name decides on the id, as it does on the tool's name.
+    """
+    calls = bound(found(table("tool_log", columns, key=()), MESSAGES).tool_calls)
+
+    assert expected == {what: calls[what] for what in ("id", "name") if what in calls}
+
+
 def test_a_start_is_no_creation():
     """
     A column that says when a call started does not also say when its row was made.
