@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from chat_tables import build, column, conversations, extras, messages, rows, table
@@ -275,3 +277,32 @@ def test_empty_arguments_among_others(scan):
     assert [("{}", "ok"), ('{"c":1}', "ok"), (None, None)] == rows(
         chats.tool_calls, "arguments", "arguments_status"
     )
+
+
+def test_a_result_that_matches_no_call_stays_with_its_message(tmp_path):
+    """
+    A result beside a call of another id is rejected, and kept in the message's extra; one that
+    found its call is not kept twice.
+    """
+    path = tmp_path / "app.db"
+    call = '[{"id": "c1", "name": "add", "arguments": {"a": 1}}]'
+    found, lost = (
+        json.dumps([{"tool_call_id": name, "result": {"n": 7}}]) for name in ("c1", "c9")
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TABLE messages (id INTEGER PRIMARY KEY, conversation_id INT, role TEXT,"
+            " content TEXT, tool_calls TEXT, tool_results TEXT)"
+        )
+        connection.executemany(
+            "INSERT INTO messages VALUES (?, 1, 'assistant', 'ok', ?, ?)",
+            [(1, call, found), (2, call, lost)],
+        )
+        connection.commit()
+    chats = read(path)
+    kept = chats.messages.sort("position").collect()["extra"].to_list()
+
+    assert 2 == chats.tool_calls.collect().height
+    assert 1 == chats.rejects.collect().height
+    assert kept[0] is None
+    assert lost == json.loads(kept[1])["tool_results"]

@@ -105,7 +105,8 @@ def _leftovers(
             continue
         value = stored[name]
         if context.calls is not None and name in context.calls.columns:
-            unsaid = wrong if name == context.calls.text else ~has_call
+            # A row with a call has taken what stands beside it, unless something found no call.
+            unsaid = wrong if name == context.calls.text else wrong | ~has_call
             left[column.name] = values.only(value, unsaid)
         elif column.name in holders and value.dtype == pl.String:
             left[column.name] = values.only(value, ~value.is_in(NOTHING))
