@@ -260,3 +260,36 @@ def test_known_places(tmp_path, monkeypatch):
     assert [("claude-code", 1, 5)] == [
         (place.tool, place.n_files, place.n_bytes) for place in places()
     ]
+
+
+@pytest.mark.parametrize("pattern", ["", "/**/*"], ids=["folder", "glob"])
+def test_a_lake_beside_the_logs_is_no_second_copy(tmp_path, pattern):
+    """
+    A folder that holds logs and a lake of them is counted once, and the lake is said to be left
+    aside; named itself it is read.
+    """
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "talk.jsonl").write_bytes(jsonl(ROW))
+    before = cd.scan(logs)
+    ingest([logs], logs / "deep" / "lake")
+    after = cd.scan(f"{logs}{pattern}")
+
+    assert 2 == before.messages.collect().height
+    assert before.messages.collect().equals(after.messages.collect())
+    assert before.accounting.collect().equals(after.accounting.collect())
+    assert [(str(logs / "deep" / "lake"), "left aside")] == [
+        (finding.subject, finding.became) for finding in after.findings if "lake" in finding.reason
+    ]
+    assert 2 == cd.scan(logs / "deep" / "lake").messages.collect().height
+
+
+def test_a_lake_in_the_making_is_no_second_copy(tmp_path):
+    """
+    What an interrupted import left behind is not read as logs either.
+    """
+    (tmp_path / "talk.jsonl").write_bytes(jsonl(ROW))
+    ingest([tmp_path / "talk.jsonl"], tmp_path / "lake")
+    (tmp_path / "lake" / "lake.json").unlink()
+
+    assert 2 == cd.scan(tmp_path).messages.collect().height

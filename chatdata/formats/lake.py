@@ -27,11 +27,17 @@ if TYPE_CHECKING:
 MARK = "lake.json"
 OWN = ".chatdata"
 JOURNAL = "journal.json"
+MANIFEST = "manifest.sqlite"
 
 
 def is_lake(folder: Path) -> bool:
     """Whether a folder is a lake."""
     return (folder / MARK).is_file()
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a writer keeps a lake there, finished or not: then all of it is copies of logs."""
+    return (folder / OWN / MANIFEST).is_file()
 
 
 def open_lake(folder: Path) -> Chats[pl.LazyFrame]:

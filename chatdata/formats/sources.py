@@ -18,13 +18,15 @@ import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from chatdata.errors import SourceError
+from chatdata.formats.lake import MARK, is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 BROKEN_STREAM = (EOFError, zlib.error, OSError, zipfile.BadZipFile)
 _STEP = 16 * 1024
@@ -99,7 +101,8 @@ class Document:
 def documents(source: str | Path) -> list[Document]:
     """List the documents of a file, folder or glob, in a stable order.
 
-    Archives are not opened here; `members` does that once nobody wants them whole.
+    Archives are not opened here; `members` does that once nobody wants them whole. Of a lake below
+    the folder only its mark is listed: its rows and originals are copies of logs.
 
     Raises:
         SourceError: nothing is named or there, or a folder holds no file.
@@ -108,13 +111,14 @@ def documents(source: str | Path) -> list[Document]:
     _check(text)
     path = Path(text)
     if path.is_dir():
-        found = [_document(file, path) for file in _walk(path)]
+        found = [_document(file, path) for file in _outside_lakes(_walk(path), path)]
     elif path.exists():
         found = [_document(path, path.parent)]
     else:
         matches = sorted(glob.glob(text, recursive=True, include_hidden=True))  # noqa: PTH207
-        found = [_document(Path(match), _fixed_part(text)) for match in matches]
-        found = [document for document in found if document.file.is_file()]
+        files = [path for match in matches if (path := Path(match)).is_file()]
+        root = _fixed_part(text)
+        found = [_document(file, root) for file in _outside_lakes(files, root)]
         if not found:
             raise SourceError("no such file, folder or pattern; check the path", source=text)
     if not found:
@@ -168,6 +172,19 @@ def _walk(folder: Path) -> Iterator[Path]:
             path = Path(parent, name)
             if path.is_file():
                 yield path
+
+
+def _outside_lakes(files: Iterable[Path], root: Path) -> Iterator[Path]:
+    @cache
+    def lake_of(folder: Path) -> Path | None:
+        if folder in (root, folder.parent):
+            return None
+        return lake_of(folder.parent) or (folder if is_ours(folder) else None)
+
+    for file in files:
+        lake = lake_of(file.parent)
+        if lake is None or file == lake / MARK:
+            yield file
 
 
 def _fixed_part(pattern: str) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from chatdata.errors import AccessError, SourceError
-from chatdata.formats.lake import OWN
+from chatdata.formats.lake import MANIFEST, OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ def originals(lake: Path) -> list[Original]:
         SourceError: nothing was imported into it.
         AccessError: another import holds it, or one was killed.
     """
-    path = lake / OWN / "manifest.sqlite"
+    path = lake / OWN / MANIFEST
     if not path.is_file():
         raise SourceError("no originals here: nothing was imported into it", source=str(lake))
     query = "select path, n_bytes, sha256 from versions order by path, version"

@@ -12,6 +12,7 @@ from chatdata.chats import Chats, Finding
 from chatdata.errors import LayoutError, SourceError, UnknownFormatError
 from chatdata.formats.base import Detection, Reading, named, sniff
 from chatdata.formats.frames import Builder
+from chatdata.formats.lake import MARK, is_ours
 from chatdata.formats.sources import Document, members
 from chatdata.identity import sum_or_null
 
@@ -101,6 +102,9 @@ def _asked(name: str) -> Detection:
 
 
 def _finding(document: Document, detection: Detection) -> Finding:
+    if document.file.name == MARK and is_ours(document.file.parent):
+        reason = "a lake: it holds copies of logs, and is read when it is named itself"
+        return Finding(document.name, str(document.file.parent), "left aside", reason)
     others = ", ".join(f"{name} {share:.0%}" for name, share in detection.others)
     reason = f"{detection.reason}, confidence {detection.confidence:.0%}"
     if detection.reason.startswith("no known") and document.name.lower().endswith(_DATABASES):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from chatdata import schema
 from chatdata.errors import AccessError, SourceError
-from chatdata.formats.lake import JOURNAL, MARK, OWN, is_lake, read_journal
+from chatdata.formats.lake import JOURNAL, MANIFEST, MARK, OWN, is_lake, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,9 +100,7 @@ def finish(lake: Path) -> None:
 
 def _manifest(lake: Path) -> sqlite3.Connection:
     """Open the manifest inside a transaction, which is also the lock between writers."""
-    connection = sqlite3.connect(
-        lake / OWN / "manifest.sqlite", timeout=_WAIT_S, isolation_level=None
-    )
+    connection = sqlite3.connect(lake / OWN / MANIFEST, timeout=_WAIT_S, isolation_level=None)
     try:
         connection.execute("begin exclusive")
     except sqlite3.OperationalError as error:
