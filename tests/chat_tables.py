@@ -78,3 +78,21 @@ def extras(frame, *, by=None):
     The `extra` of each row, decoded.
     """
     return [json.loads(text or "{}") for (text,) in rows(frame, "extra", by=by)]
+
+
+def execute(url, *statements):
+    """
+    Run statements on a Postgres, each in a transaction of its own.
+    """
+    import psycopg  # noqa: PLC0415 - a base install has none
+
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def as_role(url, name, password=""):
+    """
+    The URL for another role.
+    """
+    return url.replace("postgres@", f"{name}:{password}@" if password else f"{name}@")

@@ -13,6 +13,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from chat_tables import build, conversations, messages
+
+from chatdata.cli import main
+from chatdata.database import read
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 
@@ -113,3 +117,46 @@ def killer():
     with process:
         yield attempt
         process.stdin.close()
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """
+    The program, in this process, in a terminal of 200 columns: words in; exit code, output and
+    errors out.
+    """
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["chatdata", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def chat(postgres):
+    """
+    A small chat of two users in a Postgres of its own; gives its URL.
+    """
+    at = "2025-03-01 10:00:00.000123"
+    return build(
+        postgres(),
+        conversations((1, "u1", at), (2, "u2", at)),
+        messages((1, "u1", 1, "user", "a", None, at), (2, "u2", 2, "user", "b", None, at)),
+    )
+
+
+@pytest.fixture
+def scanned(tmp_path):
+    """
+    Build a SQLite database of the tables, read it, and hold the frames to the contract.
+    """
+
+    def scanned(*tables, **options):
+        return read(build(tmp_path / "app.db", *tables), **options).check()
+
+    return scanned

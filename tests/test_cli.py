@@ -36,20 +36,12 @@ FRAMES = ["conversations", "messages", "tool_calls", "rejects", "accounting"]
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(program, monkeypatch):
     """
-    The program, in this process: words in; exit code, output and errors out.
+    The program, in a terminal of 100 columns.
     """
     monkeypatch.setenv("COLUMNS", "100")
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["chatdata", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
+    return program
 
 
 @pytest.fixture

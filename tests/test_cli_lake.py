@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import chatdata as cd
-from chatdata.cli import main
 from chatdata.cli.output import n_bytes
 from chatdata.cli.progress import throughput
 from chatdata.ingest import originals
@@ -21,20 +20,11 @@ ROW = {
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(program):
     """
-    The program, in this process: words in; exit code, output and errors out.
+    The program, as the other tests of verbs run it.
     """
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["chatdata", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
+    return program
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from chat_tables import build, column, conversations, extras, messages, rows, table
+from chat_tables import column, conversations, extras, messages, rows, table
 
 from chatdata.database import read
 
@@ -16,18 +16,6 @@ AT = T.format(1)
 CALL = json.dumps([{"tool": "add_task", "parameters": {"title": "milk"}}])
 SIMPLE = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
 LOG = "id INTEGER PRIMARY KEY, tool_name TEXT, arguments TEXT"
-
-
-@pytest.fixture
-def scan(tmp_path):
-    """
-    Build a database of the tables, read it, and hold the frames to the contract.
-    """
-
-    def scanned(*tables, **options):
-        return read(build(tmp_path / "app.db", *tables), **options).check()
-
-    return scanned
 
 
 @pytest.mark.parametrize(
@@ -43,21 +31,21 @@ def scan(tmp_path):
         ("tool_calls TEXT, tool_calls_count INTEGER", (None, 2), 0),
     ],
 )
-def test_the_first_place_that_holds_calls(scan, columns, stored, n_calls):
+def test_the_first_place_that_holds_calls(scanned, columns, stored, n_calls):
     """
     Calls are read from the first place that holds any, and counted once.
     """
-    chats = scan(messages((1, 1, "user", "a", *stored), columns=f"{SIMPLE}, {columns}"))
+    chats = scanned(messages((1, 1, "user", "a", *stored), columns=f"{SIMPLE}, {columns}"))
 
     assert n_calls == chats.tool_calls.collect().height
 
 
 @pytest.mark.parametrize("stored", ["not a list", "[ResponseFunctionToolCall(id='a')]", "[1, {}]"])
-def test_malformed_text(scan, stored):
+def test_malformed_text(scanned, stored):
     """
     Text that is no list of calls is kept as it is, and rejected without being quoted.
     """
-    chats = scan(messages((5, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+    chats = scanned(messages((5, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
     rejected = chats.rejects.collect()
 
     assert [{"tool_calls": stored}] == extras(chats.messages)
@@ -68,12 +56,12 @@ def test_malformed_text(scan, stored):
     assert 0 == chats.tool_calls.collect().height
 
 
-def test_good_items_beside_a_bad_one(scan):
+def test_good_items_beside_a_bad_one(scanned):
     """
     A bad item is rejected and its neighbours are calls.
     """
     stored = '[{"tool": "a"}, 5, {"tool": "b"}]'
-    chats = scan(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+    chats = scanned(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
 
     assert [("a", 0), ("b", 1)] == rows(chats.tool_calls, "name", "position")
     assert 1 == chats.rejects.collect().height
@@ -81,12 +69,12 @@ def test_good_items_beside_a_bad_one(scan):
 
 
 @pytest.mark.parametrize("beside", ["[]", CALL])
-def test_a_number_of_calls_is_no_list_of_calls(scan, beside):
+def test_a_number_of_calls_is_no_list_of_calls(scanned, beside):
     """
     A count in place of the list is kept, and neither a call nor an error.
     """
     said = [(n, 1, "user", "a", text) for n, text in enumerate(('{"tool_calls": 2}', beside))]
-    chats = scan(messages(*said, columns=f"{SIMPLE}, tool_calls TEXT"))
+    chats = scanned(messages(*said, columns=f"{SIMPLE}, tool_calls TEXT"))
 
     assert [{"tool_calls": '{"tool_calls": 2}'}, {}] == extras(chats.messages)
     assert 0 == chats.rejects.collect().height
@@ -95,14 +83,14 @@ def test_a_number_of_calls_is_no_list_of_calls(scan, beside):
     )
 
 
-def test_a_table_beside_a_column(scan):
+def test_a_table_beside_a_column(scanned):
     """
     Where a column and a table both hold the calls, the column is the truth and the table a mirror.
     """
     mirror = table(
         "tool_calls", f"{LOG}, message_id INTEGER", *((n, "add_task", "{}", 1) for n in (1, 2))
     )
-    chats = scan(
+    chats = scanned(
         messages((1, 1, "user", "a", CALL), columns=f"{SIMPLE}, tool_calls TEXT"), mirror
     )  # fmt: skip
 
@@ -116,11 +104,11 @@ def test_a_table_beside_a_column(scan):
     assert "second copy" in chats.explain()["reason"].str.join("\n").item()
 
 
-def test_a_table_beside_a_column_without_calls(scan):
+def test_a_table_beside_a_column_without_calls(scanned):
     """
     A column that holds only what cannot be read does not hide the table of calls.
     """
-    chats = scan(
+    chats = scanned(
         messages((1, 1, "user", "a", "not a list"), columns=f"{SIMPLE}, tool_calls TEXT"),
         table("tool_calls", f"{LOG}, message_id INTEGER", (3, "add_task", '{"a":1}', 1)),
     )
@@ -145,12 +133,12 @@ def test_a_table_beside_a_column_without_calls(scan):
         pytest.param("agent TEXT", "x", (None, "log#log", {"agent": "x"}), id="without any key"),
     ],
 )
-def test_links_of_a_table_of_calls(scan, columns, stored, expected):
+def test_links_of_a_table_of_calls(scanned, columns, stored, expected):
     """
     A call keeps what links it has; a missing message is marked, and no link is guessed.
     """
     log = table("log", f"{LOG}, {columns}", (7, "add_task", '{"a":1}', stored))
-    chats = scan(conversations((1, "u", AT)), messages((2, 1, "user", "a"), columns=SIMPLE), log)
+    chats = scanned(conversations((1, "u", AT)), messages((2, 1, "user", "a"), columns=SIMPLE), log)
     found = chats.tool_calls.collect()
 
     assert expected == (found["message_id"].item(), found["conversation_id"].item(),
@@ -160,13 +148,13 @@ def test_links_of_a_table_of_calls(scan, columns, stored, expected):
     assert ["1"] == column(chats.conversations, "conversation_id")
 
 
-def test_results_in_messages_of_role_tool(scan):
+def test_results_in_messages_of_role_tool(scanned):
     """
     A message of role tool answers the call that it names, in its own conversation.
     """
     calls = json.dumps([{"id": f"c{n}", "name": f"t{n}", "arguments": '{"a":1}'} for n in range(3)])
     columns = f"{SIMPLE}, tool_calls TEXT, tool_call_id TEXT"
-    chats = scan(
+    chats = scanned(
         messages(
             (1, 1, "assistant", None, calls, None),
             (2, 1, "tool", '{"success": true}', None, "c0"),
@@ -212,24 +200,24 @@ def test_results_in_messages_of_role_tool(scan):
         ("result TEXT", "{}", "unknown", None),
     ],
 )
-def test_status_of_a_table_of_calls(scan, columns, stored, status, source):
+def test_status_of_a_table_of_calls(scanned, columns, stored, status, source):
     """
     A call's status is what its row or its result says, and words alone blame nobody.
     """
     log = table("log", f"{LOG}, {columns}", (1, "t", '{"a":1}', stored))
-    chats = scan(messages((1, 1, "user", "a"), columns=SIMPLE), log)
+    chats = scanned(messages((1, 1, "user", "a"), columns=SIMPLE), log)
 
     assert [(status, source)] == rows(chats.tool_calls, "status", "error_source")
 
 
-def test_words_of_a_status_that_say_nothing(scan):
+def test_words_of_a_status_that_say_nothing(scanned):
     """
     A status word that is none of the known ones is kept; a known one is said by the status.
     """
     stored = (("partial", None), ("SUCCESS", None), ("partial", 0), (None, None))
     log = table("log", f"{LOG}, status TEXT, success BOOLEAN",
                 *((n, "t", '{"a":1}', *row) for n, row in enumerate(stored)))  # fmt: skip
-    chats = scan(messages((1, 1, "user", "a"), columns=SIMPLE), log)
+    chats = scanned(messages((1, 1, "user", "a"), columns=SIMPLE), log)
 
     assert ["unknown", "ok", "error", "unknown"] == column(chats.tool_calls, "status")
     assert [{"status": "partial"}, {}, {"status": "partial"}, {}] == [
@@ -238,7 +226,7 @@ def test_words_of_a_status_that_say_nothing(scan):
     ]
 
 
-def test_times_of_a_table_of_calls(scan):
+def test_times_of_a_table_of_calls(scanned):
     """
     A call has a span only where both its ends are stored, or its end and its duration.
     """
@@ -246,7 +234,7 @@ def test_times_of_a_table_of_calls(scan):
     stored = [(None, AT, T.format(3), None), (None, None, T.format(3), 1500), (AT, None, None, 5),
               (None, AT, None, 5), (None, None, AT, None)]  # fmt: skip
     log = table("log", columns, *((n, "t", '{"a":1}', *row) for n, row in enumerate(stored)))
-    chats = scan(messages((1, 1, "user", "a"), columns=SIMPLE), log)
+    chats = scanned(messages((1, 1, "user", "a"), columns=SIMPLE), log)
 
     assert [2_000_000, 1_500_000, None, None, None] == [
         None if end is None else (end - start).total_seconds() * 1e6
@@ -255,24 +243,24 @@ def test_times_of_a_table_of_calls(scan):
     assert {"created_at": AT, "duration_ms": 5.0} == extras(chats.tool_calls)[2]
 
 
-def test_arguments_that_nobody_stores(scan):
+def test_arguments_that_nobody_stores(scanned):
     """
     Where every call says `{}`, the application does not store arguments: they are unknown.
     """
     stored = json.dumps([{"tool": "a", "arguments": {}, "result": {}, "status": "success"}])
-    chats = scan(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+    chats = scanned(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
 
     assert [("{}", None, None, None, "unknown")] == rows(
         chats.tool_calls, "arguments_raw", "arguments", "arguments_status", "result", "status"
     )
 
 
-def test_empty_arguments_among_others(scan):
+def test_empty_arguments_among_others(scanned):
     """
     Where some call has arguments, `{}` means that there are none.
     """
     stored = json.dumps([{"tool": "a", "args": {}}, {"tool": "b", "args": {"c": 1}}, {"tool": "d"}])
-    chats = scan(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
+    chats = scanned(messages((1, 1, "user", "a", stored), columns=f"{SIMPLE}, tool_calls TEXT"))
 
     assert [("{}", "ok"), ('{"c":1}', "ok"), (None, None)] == rows(
         chats.tool_calls, "arguments", "arguments_status"

@@ -8,7 +8,16 @@ from contextlib import closing
 
 import polars as pl
 import pytest
-from chat_tables import build, column, conversations, extras, messages, rows, table
+from chat_tables import (
+    build,
+    column,
+    conversations,
+    execute,
+    extras,
+    messages,
+    rows,
+    table,
+)
 from polars.testing import assert_frame_equal
 
 from chatdata import migrate, sample
@@ -22,28 +31,6 @@ pytestmark = pytest.mark.postgres
 AT = "2025-03-01 10:00:00.000123"
 SECRET = "hunter%402"  # noqa: S105 - of a role that lives as long as this test
 SIMPLE = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
-
-
-def execute(url, *statements):
-    with closing(psycopg.connect(url, autocommit=True)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-def as_role(url, name, password=""):
-    return url.replace("postgres@", f"{name}:{password}@" if password else f"{name}@")
-
-
-@pytest.fixture
-def chat(postgres):
-    """
-    A small chat of two users.
-    """
-    return build(
-        postgres(),
-        conversations((1, "u1", AT), (2, "u2", AT)),
-        messages((1, "u1", 1, "user", "a", None, AT), (2, "u2", 2, "user", "b", None, AT)),
-    )
 
 
 @pytest.fixture(scope="module")

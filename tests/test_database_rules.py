@@ -5,27 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from chat_tables import build, column, conversations, extras, messages, rows, table
-
-from chatdata.database import read
+from chat_tables import column, conversations, extras, messages, rows, table
 
 T = "2025-03-01 10:00:0{}.000000"
 AT = T.format(1)
 CALL = json.dumps([{"tool": "add_task", "parameters": {"title": "milk"}}])
 SIMPLE = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
 LOG = "id INTEGER PRIMARY KEY, tool_name TEXT, arguments TEXT"
-
-
-@pytest.fixture
-def scan(tmp_path):
-    """
-    Build a database of the tables, read it, and hold the frames to the contract.
-    """
-
-    def scanned(*tables, **options):
-        return read(build(tmp_path / "app.db", *tables), **options).check()
-
-    return scanned
 
 
 @pytest.mark.parametrize(
@@ -50,21 +36,21 @@ def scan(tmp_path):
         (None, "system", "event"),
     ],
 )
-def test_role(scan, stored, role, kind):
+def test_role(scanned, stored, role, kind):
     """
     A role is one of four words, whatever the application calls it; its own word is kept.
     """
-    chats = scan(messages((1, 1, stored, "hello"), columns=SIMPLE))
+    chats = scanned(messages((1, 1, stored, "hello"), columns=SIMPLE))
 
     assert [(role, stored, kind)] == rows(chats.messages, "role", "role_raw", "kind")
 
 
-def test_a_second_speaker_column_is_kept(scan):
+def test_a_second_speaker_column_is_kept(scanned):
     """
     Of several columns that could be the role, the first of the list is; the other is not lost.
     """
     columns = SIMPLE.replace("role TEXT", "type TEXT, sender_type TEXT")
-    chats = scan(messages((1, 1, "markdown", "bot", "hello"), columns=columns))
+    chats = scanned(messages((1, 1, "markdown", "bot", "hello"), columns=columns))
 
     assert [("assistant", "bot")] == rows(chats.messages, "role", "role_raw")
     assert [{"type": "markdown"}] == extras(chats.messages)
@@ -79,34 +65,36 @@ def test_a_second_speaker_column_is_kept(scan):
         pytest.param("u2", None, {"user_id": "u2"}, id="the conversation has none"),
     ],
 )
-def test_user(scan, own, owner, kept):
+def test_user(scanned, own, owner, kept):
     """
     The conversation's user is its own; a message's is kept where it differs.
     """
-    chats = scan(conversations((1, owner, AT)), messages((1, own, 1, "user", "a", None, AT)))
+    chats = scanned(conversations((1, owner, AT)), messages((1, own, 1, "user", "a", None, AT)))
 
     assert [owner] == column(chats.conversations, "user_id")
     assert [kept] == extras(chats.messages)
 
 
-def test_users_without_a_column_in_the_conversations(scan):
+def test_users_without_a_column_in_the_conversations(scanned):
     """
     Without a user of its own a conversation has that of its messages, and the others are kept.
     """
     said = [(n, user, 1, "user", "a", None, T.format(n)) for n, user in ((1, "u1"), (2, "u2"))]
-    own = scan(conversations((1, AT), columns="id INTEGER, created_at TIMESTAMP"), messages(*said))
+    own = scanned(
+        conversations((1, AT), columns="id INTEGER, created_at TIMESTAMP"), messages(*said)
+    )
 
     assert ["u1"] == column(own.conversations, "user_id")
     assert [{}, {"user_id": "u2"}] == extras(own.messages, by="position")
 
 
-def test_users_without_a_table_of_conversations(scan):
+def test_users_without_a_table_of_conversations(scanned):
     """
     Without a table of conversations the messages name the user, the span and the only model.
     """
     columns = f"{SIMPLE}, user_id TEXT, model TEXT, created_at TIMESTAMP"
     said = [(n, 7, "user", "a", user, "m", T.format(n)) for n, user in ((2, "u2"), (1, None))]
-    chats = scan(messages(*said, columns=columns))
+    chats = scanned(messages(*said, columns=columns))
 
     assert [("7", "7", "u2", "m", "10:00:01", "10:00:02")] == [
         (*row[:4], *(f"{at:%H:%M:%S}" for at in row[4:]))
@@ -145,11 +133,11 @@ def test_users_without_a_table_of_conversations(scan):
         pytest.param([(2, "user", None), (1, "user", None)], [1, 2], id="no times at all"),
     ],
 )
-def test_order(scan, said, expected):
+def test_order(scanned, said, expected):
     """
     Messages stand in the order they were said in, each the child of the one before.
     """
-    chats = scan(
+    chats = scanned(
         messages(
             *((n, 1, role, "a", at) for n, role, at in said),
             columns=f"{SIMPLE}, created_at TIMESTAMP",
@@ -162,35 +150,35 @@ def test_order(scan, said, expected):
     )
 
 
-def test_random_ids_do_not_order(scan):
+def test_random_ids_do_not_order(scanned):
     """
     Of several messages within milliseconds the clock decides, where ids say nothing.
     """
     said = [(key, 1, role, "a", f"{T.format(1)[:-6]}000{n}00") for key, role, n in
             (("z", "assistant", 1), ("y", "user", 6), ("x", "assistant", 9))]  # fmt: skip
     columns = f"{SIMPLE.replace('INTEGER', 'TEXT', 1)}, created_at TIMESTAMP"
-    chats = scan(messages(*said[::-1], columns=columns))
+    chats = scanned(messages(*said[::-1], columns=columns))
 
     assert [("z",), ("y",), ("x",)] == rows(chats.messages, "message_id", by="position")
 
 
-def test_sequence(scan):
+def test_sequence(scanned):
     """
     A sequence column goes before times and ids, and is no number among the leftovers.
     """
     said = [(1, 1, "user", "a", 20, T.format(1)), (2, 1, "user", "b", 3, T.format(2))]
-    chats = scan(messages(*said, columns=f"{SIMPLE}, seq INTEGER, created_at TIMESTAMP"))
+    chats = scanned(messages(*said, columns=f"{SIMPLE}, seq INTEGER, created_at TIMESTAMP"))
 
     assert ["b", "a"] == [text for (text,) in rows(chats.messages, "content", by="position")]
     assert [{}, {}] == extras(chats.messages)
 
 
-def test_positions_of_keys_that_look_alike(scan):
+def test_positions_of_keys_that_look_alike(scanned):
     """
     Conversations whose keys are the same number are not the same conversation.
     """
     columns = SIMPLE.replace("conversation_id INTEGER", "conversation_id TEXT")
-    chats = scan(messages(*((n, key, "user", "a") for n, key in enumerate(("1", "01", "+1"))),
+    chats = scanned(messages(*((n, key, "user", "a") for n, key in enumerate(("1", "01", "+1"))),
                           columns=columns))  # fmt: skip
 
     assert [("+1", 0), ("01", 0), ("1", 0)] == rows(
@@ -198,11 +186,11 @@ def test_positions_of_keys_that_look_alike(scan):
     )
 
 
-def test_soft_delete(scan):
+def test_soft_delete(scanned):
     """
     Deleted rows stay, with the time of deletion among the leftovers.
     """
-    chats = scan(
+    chats = scanned(
         conversations((1, "u1", AT, AT, 1), columns="id INTEGER PRIMARY KEY, user_id TEXT,"
                       " created_at DATETIME, deleted_at DATETIME, is_active BOOLEAN"),
         messages((1, 1, "user", "a", AT), columns=f"{SIMPLE}, deleted_at DATETIME"),
@@ -212,24 +200,24 @@ def test_soft_delete(scan):
     assert [{"deleted_at": AT}] == extras(chats.messages)
 
 
-def test_every_other_column_is_kept(scan):
+def test_every_other_column_is_kept(scanned):
     """
     What no column of a frame took is in `extra`, under its own name and with its own type.
     """
     columns = f'{SIMPLE}, tokens INTEGER, score REAL, ok BOOLEAN, "a ""b""" TEXT, empty TEXT'
     said = [(1, 1, "user", "a", 5, 0.5, 1, 'x "y"\n', None), (2, 1, "user", "b", *[None] * 4, "")]
-    chats = scan(messages(*said, columns=columns))
+    chats = scanned(messages(*said, columns=columns))
 
     assert [{"tokens": 5, "score": 0.5, "ok": True, 'a "b"': 'x "y"\n'}, {"empty": ""}] == extras(
         chats.messages, by="position"
     )
 
 
-def test_null_texts_in_json_columns_are_null(scan):
+def test_null_texts_in_json_columns_are_null(scanned):
     """
     The text `null` in a JSON column is how some libraries write null.
     """
-    chats = scan(
+    chats = scanned(
         conversations((1, "null", '{"a": 1}'), columns="id INTEGER, labels JSON, context JSON"),
         messages((1, 1, "user", "null"), columns=SIMPLE),
     )
@@ -238,11 +226,11 @@ def test_null_texts_in_json_columns_are_null(scan):
     assert ["null"] == column(chats.messages, "content")
 
 
-def test_orphans(scan):
+def test_orphans(scanned):
     """
     Messages without their conversation, and conversations without messages, stay.
     """
-    chats = scan(
+    chats = scanned(
         conversations((1, "u1", AT), (2, "u2", AT)),
         messages((1, "u1", 1, "user", "a", None, AT), (2, "u9", 8, "user", "b", None, AT),
                  (3, None, None, "user", "c", None, AT)),
@@ -257,7 +245,7 @@ def test_orphans(scan):
     )
 
 
-def test_ids_that_are_not_unique(scan):
+def test_ids_that_are_not_unique(scanned):
     """
     Rows of tables without keys stay apart, whatever they repeat or leave out.
     """
@@ -265,7 +253,7 @@ def test_ids_that_are_not_unique(scan):
                     columns=SIMPLE.replace("id INTEGER PRIMARY KEY", "id TEXT", 1))  # fmt: skip
     listed = conversations(("1", "u1"), ("1", "u2"), (None, "u3"), columns="id TEXT, user_id TEXT")
     log = table("log", "id INTEGER, tool_name TEXT, args TEXT", *((4, "t", '{"a":1}'),) * 2)
-    chats = scan(listed, said, log)
+    chats = scanned(listed, said, log)
 
     assert 3 == chats.messages.collect().height
     assert ["u1", "u2", "u3"] == sorted(column(chats.conversations, "user_id"))
@@ -274,12 +262,12 @@ def test_ids_that_are_not_unique(scan):
     assert 8 == chats.accounting.collect()["n_records"].sum()
 
 
-def test_tokens_and_models(scan):
+def test_tokens_and_models(scanned):
     """
     Tokens, models and finish reasons come from the columns of those names.
     """
     columns = f"{SIMPLE}, model TEXT, finish_reason TEXT, input_tokens INTEGER, output_tokens TEXT"
-    chats = scan(messages((1, 1, "user", "a", "m", "stop", 5, "7"), columns=columns))
+    chats = scanned(messages((1, 1, "user", "a", "m", "stop", 5, "7"), columns=columns))
 
     assert [("m", "stop", 5, 7, None)] == rows(
         chats.messages, "model", "finish_reason", "input_tokens", "output_tokens",
@@ -298,11 +286,11 @@ def test_tokens_and_models(scan):
         (messages((1, None, None, None, None, None, None)),),
     ],
 )
-def test_hardly_any_rows(scan, tables):
+def test_hardly_any_rows(scanned, tables):
     """
     Empty tables give empty frames, and rows of nulls give rows.
     """
-    chats = scan(*tables)
+    chats = scanned(*tables)
 
     assert sum(len(one.rows) for one in tables) == chats.accounting.collect()["n_records"].sum()
     assert 0 == chats.tool_calls.collect().height

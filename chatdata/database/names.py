@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from chatdata.tool_calls import items
+
 CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id", "chat_id")
 TEXTS = ("content", "message", "response", "text", "body")
 ROLES = ("role", "sender_type", "sender", "author_role", "author", "type")
@@ -16,31 +18,8 @@ CALL_COLUMNS = ("tool_calls", "tool_call_results")
 CALL_OBJECTS = ("message_metadata", "metadata_json", "metadata")  # and metadata_, which is plain
 COMPANIONS = ("tool_output", "tool_outputs", "tool_results", "tool_responses")
 TOOL_NAMES = ("tool_name", "function_name")
-ARGUMENTS = (
-    "arguments",
-    "parameters",
-    "params",
-    "args",
-    "input",
-    "tool_input",
-    "input_json",
-    "args_json",
-    "tool_parameters",
-    "parameters_json",
-    "tool_arguments",
-    "tool_args",
-)
-RESULTS = (
-    "result",
-    "output",
-    "outputs",
-    "tool_output",
-    "output_json",
-    "result_json",
-    "execution_result",
-    "tool_result",
-    "response",
-)
+ARGUMENTS = (*items.ARGUMENTS, "tool_arguments", "tool_args")
+RESULTS = items.RESULTS
 USERS = ("user_id", "owner_id", "account_id")
 
 MESSAGES = {

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from chatdata.errors import UnknownFormatError
 from chatdata.formats.records import HEAD_BYTES, Bad, Record, read, sample
 from chatdata.formats.records import shape as shape_of
+from chatdata.formats.rows import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from chatdata.formats.frames import Batch
-    from chatdata.formats.rows import Conversation
+    from chatdata.formats.rows import Message
     from chatdata.formats.sources import Document
 
 # How sure a sniffer can be: keys that only this format has, a shape that few share, a shape that
@@ -146,6 +147,21 @@ class Reading:
             if not converted:
                 self.count("empty")
             yield from converted
+
+    def one(
+        self, records: Iterable[Record], message: Callable[[Any], Message], reason: str
+    ) -> Conversation:
+        """Read a document whose records are the messages of one conversation."""
+        conversation = Conversation(n_records=0)
+        for record in records:
+            try:
+                row = message(record.value)
+            except UNEXPECTED:
+                self.reject(record, reason)
+            else:
+                row.n_records = 1
+                conversation.messages.append(row)
+        return conversation
 
     def reject(self, record: Record | Bad, reason: str) -> None:
         """Put a record aside that is not what the format promises; never quotes it."""

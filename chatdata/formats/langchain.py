@@ -19,7 +19,6 @@ from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chatdata.formats.records import Record
 
 _TYPES = frozenset(
     {"human", "ai", "system", "tool", "AIMessageChunk", "function", "chat", "remove"}
@@ -35,7 +34,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     if first is None:
         return
     if isinstance(first.value, dict) and _is_message(first.value):
-        yield _bare(reading, chain([first], records))
+        yield reading.one(chain([first], records), _message, "not a langchain message")
         return
     for record in chain([first], records):
         try:
@@ -43,19 +42,6 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             yield Conversation(ordinal=record.number, messages=[_message(item) for item in listed])
         except UNEXPECTED:
             reading.reject(record, "not a langchain record")
-
-
-def _bare(reading: Reading, records: Iterator[Record]) -> Conversation:
-    conversation = Conversation(n_records=0)
-    for record in records:
-        try:
-            row = _message(record.value)
-        except UNEXPECTED:
-            reading.reject(record, "not a langchain message")
-        else:
-            row.n_records = 1
-            conversation.messages.append(row)
-    return conversation
 
 
 def _message(source: dict[str, Any]) -> Message:

@@ -139,27 +139,17 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     if first is None:
         return
     if _is_message(first.value):
-        yield _bare(reading, chain([first], records))
+        yield reading.one(
+            chain([first], records),
+            lambda value: message(value, reading.time_zone),
+            "not an openai-chat message",
+        )
         return
     for record in chain([first], records):
         try:
             yield from tuple(_conversations(record, reading))
         except UNEXPECTED:
             reading.reject(record, "not an openai-chat record")
-
-
-def _bare(reading: Reading, records: Iterator[Record]) -> Conversation:
-    """Read a document whose records are the messages of one conversation."""
-    conversation = Conversation(n_records=0)
-    for record in records:
-        try:
-            read = message(record.value, reading.time_zone)
-        except UNEXPECTED:
-            reading.reject(record, "not an openai-chat message")
-        else:
-            read.n_records = 1
-            conversation.messages.append(read)
-    return conversation
 
 
 def _conversations(record: Record, reading: Reading) -> Iterator[Conversation]:

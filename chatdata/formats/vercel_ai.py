@@ -43,26 +43,13 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     if first is None:
         return
     if isinstance(first.value, dict) and "role" in first.value:
-        yield _bare(reading, chain([first], records))
+        yield reading.one(chain([first], records), _message, "not a vercel-ai message")
         return
     for record in chain([first], records):
         try:
             yield _conversation(record)
         except UNEXPECTED:
             reading.reject(record, "not a vercel-ai record")
-
-
-def _bare(reading: Reading, records: Iterator[Record]) -> Conversation:
-    conversation = Conversation(n_records=0)
-    for record in records:
-        try:
-            row = _message(record.value)
-        except UNEXPECTED:
-            reading.reject(record, "not a vercel-ai message")
-        else:
-            row.n_records = 1
-            conversation.messages.append(row)
-    return conversation
 
 
 def _conversation(record: Record) -> Conversation:

@@ -92,14 +92,8 @@ def connect(url: str | sa.URL, *, schema: str | None = None) -> Iterator[sa.Conn
     Raises:
         MigrationError: it cannot be opened, or another program holds it (exit code 4).
     """
-    engine = make(url, schema=schema)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except sa.exc.DBAPIError as error:
-        raise explain(error, label(url)) from error
-    finally:
-        engine.dispose()
+    with _opened(make(url, schema=schema), url) as connection:
+        yield connection
 
 
 @contextmanager
@@ -120,6 +114,12 @@ def read(url: str | sa.URL, *, schema: str | None = None) -> Iterator[sa.Connect
             creator=lambda: sqlite3.connect(place, uri=True),
             poolclass=sa.pool.NullPool,
         )
+    with _opened(engine, url) as connection:
+        yield connection
+
+
+@contextmanager
+def _opened(engine: sa.Engine, url: str | sa.URL) -> Iterator[sa.Connection]:
     try:
         with engine.connect() as connection:
             yield connection
