@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 import uuid
+from collections import deque
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ class Spool:
 
     def __init__(self, frames: Iterable[pl.DataFrame] = (), *, limit: int | None = None) -> None:
         self._limit = MEMORY_BYTES if limit is None else limit
-        self._parts: list[pl.DataFrame | Path] = []
+        self._parts: deque[pl.DataFrame | Path] = deque()
         self._held_bytes = 0
         for frame in frames:
             self.add(frame)
@@ -55,6 +56,16 @@ class Spool:
     def __getitem__(self, place: int) -> pl.DataFrame:
         part = self._parts[place]
         return pl.read_parquet(part) if isinstance(part, Path) else part
+
+    def pop(self) -> pl.DataFrame:
+        """Take the first frame out."""
+        part = self._parts.popleft()
+        if isinstance(part, pl.DataFrame):
+            self._held_bytes -= int(part.estimated_size())
+            return part
+        frame = pl.read_parquet(part, memory_map=False)
+        part.unlink()
+        return frame
 
     def frame(self) -> pl.LazyFrame:
         """Give all of it as one frame, which reads from disk what lies there."""
@@ -97,13 +108,22 @@ class Inflow:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         place = 0
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._ended or len(self._spool) > place)  # noqa: B023 - called here
-                if self._error is not None:
-                    raise self._error
-                if len(self._spool) == place:
-                    return
-                frame = self._spool[place]
-            yield frame
+        while self._has(place):
+            yield self._spool[place]
             place += 1
+
+    def drain(self) -> Iterator[pl.DataFrame]:
+        """Give each frame for the last time, so that its memory serves the next ones."""
+        while self._has(0):
+            with self._changed:
+                frame = self._spool.pop()
+            yield frame
+            del frame
+
+    def _has(self, place: int) -> bool:
+        """Wait until a frame is there, or no more will come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or len(self._spool) > place)
+            if self._error is not None:
+                raise self._error
+            return len(self._spool) > place

@@ -119,7 +119,7 @@ def _take(found: _Messages, raw: Raw, source: Source, scope: Scope) -> None:
         text=scope.text,
     )
     n_stored = n_untimed = 0
-    for stored in raw.rows:
+    for stored in raw.rows.drain():
         calls = None if holder is None else read_calls(stored, holder)
         row = pl.int_range(n_stored + 1, n_stored + stored.height + 1, eager=True)
         frame = read_chunk(stored, raw, context, calls).with_columns(

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pyarrow as pa
 from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement, Error
 
-from chatdata.database.sql import quoted
+from chatdata.database.sql import literal, quoted
 from chatdata.errors import AccessError, SourceError
 
 if TYPE_CHECKING:
@@ -93,10 +93,15 @@ def target(source: str | Path, name: str | None = None) -> Target:
 
 
 @contextmanager
-def open_snapshot(where: Target, schema: str | None = None) -> Iterator[Snapshot]:
+def open_snapshot(
+    where: Target, schema: str | None = None, *, exported: str | None = None
+) -> Iterator[Snapshot]:
     """Open a database for reading, in one transaction that nothing can write through.
 
-    `schema` is the Postgres schema to read, instead of the role's own.
+    Args:
+        where: the database.
+        schema: of a Postgres database, to read instead of the role's own.
+        exported: the name of a Postgres snapshot to see, instead of one of this moment.
 
     Raises:
         AccessError: it refuses us, is locked or encrypted.
@@ -111,14 +116,16 @@ def open_snapshot(where: Target, schema: str | None = None) -> Iterator[Snapshot
             raise
     try:
         with _explained(where.name):
-            _begin(connection, where.dialect, schema)
+            _begin(connection, where.dialect, schema, exported)
         yield Snapshot(where.dialect, where.name, connection)
     finally:
         connection.close()
         database.close()
 
 
-def _begin(connection: AdbcConnection, dialect: Dialect, schema: str | None) -> None:
+def _begin(
+    connection: AdbcConnection, dialect: Dialect, schema: str | None, exported: str | None
+) -> None:
     def run(statements: Sequence[str]) -> None:
         for sql in statements:
             with AdbcStatement(connection) as statement:
@@ -133,6 +140,7 @@ def _begin(connection: AdbcConnection, dialect: Dialect, schema: str | None) -> 
     run(
         [
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            *([f"SET TRANSACTION SNAPSHOT {literal(exported)}"] if exported is not None else []),
             "SET LOCAL row_security = off",
             f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}",
             "SET LOCAL statement_timeout = 0",

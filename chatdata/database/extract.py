@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
+from chatdata.database.ranges import side_by_side
 from chatdata.database.sql import literal, quoted
 from chatdata.database.values import only
 from chatdata.spool import Inflow
 from chatdata.tool_calls import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from chatdata.database.catalog import Column
     from chatdata.database.connect import Dialect, Snapshot
@@ -87,10 +88,10 @@ class Raw:
 
 @dataclass(frozen=True)
 class Plan:
-    """A table to be read: where its rows go, and the query that gives them."""
+    """A table to be read: where its rows go, and the queries that give them, one after another."""
 
     raw: Raw
-    sql: str
+    queries: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,10 @@ class _Field:
     sentinel: str
 
 
-def plan(binding: Binding, where: str, dialect: Dialect, *, text: bool, loose: bool) -> Plan:
-    """Say how to read one table; `loose` reads every column as text."""
+def plan(
+    binding: Binding, wheres: Sequence[str], dialect: Dialect, *, text: bool, loose: bool
+) -> Plan:
+    """Say how to read one table, by a query for each condition; `loose` reads all as text."""
     columns = [column for column in binding.table.columns if text or _is_telling(column, binding)]
     fields = _fields(binding, columns, dialect)
     content = binding.columns.get("content")
@@ -113,8 +116,9 @@ def plan(binding: Binding, where: str, dialect: Dialect, *, text: bool, loose: b
             # A result in a message of its own tells how its call ended; it goes no further.
             answer = f"CASE WHEN {quoted(answers.name)} IS NOT NULL THEN {words} END"
             fields.append(_Field("answer", answer, "''"))
-    sql = _select(fields, [f"{quoted(binding.table.name)}{where}"], dialect, loose=loose)
-    return Plan(Raw(binding, _names(binding, columns)), sql)
+    table = quoted(binding.table.name)
+    queries = (_select(fields, [f"{table}{where}"], dialect, loose=loose) for where in wheres)
+    return Plan(Raw(binding, _names(binding, columns)), tuple(queries))
 
 
 def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:
@@ -139,7 +143,7 @@ def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:
         for condition in conditions
     ]
     sql = _select(fields, sources, dialect, loose=loose)
-    return Plan(Raw(binding, _names(binding, columns)), sql)
+    return Plan(Raw(binding, _names(binding, columns)), (sql,))
 
 
 def _size(text: str, dialect: Dialect) -> str:
@@ -218,14 +222,23 @@ def _select(fields: list[_Field], sources: list[str], dialect: Dialect, *, loose
     return " UNION ALL ".join(parts)
 
 
-def fill(snapshot: Snapshot, planned: Plan) -> None:
-    """Read one table into the rows of its plan."""
-    n_typed = 1 if snapshot.dialect == "sqlite" else 0
-    for batches in _grouped(snapshot.batches(planned.sql)):
-        chunk = pl.DataFrame(pl.from_arrow(pa.Table.from_batches(batches)))
-        planned.raw.rows.add(chunk.slice(n_typed))
-        n_typed = 0
+def fill(snapshots: Sequence[Snapshot], planned: Plan) -> None:
+    """Read one table into the rows of its plan; several queries by all the readers there are."""
+    if len(planned.queries) == 1:
+        chunks = _chunks(snapshots[0], planned.queries[0])
+    else:
+        chunks = side_by_side(snapshots, planned.queries, _chunks)
+    for chunk in chunks:
+        planned.raw.rows.add(chunk)
     planned.raw.rows.end()
+
+
+def _chunks(snapshot: Snapshot, sql: str) -> Iterator[pl.DataFrame]:
+    n_typed = 1 if snapshot.dialect == "sqlite" else 0
+    for batches in _grouped(snapshot.batches(sql)):
+        chunk = pl.DataFrame(pl.from_arrow(pa.Table.from_batches(batches)))
+        yield chunk.slice(n_typed)
+        n_typed = 0
 
 
 def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:

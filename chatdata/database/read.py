@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chatdata.chats import Finding
-from chatdata.database import catalog, scope
+from chatdata.database import catalog, ranges, scope
 from chatdata.database.assemble import Source, assemble
 from chatdata.database.connect import TypeMismatchError, open_snapshot, target
 from chatdata.database.extract import Plan, fill, plan, sample
@@ -98,8 +98,10 @@ def _read(
                     layout = infer(found, source=where.name, mapping=mapping)
                     source = _planned(snapshot, layout, wanted, plans, loose=loose)
                     opened.set_result(source)
-                    for planned in plans:
-                        fill(snapshot, planned)
+                    n_queries = max(len(planned.queries) for planned in plans)
+                    with ranges.readers(where, schema, snapshot, n_queries) as snapshots:
+                        for planned in plans:
+                            fill(snapshots, planned)
                     return tuple(_left_out(snapshot, layout, wanted))
             except BaseException as error:
                 for planned in plans:
@@ -120,7 +122,9 @@ def _planned(
     dialect = snapshot.dialect
 
     def planned(binding: Binding, where: str) -> Raw:
-        plans.append(plan(binding, where, dialect, text=wanted.text, loose=loose))
+        # A condition may go by an index; only a table that is wanted whole is read in ranges.
+        wheres = (where,) if where else ranges.conditions(snapshot, binding.table.name)
+        plans.append(plan(binding, wheres, dialect, text=wanted.text, loose=loose))
         return plans[-1].raw
 
     def sampled(bindings: Iterable[Binding]) -> Iterator[Raw]:
