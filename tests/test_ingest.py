@@ -50,7 +50,7 @@ def state(lake):
 
 
 def files(lake):
-    return {path: path.stat().st_mtime_ns for path in lake.glob("*/*.parquet")}
+    return {path: path.stat().st_mtime_ns for path in lake.glob("*/**/*.parquet")}
 
 
 def test_imported_equals_scanned(tmp_path):

@@ -54,7 +54,7 @@ def rows(lake, name="messages"):
 def files(lake):
     return {
         path.relative_to(lake).as_posix(): path.stat().st_mtime_ns
-        for path in lake.glob("*/*.parquet")
+        for path in lake.glob("*/**/*.parquet")
     }
 
 
@@ -71,7 +71,7 @@ def test_written_is_read(tmp_path):
         assert wanted.sort(wanted.columns).equals(found.sort(found.columns))
     assert (
         chats.messages.collect().height
-        == duckdb.sql(f"from '{tmp_path}/lake/messages/*.parquet'").count("*").fetchone()[0]
+        == duckdb.sql(f"from '{tmp_path}/lake/messages/**/*.parquet'").count("*").fetchone()[0]
     )
     assert ["lake"] == cd.scan(tmp_path / "lake").explain()["became"].to_list()
 
@@ -189,5 +189,5 @@ def test_contract_stands_in_the_files(tmp_path):
 
     assert {"1"} == {
         pl.read_parquet_metadata(path)["chatdata.contract"]
-        for path in parts(tmp_path / "lake", "messages")
+        for path in parts(tmp_path / "lake")["messages"]
     }

@@ -1,8 +1,9 @@
 """A lake: a folder of Parquet that chatdata wrote, one folder a frame.
 
 ```
-lake.json                   contract version
-<frame>/*.parquet           conversations, messages, tool_calls, rejects, accounting
+lake.json                   contract version, and which commit was the last
+<frame>/source=…/month=…/   Parquet files of conversations, messages and tool_calls
+<frame>/                    those of rejects and accounting
 .chatdata/                  what a writer needs: manifest, journal, originals
 ```
 Every engine reads the Parquet as it lies. A commit replaces several files at once: until all of
@@ -13,7 +14,8 @@ that they see the state before or after, never between.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypedDict
 
 import polars as pl
 
@@ -22,17 +24,28 @@ from chatdata.chats import Chats, Finding, from_frames
 from chatdata.errors import FormatError
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 MARK = "lake.json"
 OWN = ".chatdata"
 JOURNAL = "journal.json"
 MANIFEST = "manifest.sqlite"
+UNKNOWN = "__HIVE_DEFAULT_PARTITION__"
+"""What the folder of rows without a month, or a source, is called: engines read it as null."""
+_MONTH = re.compile(r"month=(\d{4}-\d{2})")
+
+
+class Journal(TypedDict):
+    """What a commit still has to do: files to move into their places, files to remove."""
+
+    add: dict[str, str]
+    remove: list[str]
 
 
 def is_lake(folder: Path) -> bool:
     """Whether a folder is a lake."""
-    return (folder / MARK).is_file()
+    return (folder / MARK).is_file() or MARK in read_journal(folder)["add"].values()
 
 
 def is_ours(folder: Path) -> bool:
@@ -40,47 +53,94 @@ def is_ours(folder: Path) -> bool:
     return (folder / OWN / MANIFEST).is_file()
 
 
-def open_lake(folder: Path) -> Chats[pl.LazyFrame]:
+def open_lake(
+    folder: Path, since: datetime | None = None, until: datetime | None = None
+) -> Chats[pl.LazyFrame]:
     """Give the frames of a lake, lazily.
+
+    With a window (naive, in UTC), files of messages and of tool calls are left out where their
+    folder names a month outside; conversations are given whole, for they may go on for months.
 
     Raises:
         FormatError: a newer chatdata wrote it.
     """
-    found = json.loads((folder / MARK).read_text(encoding="utf-8")).get("contract")
-    if found != schema.VERSION:
+    files = parts(folder)
+    contract = json.loads(_mark(folder)).get("contract")
+    if contract != schema.VERSION:
         raise FormatError(
-            f"the lake follows contract {found}, this chatdata reads {schema.VERSION}; "
+            f"the lake follows contract {contract}, this chatdata reads {schema.VERSION}; "
             "upgrade chatdata",
             source=str(folder),
         )
-    frames = {table.name: frame_of(folder, table) for table in schema.TABLES}
-    n_files = sum(len(parts(folder, name)) for name in frames)
-    reason = f"{MARK} names contract {found}; {n_files} Parquet files"
+    n_files = sum(len(paths) for paths in files.values())
+    for name in ("messages", "tool_calls"):
+        files[name] = [path for path in files[name] if _may_hold(path, since, until)]
+    frames = {table.name: scan_files(files[table.name], table) for table in schema.TABLES}
+    reason = f"{MARK} names contract {contract}; {n_files} Parquet files"
+    if (n_opened := sum(len(paths) for paths in files.values())) < n_files:
+        reason += f", {n_opened} of them in the window"
     return from_frames(frames, [Finding(folder.name, str(folder), "lake", reason)])
 
 
 def frame_of(folder: Path, table: schema.Table) -> pl.LazyFrame:
     """Give one frame of a lake."""
-    files = parts(folder, table.name)
-    return pl.scan_parquet(files) if files else pl.LazyFrame(schema=table.schema)
+    return scan_files(parts(folder)[table.name], table)
 
 
-def parts(folder: Path, name: str) -> list[Path]:
-    """List the files of a frame as the last commit left them, also while it is being finished."""
-    files = {path.name: path for path in (folder / name).glob("*.parquet")}
-    journal = read_journal(folder)
-    for place in journal["remove"]:
-        if place.startswith(f"{name}/"):
-            files.pop(place.split("/")[1], None)
-    for staged, place in journal["add"].items():
-        if place.startswith(f"{name}/") and (folder / staged).exists():
-            files[place.split("/")[1]] = folder / staged
-    return [files[key] for key in sorted(files)]
+def scan_files(files: list[Path], table: schema.Table) -> pl.LazyFrame:
+    """Give the rows of some files of a frame."""
+    if not files:
+        return pl.LazyFrame(schema=table.schema)
+    return pl.scan_parquet(files, hive_partitioning=False)
 
 
-def read_journal(folder: Path) -> dict[str, dict[str, str]]:
+def parts(folder: Path) -> dict[str, list[Path]]:
+    """List the files of each frame as one commit left them, also while the next is being made."""
+    while True:
+        state = _mark(folder), read_journal(folder)
+        files = {
+            table.name: {
+                path.relative_to(folder).as_posix(): path
+                for path in (folder / table.name).rglob("*.parquet")
+            }
+            for table in schema.TABLES
+        }
+        if state == (_mark(folder), read_journal(folder)):
+            break
+    for place in state[1]["remove"]:
+        files.get(place.split("/")[0], {}).pop(place, None)
+    for staged, place in state[1]["add"].items():
+        if (named := files.get(place.split("/")[0])) is not None and (folder / staged).exists():
+            named[place] = folder / staged
+    return {name: [named[place] for place in sorted(named)] for name, named in files.items()}
+
+
+def read_journal(folder: Path) -> Journal:
     """Read what an unfinished commit still has to do: nothing, as a rule."""
     try:
-        return dict(json.loads((folder / OWN / JOURNAL).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {"add": {}, "remove": {}}
+        found: Journal = json.loads((folder / OWN / JOURNAL).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {"add": {}, "remove": []}
+    return found
+
+
+def _mark(folder: Path) -> str:
+    """Read the mark of a lake, also where its first commit has not moved it into place yet."""
+    staged = {place: staged for staged, place in read_journal(folder)["add"].items()}
+    for path in (folder / staged.get(MARK, MARK), folder / MARK):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    return "{}"
+
+
+def _may_hold(path: Path, since: datetime | None, until: datetime | None) -> bool:
+    """Whether a file may hold rows of a window: its folder names no month, or one inside."""
+    named = _MONTH.fullmatch(path.parent.name)
+    if named is None:
+        return True
+    month = named.group(1)
+    return not (since and month < _month(since)) and not (until and month > _month(until))
+
+
+def _month(moment: datetime) -> str:
+    return f"{moment.year:04}-{moment.month:02}"

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from chatdata import schema
-from chatdata.formats.lake import OWN, parts
+from chatdata.formats.lake import OWN, scan_files
 from chatdata.identity import resolve
 from chatdata.load.collect import accounting, places, rejects, tallies
-from chatdata.store.write import sink
+from chatdata.store.layout import placed
+from chatdata.store.rows import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chatdata.store.commit import Change
 
 MEMBER_BITS = 20
+_STEM = "files"
 _ROWS = ("conversations", "messages", "tool_calls")
 _ALL = (*_ROWS, "rejects", "tallies", "places")
 
@@ -58,20 +60,21 @@ def settle(
         "accounting": counted.lazy(),
     }
     for table in schema.TABLES:
-        for path in parts(change.lake, table.name):
-            if path.name.startswith("files-"):
-                change.remove(f"{table.name}/{path.name}")
-        sink(change, table, _not_written(change.lake, table, frames[table.name]), f"files-{batch}")
+        files = change.files(table.name)
+        for path in files:
+            if path.name.startswith(f"{_STEM}-"):
+                change.remove(path)
+        written = scan_files([path for path in files if path.name.startswith("rows-")], table)
+        shelf = Shelf(change, table, _STEM)
+        shelf.put(_not_written(table, placed(table, frames, frames), written))
+        shelf.close()
 
 
-def _not_written(lake: Path, table: schema.Table, frame: pl.LazyFrame) -> pl.LazyFrame:
+def _not_written(table: schema.Table, frame: pl.LazyFrame, written: pl.LazyFrame) -> pl.LazyFrame:
     """Leave out rows that were written into the lake by other means."""
-    if table.key is None or not any(p.name.startswith("rows-") for p in parts(lake, table.name)):
+    if table.key is None:
         return frame
-    own = [path for path in parts(lake, table.name) if path.name.startswith("rows-")]
-    return frame.join(
-        pl.scan_parquet(own).select(table.key), on=table.key, how="anti", maintain_order="left"
-    )
+    return frame.join(written.select(table.key), on=table.key, how="anti", maintain_order="left")
 
 
 def _all(

@@ -26,7 +26,7 @@ from chatdata.load.collect import (
     tallies,
 )
 from chatdata.load.combine import prefixed, stacked
-from chatdata.load.scope import Scope, scoped
+from chatdata.load.scope import Scope, scoped, window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     if scheme.partition("+")[0] in _DATABASES:
         return read_database(where, scope)
     if where and is_lake(Path(where).expanduser()):
-        return scoped(open_lake(Path(where).expanduser()), scope)
+        return scoped(open_lake(Path(where).expanduser(), *window(scope)), scope)
     listed = documents(where)
     if len(listed) == 1 and format is None and _is_database(listed[0]):
         return read_database(str(listed[0].local()), scope)

@@ -38,6 +38,14 @@ def scoped(chats: Chats[pl.LazyFrame], scope: Scope) -> Chats[pl.LazyFrame]:
     return chats if scope.text else chats.without_text()
 
 
+def window(scope: Scope) -> tuple[datetime | None, datetime | None]:
+    """Give `since` and `until` as the frames hold times: naive, in UTC."""
+    since, until = (
+        None if moment is None else _naive_utc(moment) for moment in (scope.since, scope.until)
+    )
+    return since, until
+
+
 def _of_user(chats: Chats[pl.LazyFrame], user_id: str) -> Chats[pl.LazyFrame]:
     conversations = chats.conversations.filter(pl.col("user_id") == user_id)
     own = conversations.select("conversation_id")

@@ -1,8 +1,8 @@
 """Changing a lake: one writer at a time, and all of a change or nothing of it.
 
 New files are staged inside the lake. A commit writes a journal (one atomic rename), then moves and
-removes files as it says, then removes the journal. A writer that was killed before the journal has
-changed nothing; after it, whoever comes next finishes the moves.
+removes files as it says, the lake's mark last, then removes the journal. A writer that was killed
+before the journal has changed nothing; after it, whoever comes next finishes the moves.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from chatdata import schema
 from chatdata.errors import AccessError, SourceError
-from chatdata.formats.lake import JOURNAL, MANIFEST, MARK, OWN, is_lake, read_journal
+from chatdata.formats.lake import JOURNAL, MANIFEST, MARK, OWN, is_lake, parts, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,26 +37,45 @@ class Change:
         self._add: dict[str, str] = {}
         self._remove: list[str] = []
 
+    def files(self, name: str) -> list[Path]:
+        """List the files of a frame as the commit would leave them."""
+        removed = {self.lake / place for place in self._remove}
+        kept = [path for path in parts(self.lake)[name] if path not in removed]
+        added = (staged for staged, place in self._add.items() if place.split("/")[0] == name)
+        return kept + [self.lake / staged for staged in added]
+
+    def place(self, path: Path) -> str:
+        """Say where a file of the lake, staged or not, lies or will lie, below the lake."""
+        within = path.relative_to(self.lake).as_posix()
+        return self._add.get(within, within)
+
     def stage(self, place: str) -> Path:
         """Name the file to write for a place in the lake."""
-        path = self.staging / f"{len(self._add)}-{place.rsplit('/', 1)[-1]}"
+        path = self.staging / place
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._add[path.relative_to(self.lake).as_posix()] = place
         return path
 
-    def remove(self, place: str) -> None:
-        """Drop a file at the commit."""
-        self._remove.append(place)
+    def remove(self, path: Path) -> None:
+        """Drop a file at the commit; a staged one is dropped now."""
+        within = path.relative_to(self.lake).as_posix()
+        if self._add.pop(within, None) is None:
+            self._remove.append(within)
+        else:
+            path.unlink()
 
     def commit(self) -> None:
         """Make the staged files the lake's, all of them or none."""
-        if not self._add and not self._remove:
+        if not self._add and not self._remove and is_lake(self.lake):
             return
-        journal = self.lake / OWN / JOURNAL
+        mark = {"contract": schema.VERSION, "commit": uuid.uuid4().hex}
+        self.stage(MARK).write_text(json.dumps(mark), encoding="utf-8")
         draft = self.staging / JOURNAL
         draft.write_text(json.dumps({"add": self._add, "remove": self._remove}), encoding="utf-8")
-        with draft.open("rb") as stream:
-            os.fsync(stream.fileno())
-        draft.replace(journal)
+        for path in (*(self.lake / staged for staged in self._add), draft):
+            _to_disk(path)
+        draft.replace(self.lake / OWN / JOURNAL)
+        _to_disk(self.lake / OWN)
         finish(self.lake)
 
 
@@ -79,10 +98,11 @@ def changing(lake: Path) -> Iterator[Change]:
         try:
             yield change
             change.commit()
-            (lake / MARK).write_text(json.dumps({"contract": schema.VERSION}), encoding="utf-8")
             manifest.execute("commit")
         finally:
-            shutil.rmtree(change.staging, ignore_errors=True)
+            # With a journal, what is staged is the lake's: the next writer moves it into place.
+            if not (lake / OWN / JOURNAL).exists():
+                shutil.rmtree(change.staging, ignore_errors=True)
 
 
 def finish(lake: Path) -> None:
@@ -96,6 +116,15 @@ def finish(lake: Path) -> None:
     for place in journal["remove"]:
         (lake / place).unlink(missing_ok=True)
     (lake / OWN / JOURNAL).unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is where a power cut leaves it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _manifest(lake: Path) -> sqlite3.Connection:

@@ -1,0 +1,93 @@
+"""Where a row lies in a lake: in the folder of its source and its month.
+
+`<frame>/source=<source>/month=<YYYY-MM>/<file>.parquet`, in the manner of Hive, which DuckDB,
+Polars and Spark take for columns and prune by. The files keep every column of the contract.
+
+A message has the month in which it was written; a call that of its message; a conversation the
+month in which it began. What is not known is `__HIVE_DEFAULT_PARTITION__`: engines read it as null.
+Rejects and accounting are few and lie in one folder each.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+import polars as pl
+
+from chatdata import schema
+from chatdata.formats.lake import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PARTITIONED = (schema.CONVERSATIONS, schema.MESSAGES, schema.TOOL_CALLS)
+PLACE = ("_source", "_month")
+_ORDER = ("conversation_id", "message_id", "position")
+_MONTH = pl.col("created_at").dt.strftime("%Y-%m")
+
+
+def folder(table: schema.Table, source: str | None, month: str | None) -> str:
+    """Name the folder of a partition, below the lake."""
+    if table not in PARTITIONED:
+        return table.name
+    named = UNKNOWN if source is None else quote(source, safe="")
+    return f"{table.name}/source={named}/month={month or UNKNOWN}"
+
+
+def place_of(path: str) -> tuple[str | None, str | None]:
+    """Read source and month off the folder of a file."""
+    named = dict(part.split("=", 1) for part in path.split("/")[:-1] if "=" in part)
+    source, month = named.get("source", UNKNOWN), named.get("month", UNKNOWN)
+    return None if source == UNKNOWN else unquote(source), None if month == UNKNOWN else month
+
+
+def new_name(folder: str, stem: str) -> str:
+    """Name a new file in a folder; by the beginning of its name readers of it know its kind."""
+    return f"{folder}/{stem}-{uuid.uuid4().hex}.parquet"
+
+
+def order(table: schema.Table) -> list[str]:
+    """Name the columns by which the rows of a file are sorted."""
+    if table is schema.MESSAGES:
+        return ["conversation_id", "position"]
+    return [name for name in _ORDER if name in table.schema and table in PARTITIONED]
+
+
+def placed(
+    table: schema.Table, frames: Mapping[str, pl.LazyFrame], known: Mapping[str, pl.LazyFrame]
+) -> pl.LazyFrame:
+    """Add to each row of a frame where it belongs: `_source` and `_month`.
+
+    Args:
+        table: which of the frames.
+        frames: the frames to write, by name.
+        known: those of the lake, which tell what `frames` refer to and do not hold.
+    """
+    frame = frames[table.name].select(table.schema.names())
+    if table is schema.CONVERSATIONS:
+        return frame.with_columns(_source="source", _month=_MONTH)
+    if table not in PARTITIONED:
+        return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in PLACE)
+    frame = _told(frame, frames, known, schema.CONVERSATIONS, _source=pl.col("source"))
+    if table is schema.MESSAGES:
+        return frame.with_columns(_month=_MONTH)
+    return _told(frame, frames, known, schema.MESSAGES, _month=_MONTH)
+
+
+def _told(
+    frame: pl.LazyFrame,
+    frames: Mapping[str, pl.LazyFrame],
+    known: Mapping[str, pl.LazyFrame],
+    table: schema.Table,
+    **what: pl.Expr,
+) -> pl.LazyFrame:
+    """Add what another frame says of the rows that this one refers to; new rows speak first."""
+    key = str(table.key)
+    asked = frame.select(key).unique()
+    told = pl.concat(
+        source[table.name].select(key, **what).join(asked, on=key, how="semi")
+        for source in (frames, known)
+    ).unique(key, keep="first", maintain_order=True)
+    return frame.join(told, on=key, how="left", maintain_order="left")
