@@ -1,22 +1,87 @@
-"""One measured piece of work per function; `run.py` starts each in a process of its own.
-
-A case gets ready (imports, connections), then runs what is measured and gives its answer, which
-has to equal that of the others beside it.
-"""
+"""An application's database to frames, beside pandas, plain ADBC, ORM objects and COPY."""
 
 from __future__ import annotations
 
 import json
-import resource
-import sys
-import time
-from pathlib import Path
+import sqlite3
 from typing import TYPE_CHECKING, Any
+
+import world
+from measure import Case, Group, Target, at_least, at_most
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import sqlalchemy as sa
+
     from chatdata.database.connect import Snapshot
+
+
+def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
+    """Give the groups, each made (its data with it) only when it is asked for."""
+
+    def sqlite() -> Group:
+        url = f"sqlite:///{world.sqlite(n_messages)}"
+        few = f"sqlite:///{world.sqlite(n_messages // 10)}"
+        return Group(
+            "database",
+            "sqlite",
+            f"SQLite to frames, {n_messages:,} messages",
+            (
+                Case("chatdata_frames", url),
+                Case("plain_adbc", url),
+                Case("pandas_read_sql", url),
+                Case("pandas_read_sql_bare", url),
+                Case("pandas_script", url),
+                Case("orm_objects", few, scale=10),
+            ),
+            (
+                Target("1", "≥ 3 x pandas.read_sql, CPU", at_least("pandas_read_sql", "cpu", 3)),
+                Target(
+                    "1",
+                    "≥ 3 x pandas.read_sql on a bare connection, CPU",
+                    at_least("pandas_read_sql_bare", "cpu", 3),
+                ),
+                Target("1", "≥ 10 x ORM objects, CPU", at_least("orm_objects", "cpu", 10)),
+            ),
+        )
+
+    def sqlite_base() -> Group:
+        url = f"sqlite:///{world.sqlite(n_messages, base=True)}"
+        return Group(
+            "database",
+            "sqlite-base",
+            f"SQLite to frames, base columns alone, {n_messages:,} messages",
+            (Case("chatdata_frames", url), Case("plain_adbc", url), Case("pandas_read_sql", url)),
+            (Target("1", "≤ 1.15 x plain ADBC, wall", at_most("plain_adbc", "wall", 1.15)),),
+        )
+
+    def postgres() -> Group:
+        url = world.postgres(n_messages)
+        return Group(
+            "database",
+            "postgres",
+            f"Postgres to frames, {n_messages:,} messages",
+            (
+                Case("chatdata_frames", url),
+                Case("plain_adbc", url),
+                Case("pandas_read_sql", url),
+                Case("pandas_script", url),
+            ),
+            (Target("2", "≥ 4 x pandas.read_sql, wall", at_least("pandas_read_sql", "wall", 4)),),
+        )
+
+    def postgres_base() -> Group:
+        url = world.postgres(n_messages, base=True)
+        return Group(
+            "database",
+            "postgres-base",
+            f"Postgres to frames, base columns alone, {n_messages:,} messages",
+            (Case("chatdata_frames", url), Case("copy_binary", url), Case("plain_adbc", url)),
+            (Target("2", "≤ 1.2 x COPY BINARY, wall", at_most("copy_binary", "wall", 1.2)),),
+        )
+
+    yield from (sqlite, sqlite_base, postgres, postgres_base)
 
 
 def chatdata_frames(source: str) -> Callable[[], dict[str, Any]]:
@@ -45,10 +110,17 @@ def chatdata_frames(source: str) -> Callable[[], dict[str, Any]]:
 
 
 def pandas_read_sql(source: str) -> Callable[[], dict[str, Any]]:
-    """pandas.read_sql of both tables, times parsed."""
-    import pandas as pd
+    """pandas.read_sql of both tables, times parsed, through the engine that pandas asks for."""
+    return _read_sql(_engine(source))
 
-    connection = _dbapi(source)
+
+def pandas_read_sql_bare(source: str) -> Callable[[], dict[str, Any]]:
+    """The same on a bare sqlite3 connection, which pandas takes too."""
+    return _read_sql(sqlite3.connect(source.removeprefix("sqlite:///")))
+
+
+def _read_sql(connection: Any) -> Callable[[], dict[str, Any]]:  # noqa: ANN401 - as pandas takes it
+    import pandas as pd
 
     def work() -> dict[str, Any]:
         messages = pd.read_sql("SELECT * FROM messages", connection, parse_dates=["created_at"])
@@ -64,7 +136,7 @@ def pandas_script(source: str) -> Callable[[], dict[str, Any]]:
     """The frames that chatdata gives, as a pandas script makes them: order, sizes, tool calls."""
     import pandas as pd
 
-    connection = _dbapi(source)
+    connection = _engine(source)
 
     def work() -> dict[str, Any]:
         messages = pd.read_sql("SELECT * FROM messages", connection, parse_dates=["created_at"])
@@ -146,55 +218,6 @@ def copy_binary(source: str) -> Callable[[], dict[str, Any]]:
     return work
 
 
-def kernel(source: str) -> Callable[[], dict[str, Any]]:
-    """Tool calls out of stored text of six shapes, batch by batch."""
-    import pyarrow as pa
-    from world import mixed_calls
-
-    from chatdata.tool_calls import extract_tool_calls
-
-    n_messages, n_calls = (int(part) for part in source.split("/"))
-    texts = mixed_calls(n_messages, n_calls)
-    ids = [str(number) for number in range(n_messages)]
-    table = pa.table({"message_id": ids, "text": pa.array(texts, pa.string())})
-    batches = table.to_batches(65_536)
-    extract_tool_calls(batches[0].slice(0, 100))
-
-    def work() -> dict[str, Any]:
-        found = pa.Table.from_batches([extract_tool_calls(batch) for batch in batches])
-        named = sum(name == "add_task" for name in found.column("name").to_pylist())
-        return {"tool_calls": named, "rows": found.num_rows}
-
-    return work
-
-
-def cli_help(argument: str) -> Callable[[], dict[str, Any]]:
-    """The command line in a process of its own."""
-    return _command(argument)
-
-
-def cli_version(argument: str) -> Callable[[], dict[str, Any]]:
-    """As above."""
-    return _command(argument)
-
-
-def cli_scan(source: str) -> Callable[[], dict[str, Any]]:
-    """`chatdata scan` of a small database."""
-    return _command("scan", source, "--json")
-
-
-def _command(*arguments: str) -> Callable[[], dict[str, Any]]:
-    import subprocess
-
-    program = str(Path(sys.executable).with_name("chatdata"))
-
-    def work() -> dict[str, Any]:
-        subprocess.run([program, *arguments], check=True, capture_output=True)
-        return {}
-
-    return work
-
-
 def _selects(snapshot: Snapshot) -> Iterator[str]:
     """A SELECT for each table; SQLite's driver takes its types from a typed first row."""
     from chatdata.database.catalog import tables
@@ -210,11 +233,7 @@ def _selects(snapshot: Snapshot) -> Iterator[str]:
         yield f"{head}SELECT {names} FROM {name}"
 
 
-def _dbapi(source: str) -> Any:  # noqa: ANN401 - whichever connection pandas takes
-    if source.startswith("sqlite"):
-        import sqlite3
-
-        return sqlite3.connect(source.removeprefix("sqlite:///"))
+def _engine(source: str) -> sa.Engine:
     import sqlalchemy as sa
 
     return sa.create_engine(source.replace("postgresql://", "postgresql+psycopg://"))
@@ -225,25 +244,3 @@ def _tiny() -> str:
     from world import sqlite
 
     return f"sqlite:///{sqlite(1000)}"
-
-
-def _cpu() -> float:
-    """CPU seconds of this process and of those it started and waited for."""
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in spent)
-
-
-def main() -> None:
-    """Run one case and print what it took: `cases.py NAME SOURCE`."""
-    sys.path.insert(0, str(Path(__file__).parent))
-    name, source = sys.argv[1:]
-    work = globals()[name](source)
-    before, start = _cpu(), time.perf_counter()
-    answer = work()
-    wall, cpu = time.perf_counter() - start, _cpu() - before
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"wall": wall, "cpu": cpu, "rss": rss, "answer": answer}))
-
-
-if __name__ == "__main__":
-    main()
