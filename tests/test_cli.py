@@ -117,6 +117,25 @@ def test_scan_tells_people_the_same(run):
     assert rows["all"] - rows["events"] == found["messages"]
 
 
+def test_scan_of_many_tools_and_no_times(run, tmp_path):
+    """
+    The summary stays short however many tools there are, and says what was not recorded.
+    """
+    calls = [
+        {"id": f"c{n}", "type": "function", "function": {"name": f"t{n:03}", "arguments": "{}"}}
+        for n in range(300)
+    ]
+    log = tmp_path / "log.jsonl"
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": calls}]
+    log.write_text(json.dumps({"messages": said}))
+    _, out, _ = run("scan", log)
+
+    assert "300: 1 t000, 1 t001" in " ".join(out.split())
+    assert "1 t019, 280 more" in " ".join(out.split())
+    assert "t020" not in out
+    assert 2 == out.count("not recorded")
+
+
 def test_scan_of_nothing(run):
     """
     A source without conversations is all zeros and nulls, no failure.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ def lint_imports(folder):
     """
     What import-linter says about the package in a folder.
     """
+    program = Path(sys.executable).with_name("lint-imports")
     return subprocess.run(
-        ["lint-imports", "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
+        [program, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
     )
 
 

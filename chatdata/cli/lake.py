@@ -47,7 +47,7 @@ def import_(  # noqa: PLR0913 - one argument per option
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Import logs into a lake: what is new is read, and files are archived.
+    """Import what is new of logs into a lake, and keep the files.
 
     Without a SOURCE it looks where known tools keep their logs, shows what is there, and asks.
     """

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from chatdata.chats import Chats
 
+_LISTED = 20  # of the tools, say; `--json` has them all
+
 
 @click.command()
 @reads
@@ -69,7 +71,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("tool calls", _by(f"{found['tool_calls']:,}", found["calls_by_tool"])),
         ("", _by(f"{found['tool_results']:,} with a result", found["calls_by_status"])),
         ("tokens", _listed(tokens) or "not recorded"),
-        ("time", f"{_minute(found['first_message_at'])} to {_minute(found['last_message_at'])}"),
+        ("time", _span(found["first_message_at"], found["last_message_at"])),
         ("rejects", f"{found['rejects']:,}"),
     ]
 
@@ -79,8 +81,12 @@ def _by(total: str, parts: Mapping[str | None, int]) -> str:
 
 
 def _listed(parts: Mapping[str | None, int]) -> str:
-    return ", ".join(f"{n:,} {plain(name) if name else '(unnamed)'}" for name, n in parts.items())
+    named = [f"{n:,} {plain(name) if name else '(unnamed)'}" for name, n in parts.items()]
+    more = [f"{len(named) - _LISTED:,} more"] if len(named) > _LISTED else []
+    return ", ".join(named[:_LISTED] + more)
 
 
-def _minute(moment: str | None) -> str:
-    return "?" if moment is None else f"{moment[:10]} {moment[11:16]}"
+def _span(first: str | None, last: str | None) -> str:
+    if first is None or last is None:
+        return "not recorded"
+    return " to ".join(f"{moment[:10]} {moment[11:16]}" for moment in (first, last))
