@@ -75,13 +75,26 @@ class SchemaError(ChatdataError):
 
 
 class MigrationError(ChatdataError):
-    """A schema change was refused or failed; the database is as it was before.
+    """A change of a schema or of its rows was refused or failed.
 
     Attributes:
+        state: what the database is like now.
+        then: what to do next, with the command to run.
         exit_code: what `chatdata db` verbs exit with: 1 failed, 2 usage, 3 refused or drift,
             4 lock busy, 5 verification failed.
     """
 
-    def __init__(self, message: str, *, source: str | None = None, exit_code: int = 1) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        then: str,
+        state: str = "nothing was changed",
+        source: str | None = None,
+        exit_code: int = 1,
+    ) -> None:
+        self.state = state
+        self.then = then
         self.exit_code = exit_code
-        super().__init__(message, source=source)
+        super().__init__(f"{message}; {state}; {then}", source=source)
+        self.message = message

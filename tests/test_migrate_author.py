@@ -283,7 +283,7 @@ def test_damage_after_the_upgrade(tmp_path, monkeypatch, auto, match):
     def check(file):
         seen.append(file)
         if len(seen) == 2:
-            raise MigrationError("is damaged")
+            raise MigrationError("is damaged", then="")
         healthy(file)
 
     monkeypatch.setattr(backups, "check", check)

@@ -23,10 +23,14 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise MigrationError(
-            f"{question} Nothing was changed: there is no terminal to ask; add --yes", exit_code=3
+            f"{question} There is no terminal to ask",
+            then="to answer in advance, run the same command with --yes",
+            exit_code=3,
         )
     if not click.confirm(question):
-        raise MigrationError("nothing was changed", exit_code=3)
+        raise MigrationError(
+            "the answer was no", then="to change it after all, run the same command", exit_code=3
+        )
 
 
 def tell(value: object, sentence: str, *, as_json: bool) -> None:

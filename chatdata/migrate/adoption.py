@@ -55,22 +55,29 @@ def adopt(url: str | sa.URL, *, apply: bool = False, schema: str | None = None) 
     source = engine.label(url)
     file = engine.file_of(url)
     if file is not None and not file.is_file():
-        raise MigrationError("there is no such file", source=source, exit_code=2)
+        raise MigrationError(
+            "there is no such file",
+            then="run the same command with the path of the database",
+            source=source,
+            exit_code=2,
+        )
     with engine.read(url, schema=schema) as connection:
         found = _recognise(connection, source)
     if not apply:
         return found
     if found.revision is None:
         raise MigrationError(
-            f"cannot be adopted: {'; '.join(found.hard)}; nothing was changed; to bring its chats "
-            "into a database of ours, run: chatdata db copy SOURCE URL",
+            f"cannot be adopted: {'; '.join(found.hard)}",
+            then="to bring its chats into a database of ours, run: chatdata db copy SOURCE URL",
             source=source,
             exit_code=3,
         )
     with lock.exclusive(url, schema=schema) as connection:
         again = _recognise(connection, source)
         if again.revision is None:
-            raise MigrationError("changed while it was read; run it again", source=source)
+            raise MigrationError(
+                "changed while it was read", then="run the same command again", source=source
+            )
         _stamp(connection, again.revision)
         if connection.dialect.name != "sqlite":
             connection.commit()
@@ -87,8 +94,8 @@ def _recognise(connection: sa.Connection, source: str) -> Adoption:
     current = history.revision(connection)
     if current is not None:
         raise MigrationError(
-            f"is ours already, at revision {current}; to bring it to head, run: "
-            "chatdata db upgrade URL",
+            f"is ours already, at revision {current}",
+            then="to bring it to head, run: chatdata db upgrade URL",
             source=source,
             exit_code=3,
         )

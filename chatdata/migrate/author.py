@@ -60,12 +60,16 @@ def new(
     """
     if phase not in PHASES:
         raise MigrationError(
-            f"found phase {phase!r}, expected one of {', '.join(PHASES)}", exit_code=2
+            f"found phase {phase!r}, expected one of {', '.join(PHASES)}",
+            then="run the same command with one of these",
+            exit_code=2,
         )
     folder = scripts or locate.scripts()
     if folder.name == "_migrations":
         raise MigrationError(
-            "revisions of an installed package are not edited; work in a checkout", exit_code=2
+            "revisions of an installed package are not edited",
+            then="run the same command in a checkout",
+            exit_code=2,
         )
     before = runner.chain(scripts).get_current_head() or "base"
     revision = f"{int(before) + 1 if before.isdigit() else 1:04}"

@@ -75,8 +75,10 @@ def run(  # noqa: PLR0913 - keywords, each with a default
                 on_batch(progress)
                 if max_bad is not None and progress.bad > max_bad:
                     raise MigrationError(
-                        f"{progress.bad} messages are malformed, more than {max_bad}; what was "
-                        "written stays; look at chatdata_backfill_error, or raise --max-bad",
+                        f"{progress.bad} messages are malformed, more than {max_bad}; their ids "
+                        "are in chatdata_backfill_error",
+                        state="what was written stays",
+                        then="to go on, run the same command with a higher --max-bad",
                         source=engine.label(url),
                     )
                 if should_stop():
@@ -111,7 +113,8 @@ def _refuse_unready(connection: sa.Connection, source: str) -> None:
     connection.rollback()
     if not ready:
         raise MigrationError(
-            "has no table tool_calls yet; nothing was changed; run: chatdata db upgrade URL",
+            "has no table tool_calls yet",
+            then="run: chatdata db upgrade URL",
             source=source,
             exit_code=3,
         )
@@ -185,7 +188,9 @@ def _write(connection: sa.Connection, progress: Progress, batch: Batch, owner: s
     current = checkpoint.load(connection, NAME, lock=connection.dialect.name != "sqlite")
     if current is None or not checkpoint.holds(connection, NAME, owner):
         raise MigrationError(
-            "another worker has taken over; its run goes on",
+            "another worker has taken over",
+            state="what was written stays, and its run goes on",
+            then="watch it with: chatdata db backfill status tool_calls URL",
             source=engine.label(connection.engine.url),
             exit_code=4,
         )
@@ -245,8 +250,9 @@ def _stragglers(connection: sa.Connection, progress: Progress, owner: str) -> li
     while _rows(connection, sa.text(oldest))[0][0] < limit:
         if time.monotonic() > until:
             raise MigrationError(
-                f"a transaction has been open for {STRAGGLERS_S:.0f} s, and may hold messages; what"
-                " was written stays; when it has ended, run the same command again",
+                f"a transaction has been open for {STRAGGLERS_S:.0f} s, and may hold messages",
+                state="what was written stays",
+                then="when it has ended, run the same command again",
                 source=engine.label(connection.engine.url),
                 exit_code=4,
             )

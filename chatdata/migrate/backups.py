@@ -43,7 +43,9 @@ def backup(url: str | sa.URL, *, to: Path | None = None) -> Path:
         _settle(part, target)
     except sqlite3.Error as error:
         raise MigrationError(
-            f"cannot be copied ({error}); nothing was changed", source=str(file)
+            f"cannot be copied ({error})",
+            then="check the disk and the file, and run the same command again",
+            source=str(file),
         ) from error
     finally:
         part.unlink(missing_ok=True)
@@ -73,7 +75,11 @@ def restore(url: str | sa.URL, copy: Path) -> Path:
     """
     file = _file(url, must_exist=False)
     if not copy.is_file():
-        raise MigrationError(f"there is no backup {copy}; nothing was changed", source=str(file))
+        raise MigrationError(
+            f"there is no backup {copy}",
+            then="run the same command with one that `ls` shows beside the database: *.backup",
+            source=str(file),
+        )
     check(copy)
     _refuse_writers(file)
     part = file.with_name(file.name + ".part")
@@ -103,7 +109,9 @@ def check(file: Path) -> None:
         found = str(error)
     if found != "ok":
         raise MigrationError(
-            f"is damaged ({found}); nothing was changed; use another copy", source=str(file)
+            f"is damaged ({found})",
+            then="use another copy: chatdata db restore URL BACKUP",
+            source=str(file),
         )
 
 
@@ -123,8 +131,8 @@ def _refuse_no_room(file: Path) -> None:
     free = shutil.disk_usage(file.parent).free
     if free < needed:
         raise MigrationError(
-            f"a backup and a rebuild may need {needed:,} bytes on this disk, and {free:,} are free;"
-            " nothing was changed; make room, or use --no-backup",
+            f"a backup and a rebuild may need {needed:,} bytes on this disk, and {free:,} are free",
+            then="make room, and run the same command again, or run it with --no-backup",
             source=str(file),
         )
 
@@ -139,7 +147,8 @@ def _refuse_writers(file: Path) -> None:
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise MigrationError(
-                "another program is using it; nothing was changed; stop it and try again",
+                "another program is using it",
+                then="stop it, and run the same command again",
                 source=str(file),
                 exit_code=4,
             ) from error
@@ -151,10 +160,16 @@ def _file(url: str | sa.URL, *, must_exist: bool = True) -> Path:
     file = engine.file_of(url)
     if file is None:
         raise MigrationError(
-            "only SQLite files are copied by chatdata; for PostgreSQL use pg_dump and pg_restore",
+            "only SQLite files are copied by chatdata",
+            then="for PostgreSQL run: pg_dump, and pg_restore to put it back",
             source=engine.label(url),
             exit_code=2,
         )
     if must_exist and not file.is_file():
-        raise MigrationError("there is no such file", source=str(file), exit_code=2)
+        raise MigrationError(
+            "there is no such file",
+            then="run the same command with the path of the database",
+            source=str(file),
+            exit_code=2,
+        )
     return file

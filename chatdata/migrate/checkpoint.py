@@ -121,7 +121,12 @@ def status(url: str | sa.URL, name: str, *, schema: str | None = None) -> Progre
     """Read how far a backfill has come, and how far the application is ahead."""
     with engine.read(url, schema=schema) as connection:
         if not sa.inspect(connection).has_table("messages"):
-            raise MigrationError("has no messages", source=engine.label(url), exit_code=3)
+            raise MigrationError(
+                "has no messages",
+                then="to see what it is, run: chatdata db status URL",
+                source=engine.label(url),
+                exit_code=3,
+            )
         if not sa.inspect(connection).has_table(BACKFILL.name):
             found = None
         else:

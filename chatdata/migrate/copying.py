@@ -120,8 +120,9 @@ def _refuse_nulls(chats: Chats[pl.LazyFrame], source: str) -> None:
     for column, count in zip(checks, counts, strict=True):
         if count.item():
             raise MigrationError(
-                f"{column} may not be null and has no value in {count.item():,} rows; nothing was "
-                "copied; repair them in the source",
+                f"{column} may not be null and has no value in {count.item():,} rows",
+                state="nothing was copied",
+                then="repair them in the source, and run the same command again",
                 source=source,
                 exit_code=3,
             )
@@ -328,7 +329,9 @@ def _refuse_adopted(connection: sa.Connection, target: str) -> None:
     connection.rollback()
     if floor is not None:
         raise MigrationError(
-            "is an application's own database; nothing was copied; copy into one of ours",
+            "is an application's own database",
+            state="nothing was copied",
+            then="copy into a new one: chatdata db copy SOURCE URL",
             source=engine.label(target),
             exit_code=3,
         )
@@ -354,8 +357,9 @@ def _verify(
         same = read.height == there.height if name == "conversations" else read.equals(there)
         if not same:
             raise MigrationError(
-                f"{name} are not what was read; the source is untouched; look at both with "
-                "`chatdata scan`, and copy into a new database",
+                f"{name} are not what was read",
+                state="the source is untouched",
+                then="copy into a new database: chatdata db copy SOURCE URL",
                 source=engine.label(target),
                 exit_code=5,
             )

@@ -46,8 +46,8 @@ def drift(
         current = history.revision(connection)
         if current is None:
             raise MigrationError(
-                "our chain has never run here, so there is nothing to compare with; to see whether "
-                "it can be taken over, run: chatdata db adopt URL",
+                "our chain has never run here, so there is nothing to compare with",
+                then="to see whether it can be taken over, run: chatdata db adopt URL",
                 source=engine.label(url),
                 exit_code=3,
             )

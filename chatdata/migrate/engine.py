@@ -38,6 +38,7 @@ def parse(url: str | sa.URL) -> sa.URL:
     except sa.exc.ArgumentError:
         raise MigrationError(
             "not a database URL; expected sqlite:///path/to.db or postgresql://user@host/name",
+            then="run the same command with such a URL",
             exit_code=2,
         ) from None
     drivers = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
@@ -46,6 +47,7 @@ def parse(url: str | sa.URL) -> sa.URL:
     if backend not in drivers:
         raise MigrationError(
             f"databases of kind {backend!r} cannot be migrated; expected sqlite or postgresql",
+            then="run the same command with such a URL",
             exit_code=2,
         )
     return found.set(drivername=drivers[backend])
@@ -110,7 +112,7 @@ def read(url: str | sa.URL, *, schema: str | None = None) -> Iterator[sa.Connect
     else:
         place = f"{file.absolute().as_uri()}?mode=ro"
         engine = sa.create_engine(
-            "sqlite://",
+            parse(url),
             creator=lambda: sqlite3.connect(place, uri=True),
             poolclass=sa.pool.NullPool,
         )
@@ -129,27 +131,41 @@ def _opened(engine: sa.Engine, url: str | sa.URL) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
-def explain(error: sa.exc.DBAPIError, source: str) -> MigrationError:
-    """Say what a driver's error means, without the statement and its values."""
+UNDONE = "what was complete is kept, and what was not is undone"
+_AGAIN = "run the same command again"
+_HINTS = {
+    "unable to open": f"check that the folder exists and may be written, and {_AGAIN}",
+    "readonly": f"check the permissions of the file and of its folder, and {_AGAIN}",
+    "not a database": "the file is encrypted or none of SQLite's; run: chatdata db status URL",
+    "malformed": "the file is damaged; run: chatdata db restore URL BACKUP",
+    "full": f"free some space on the disk, and {_AGAIN}",
+    "No space left": f"free some space on the server's disk, and {_AGAIN}",
+    "I/O error": f"check the disk, its space and its limits, and {_AGAIN}",
+}
+
+
+def explain(error: sa.exc.DBAPIError, source: str, state: str = UNDONE) -> MigrationError:
+    """Say what a driver's error means, without the statement and its values.
+
+    Args:
+        error: what was raised.
+        source: the database's name.
+        state: what the database is like now.
+    """
     said = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
     # 'invalid input syntax for type integer: "..."' quotes what somebody wrote.
     said = re.sub(r': ".*"$', ": (a value)", said)
     if "locked" in said or getattr(error.orig, "sqlstate", None) == "55P03":
         return MigrationError(
-            f"another program holds it ({said}); nothing was changed; try again when it is done",
+            f"another program holds it ({said})",
+            state=state,
+            then=f"when it is done, {_AGAIN}",
             source=source,
             exit_code=4,
         )
-    hints = {
-        "unable to open": "the folder does not exist or cannot be written",
-        "readonly": "the file cannot be written; check its permissions",
-        "not a database": "the file is encrypted or no SQLite database",
-        "malformed": "the file is damaged; restore a backup: chatdata db restore URL BACKUP",
-        "full": "free some space on the disk and run the same command again",
-        "No space left": "free some space on the server's disk and run the same command again",
-    }
-    hint = next((hint for words, hint in hints.items() if words in said), "the change was undone")
-    return MigrationError(f"{said}: {hint}", source=source)
+    hint = next((hint for words, hint in _HINTS.items() if words in said), None)
+    then = hint or "see where it stands: chatdata db status URL"
+    return MigrationError(said, state=state, then=then, source=source)
 
 
 def _read_only(connection: sa.Connection) -> None:
@@ -178,7 +194,8 @@ def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
     except ModuleNotFoundError:
         raise MigrationError(
-            "the PostgreSQL driver is not installed: pip install 'chatdata[postgres]'",
+            "the PostgreSQL driver is not installed",
+            then="run: pip install 'chatdata[postgres]'",
             source=label(url),
             exit_code=2,
         ) from None

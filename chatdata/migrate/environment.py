@@ -87,8 +87,9 @@ def _retry(connection: sa.Connection, step: Callable[[], None]) -> None:
             if attempt == ATTEMPTS:
                 raise MigrationError(
                     f"a lock was not to be had in {ATTEMPTS} attempts; held by "
-                    f"{lock.blocker(connection)}; the revisions before this one are in place; "
-                    "run the same command again when that session is done",
+                    f"{lock.blocker(connection)}",
+                    state="it is at its last complete revision",
+                    then="when that session is done, run the same command again",
                     source=engine.label(connection.engine.url),
                     exit_code=4,
                 ) from error
@@ -105,7 +106,8 @@ def _check(connection: sa.Connection) -> None:
         if driver is None or driver.isolation_level is not None:
             raise MigrationError(
                 "this SQLite connection commits by itself around DDL, so a failure would leave half"
-                " a revision; use chatdata.migrate.connect(url), or isolation_level=None",
+                " a revision",
+                then="use chatdata.migrate.connect(url), or run: chatdata db upgrade URL",
                 source=source,
                 exit_code=3,
             )
@@ -114,14 +116,16 @@ def _check(connection: sa.Connection) -> None:
         if connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
             raise MigrationError(
                 "foreign keys are on for this connection, so rebuilding a table would delete the "
-                "rows that refer to it; switch them off before the transaction begins",
+                "rows that refer to it",
+                then="switch them off before the transaction begins, or run: chatdata db upgrade "
+                "URL",
                 source=source,
                 exit_code=3,
             )
     elif connection.in_transaction():
         raise MigrationError(
-            "this PostgreSQL connection is in a transaction, and every revision has its own; "
-            "commit or roll back first",
+            "this PostgreSQL connection is in a transaction, and every revision has its own",
+            then="commit or roll back first, or run: chatdata db upgrade URL",
             source=source,
             exit_code=3,
         )
@@ -178,7 +182,8 @@ def _url(context: EnvironmentContext) -> str:
     url = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("CHATDATA_URL")
     if not url:
         raise MigrationError(
-            "no database was named; use alembic -x url=URL, or set CHATDATA_URL",
+            "no database was named",
+            then="run the same command as alembic -x url=URL, or set CHATDATA_URL",
             source=str(Path(context.script.dir).name),
             exit_code=2,
         )

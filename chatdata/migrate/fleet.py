@@ -84,12 +84,20 @@ def targets(
     urls = dict.fromkeys(url for place in places for url in _expand(place))
     found = [target for url in urls for target in _schemas(url, schemas)]
     if not found:
-        raise MigrationError("no database was found there", exit_code=2)
+        raise MigrationError(
+            "no database was found there",
+            then="run the same command with a URL, a glob of SQLite files, or @FILE of these",
+            exit_code=2,
+        )
     if shard is None:
         return found
     part, _, parts = shard.partition("/")
     if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
-        raise MigrationError(f"found shard {shard!r}, expected i/n such as 3/10", exit_code=2)
+        raise MigrationError(
+            f"found shard {shard!r}, expected i/n such as 3/10",
+            then="run the same command with such a shard",
+            exit_code=2,
+        )
     return found[int(part) - 1 :: int(parts)]
 
 
@@ -158,7 +166,11 @@ def version(target: Target) -> str | None:
 def _split(verb: str, fleet: list[Target]) -> tuple[list[Outcome], list[Target]]:
     """Set apart what an upgrade has nothing to do for, without starting a process."""
     if verb not in VERBS:
-        raise MigrationError(f"found {verb!r}, expected one of {', '.join(VERBS)}", exit_code=2)
+        raise MigrationError(
+            f"found {verb!r}, expected one of {', '.join(VERBS)}",
+            then="see: chatdata db fleet --help",
+            exit_code=2,
+        )
     if verb != "upgrade":
         return [], fleet
     head = runner.chain().get_current_head()
@@ -257,7 +269,11 @@ def _do(verb: str, target: Target, options: dict[str, Any]) -> tuple[str, str]:
     if verb == "restore":
         copies = backups.backups(url)
         if not copies:
-            raise MigrationError("has no backup", source=target.name)
+            raise MigrationError(
+                "has no backup",
+                then="put back one of your own: chatdata db restore URL BACKUP",
+                source=target.name,
+            )
         backups.restore(url, copies[0])
         return "done", f"restored {copies[0].name}"
     done = guard.upgrade(url, schema=schema, backup=options["backup"], keep=options["keep"])

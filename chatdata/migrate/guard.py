@@ -82,8 +82,9 @@ def _prove(
         found.append(f"{len(lost)} references to rows that are not there")
     if found:
         raise MigrationError(
-            f"the upgrade would have changed rows ({'; '.join(found)}); it was rolled back and the "
-            "database is as it was; look at the revision with: chatdata db lint",
+            f"the upgrade would have changed rows ({'; '.join(found)})",
+            state="it was rolled back and the database is as it was",
+            then="look at the revision with: chatdata db lint",
             source=source,
             exit_code=5,
         )
@@ -94,14 +95,19 @@ def _inspect(url: str | sa.URL, file: Path, copy: Path | None, *, auto_restore: 
         backups.check(file)
     except MigrationError as error:
         if copy is None or not auto_restore:
-            way = f"chatdata db restore URL {copy}" if copy else "restore your own backup"
+            way = copy or "BACKUP, with one of your own"
             raise MigrationError(
-                f"is damaged after the upgrade; run: {way}", source=str(file), exit_code=5
+                "is damaged after the upgrade",
+                state="the upgrade was committed",
+                then=f"run: chatdata db restore URL {way}",
+                source=str(file),
+                exit_code=5,
             ) from error
         failed = backups.restore(url, copy)
         raise MigrationError(
-            f"was damaged after the upgrade, and the backup was put back; the damaged file is "
-            f"{failed.name}",
+            f"was damaged after the upgrade; the damaged file is {failed.name}",
+            state="the backup was put back",
+            then="check the disk, and run the same command again",
             source=str(file),
             exit_code=5,
         ) from error

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from chatdata import __version__
 from chatdata.errors import MigrationError
+from chatdata.migrate import engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +52,9 @@ def revision(connection: sa.Connection) -> str | None:
     found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalars().all()
     if len(found) > 1:
         raise MigrationError(
-            f"holds {len(found)} revisions, expected one; restore a backup taken before that",
-            source=_place(connection),
+            f"holds {len(found)} revisions, expected one",
+            then="put a backup back that was taken before: chatdata db restore URL BACKUP",
+            source=engine.label(connection.engine.url),
             exit_code=3,
         )
     return found[0] if found else None
@@ -108,9 +110,10 @@ def recorder(scripts: ScriptDirectory) -> Callable[..., None]:
         floor = adopted(ctx.connection)
         if action == "downgrade" and floor is not None and revision <= floor:
             raise MigrationError(
-                f"was adopted at {floor}; below it are the application's own tables; "
-                "nothing was changed",
-                source=_place(ctx.connection),
+                f"was adopted at {floor}; below it are the application's own tables",
+                state="it is at its last complete revision",
+                then="see where it stands: chatdata db status URL",
+                source=engine.label(ctx.connection.engine.url),
                 exit_code=3,
             )
         ms = round((time.monotonic() - started) * 1000)
@@ -127,11 +130,12 @@ def refuse(connection: sa.Connection, scripts: ScriptDirectory) -> None:
         MigrationError: with exit code 3, before anything was written.
     """
     heads = scripts.get_heads()
-    source = _place(connection)
+    source = engine.label(connection.engine.url)
     if len(heads) != 1:
         raise MigrationError(
-            f"the chain has {len(heads)} heads ({', '.join(sorted(heads))}), expected one; "
-            "give the newer revision the other one as its down_revision",
+            f"the chain has {len(heads)} heads ({', '.join(sorted(heads))}), expected one",
+            then="give the newer revision the other one as its down_revision, and run the same "
+            "command again",
             source=str(scripts.dir),
             exit_code=3,
         )
@@ -143,7 +147,8 @@ def refuse(connection: sa.Connection, scripts: ScriptDirectory) -> None:
     if current not in known:
         raise MigrationError(
             f"is at revision {current}, which this chatdata {__version__} does not know; expected "
-            f"{heads[0]} or older; install chatdata {_newest(connection)} or newer",
+            f"{heads[0]} or older",
+            then=f"install the chatdata that wrote it: pip install 'chatdata{_newest(connection)}'",
             source=source,
             exit_code=3,
         )
@@ -152,8 +157,9 @@ def refuse(connection: sa.Connection, scripts: ScriptDirectory) -> None:
         if name in applied and digest(Path(known[name].path)) != sha:
             raise MigrationError(
                 f"revision {name} was applied here with another script than "
-                f"{Path(known[name].path).name}; released revisions are never edited; "
-                "put the old script back and write a new revision",
+                f"{Path(known[name].path).name}, and released revisions are never edited",
+                then="put the old script back and write what is new as a revision of its own: "
+                "chatdata db new -m MESSAGE",
                 source=source,
                 exit_code=3,
             )
@@ -178,10 +184,12 @@ def _recorded(connection: sa.Connection) -> list[tuple[str, str]]:
 
 
 def _newest(connection: sa.Connection) -> str:
+    """The versions of chatdata that know this database, as pip writes them; "" if unrecorded."""
     if not sa.inspect(connection).has_table(HISTORY.name):
-        return "of the version that wrote it"
+        return ""
     query = sa.select(HISTORY.c.chatdata_version).order_by(HISTORY.c.id.desc()).limit(1)
-    return connection.scalar(query) or "of the version that wrote it"
+    found = connection.scalar(query)
+    return f">={found}" if found else ""
 
 
 def _refuse_strangers(connection: sa.Connection, source: str) -> None:
@@ -192,17 +200,11 @@ def _refuse_strangers(connection: sa.Connection, source: str) -> None:
     ]
     if tables:
         raise MigrationError(
-            f"already holds {len(tables)} tables of an application, {min(tables)} among them; "
-            "nothing was changed; "
-            "to see whether it can be taken over, run: chatdata db adopt URL",
+            f"already holds {len(tables)} tables of an application, {min(tables)} among them",
+            then="to see whether it can be taken over, run: chatdata db adopt URL",
             source=source,
             exit_code=3,
         )
-
-
-def _place(connection: sa.Connection) -> str:
-    url = connection.engine.url
-    return f"{url.host or 'localhost'}/{url.database}" if url.host else str(url.database)
 
 
 def _user() -> str:

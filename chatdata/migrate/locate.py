@@ -20,5 +20,6 @@ def scripts() -> Path:
             return folder
     raise MigrationError(
         "this installation of chatdata has no migrations; expected them in "
-        f"{' or '.join(map(str, places))}; install it again: pip install --force-reinstall chatdata"
+        f"{' or '.join(map(str, places))}",
+        then="install it again: pip install --force-reinstall chatdata",
     )

@@ -78,8 +78,8 @@ def refuse_pooler(connection: sa.Connection, source: str) -> None:
     connection.rollback()
     if told != actual:
         raise MigrationError(
-            "a connection pooler stands between us and the server, and locks do not survive it;"
-            " nothing was changed; give the server's own address with --direct-url URL",
+            "a connection pooler stands between us and the server, and locks do not survive it",
+            then="give the server's own address: run the same command with --direct-url URL",
             source=source,
             exit_code=3,
         )
@@ -100,8 +100,9 @@ def _poll(holder: sa.Connection, source: str, wait: float) -> None:
     while not holder.exec_driver_sql(_TRY).scalar_one():
         if time.monotonic() > until:
             raise MigrationError(
-                "another upgrade is running; nothing was changed; run `chatdata db status` and"
-                " try again when it is done",
+                "another upgrade is running",
+                then="watch it with chatdata db status URL; when it is done, run the same command "
+                "again",
                 source=source,
                 exit_code=4,
             )

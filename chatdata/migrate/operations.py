@@ -179,8 +179,9 @@ class Safe(MigrateOperation):
         )
         if done != "done":
             raise MigrationError(
-                f"this revision needs the backfill {name}, which is {done or 'not started'}; "
-                f"run: chatdata db backfill run {name} URL",
+                f"this revision needs the backfill {name}, which is {done or 'not started'}",
+                state="this revision was not applied",
+                then=f"run: chatdata db backfill run {name} URL",
                 source=engine.label(connection.engine.url),
                 exit_code=3,
             )
@@ -264,8 +265,9 @@ def _refuse_offenders(operations: Operations, table: str, column: str, condition
         found = ", ".join(f"{value} ({count} rows)" for value, count in rows[:SHOWN])
         more = ", and others" if len(rows) > SHOWN else ""
         raise MigrationError(
-            f"{table}.{column} holds values that {condition} forbids: {found}{more}; "
-            "this revision was not applied; map them to allowed ones first",
+            f"{table}.{column} holds values that {condition} forbids: {found}{more}",
+            state="this revision was not applied",
+            then="map them to allowed ones, and run the same command again",
             exit_code=3,
         )
 
@@ -275,7 +277,9 @@ def _refuse_rows(operations: Operations, table: str, condition: str, what: str) 
     count = operations.get_bind().execute(sa.text(query)).scalar_one()
     if count:
         raise MigrationError(
-            f"{table} has {count} rows {what}; this revision was not applied; repair them first",
+            f"{table} has {count} rows {what}",
+            state="this revision was not applied",
+            then="repair them, and run the same command again",
             exit_code=3,
         )
 
@@ -286,8 +290,9 @@ def _refuse_unsafe_zone(operations: Operations) -> None:
     if history.adopted(connection) and zone not in ("UTC", "Etc/UTC", "GMT"):
         raise MigrationError(
             f"sessions of this adopted database run in the zone {zone}, so naive times that its "
-            "application writes from now on would be shifted; this revision was not applied; first "
-            "run: ALTER DATABASE ... SET timezone TO 'UTC'",
+            "application writes from now on would be shifted",
+            state="this revision was not applied",
+            then="run: ALTER DATABASE ... SET timezone TO 'UTC', and then the same command again",
             source=engine.label(connection.engine.url),
             exit_code=3,
         )
@@ -304,7 +309,9 @@ def _refuse_other_indexes(
     }
     if found != set(named):
         raise MigrationError(
-            f"{table}.{column} has the indexes {', '.join(sorted(found)) or '(none)'}; name "
-            "exactly these in dropping=[...] and make them again by op.add_index in the next one",
+            f"{table}.{column} has the indexes {', '.join(sorted(found)) or '(none)'}",
+            state="this revision was not applied",
+            then="name exactly these in dropping=[...], make them again by op.add_index in the "
+            "next revision, and run the same command again",
             exit_code=3,
         )

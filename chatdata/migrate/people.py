@@ -63,8 +63,10 @@ def people(source: str, chats: Chats[pl.LazyFrame], fill: Mapping[str, str]) -> 
         if missing:
             raise MigrationError(
                 f"users.{name} may not be null and has no source for {missing} of {filled.height} "
-                f"users; nothing was copied; say what to take with --fill users.{name}=COLUMN, for "
-                "example id, first_seen or last_seen",
+                "users",
+                state="nothing was copied",
+                then=f"say what to take with --fill users.{name}=COLUMN, for example id, "
+                "first_seen or last_seen",
                 source=engine.label(source),
                 exit_code=3,
             )

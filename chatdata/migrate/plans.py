@@ -98,7 +98,9 @@ def load(text: str) -> list[Plan]:
         return [Plan(**made) for made in json.loads(text)]
     except (ValueError, TypeError):
         raise MigrationError(
-            "not a plan; expected what `chatdata db plan -o` writes", exit_code=2
+            "not a plan; expected what `plan -o` writes",
+            then="make one with: chatdata db plan URL -o plan.json",
+            exit_code=2,
         ) from None
 
 
@@ -110,8 +112,8 @@ def apply(made: Plan, *, backup: bool = True) -> Guarded:
     """
     if fingerprint(made.url) != made.fingerprint:
         raise MigrationError(
-            "has changed since the plan was made; nothing was changed; make a new one with: "
-            "chatdata db plan URL",
+            "has changed since the plan was made",
+            then="make a new one with: chatdata db plan URL -o plan.json",
             source=made.source,
             exit_code=3,
         )

@@ -84,9 +84,12 @@ def rebuilding(
     _bring_back(connection, [o for o in aside if o.kind == "trigger"])
     broken = [name for name in sorted(working) if not _reads(connection, name)]
     if broken or _inventory(connection, table) != before or _orphans(connection) - orphans:
+        harmed = ", ".join(broken) or "rows, objects or references"
         raise MigrationError(
-            f"{table}: the rebuild would break {', '.join(broken) or 'rows, objects or references'}"
-            "; everything was rolled back; change what depends on the table in the same revision"
+            f"{table}: the rebuild would break {harmed}",
+            state="everything was rolled back",
+            then="change what depends on the table in the same revision, and run the same command "
+            "again",
         )
 
 
@@ -103,8 +106,10 @@ def refuse_losses(connection: sa.Connection, table: str) -> None:
     lost = [name for name, pattern in _LOST.items() if re.search(pattern, bare, re.IGNORECASE)]
     if lost:
         raise MigrationError(
-            f"{table}: a rebuild would lose {', '.join(lost)}; nothing was changed; describe the "
-            "table as it is with op.safe_batch(table, copy_from=sa.Table(...))"
+            f"{table}: a rebuild would lose {', '.join(lost)}",
+            state="everything was rolled back",
+            then="describe the table as it is with op.safe_batch(table, copy_from=sa.Table(...)), "
+            "and run the same command again",
         )
 
 

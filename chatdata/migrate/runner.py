@@ -100,8 +100,8 @@ def downgrade(
     losses = [] if accept_data_loss else lossy(target, to, schema=schema, scripts=scripts)
     if losses:
         raise MigrationError(
-            f"this would lose {'; '.join(losses)}; nothing was changed; "
-            "to go on all the same, add --accept-data-loss",
+            f"this would lose {'; '.join(losses)}",
+            then="to go on all the same, run the same command with --accept-data-loss",
             source=_label(target),
             exit_code=3,
         )
@@ -191,7 +191,9 @@ def _command(connection: sa.Connection, to: str, scripts: Path | None, *, down: 
     try:
         (command.downgrade if down else command.upgrade)(settings, to)
     except sa.exc.DBAPIError as error:
-        raise engine.explain(error, engine.label(connection.engine.url)) from error
+        is_whole = connection.dialect.name == "sqlite"
+        state = "it is as it was before" if is_whole else "it is at its last complete revision"
+        raise engine.explain(error, engine.label(connection.engine.url), state) from error
 
 
 def _goal(directory: ScriptDirectory, to: str) -> str | None:
@@ -204,6 +206,7 @@ def _goal(directory: ScriptDirectory, to: str) -> str | None:
         raise MigrationError(
             f"there is no revision {to}; expected head, base or one of "
             f"{', '.join(sorted(step.revision for step in directory.walk_revisions()))}",
+            then="run the same command with one of these",
             exit_code=2,
         )
     return to

@@ -104,8 +104,9 @@ def load(revision: str, scripts: Path | None = None) -> dict[str, Any]:
     file = (scripts or locate.scripts()) / "snapshots" / f"{revision}.json"
     if not file.is_file():
         raise MigrationError(
-            f"revision {revision} has no snapshot; expected {file.name}; make it with: "
-            "chatdata db snapshot",
+            f"revision {revision} has no snapshot; expected {file.name}",
+            then="install chatdata again, or, for a revision of your own, write it anew with its "
+            "snapshot: chatdata db new -m MESSAGE",
             source=str(file.parent),
         )
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
