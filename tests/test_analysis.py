@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from chat_rows import at, called, chats, conversation, said
 from polars.testing import assert_frame_equal
+from random_chats import random_chats
 
 import chatdata as cd
 from chatdata import analysis
@@ -66,6 +67,7 @@ WORLDS = {
     "one conversation, no times": lambda: chats(messages=said("user", "assistant")),
     "conversations without messages": lambda: chats(conversations=[conversation()]),
     "odd": _odd,
+    "random": lambda: random_chats(1),
 }
 
 

@@ -7,24 +7,34 @@ of its input; a summary is a Polars DataFrame. Definitions are those of `docs/me
 from __future__ import annotations
 
 from chatdata.analysis.activity import activity_over_time, hour_of_week
-from chatdata.analysis.arguments import tool_arguments
+from chatdata.analysis.arguments import tool_argument_values, tool_arguments
 from chatdata.analysis.cycles import tool_cycles
+from chatdata.analysis.drift import argument_drift
 from chatdata.analysis.endings import conversation_ending, ending_shares
 from chatdata.analysis.errors import tool_error_signatures, tool_errors, tool_latency
 from chatdata.analysis.funnel import tool_funnel
+from chatdata.analysis.invalid import invalid_arguments
 from chatdata.analysis.length import conversation_length, length_distribution, length_histogram
 from chatdata.analysis.messages import message_reconciliation, messages_by_role
+from chatdata.analysis.outcomes import call_outcomes
 from chatdata.analysis.overview import overview
 from chatdata.analysis.quality import completeness, quality_checks, rejects_by_reason
 from chatdata.analysis.retries import tool_recovery, tool_repeats
+from chatdata.analysis.schemas import tool_schemas
 from chatdata.analysis.sequence import parallel_calls, tool_ngrams, tool_transitions
 from chatdata.analysis.survival import prompt_survival, survival_by_cohort
 from chatdata.analysis.tokens import conversation_tokens, token_cost, tokens_by_model
-from chatdata.analysis.tools import call_outcomes, tool_usage, tool_usage_over_time
+from chatdata.analysis.tools import (
+    tool_usage,
+    tool_usage_by_group,
+    tool_usage_by_server,
+    tool_usage_over_time,
+)
 from chatdata.analysis.users import session_thresholds, user_sessions, weekly_retention
 
 __all__ = [
     "activity_over_time",
+    "argument_drift",
     "call_outcomes",
     "completeness",
     "conversation_ending",
@@ -32,6 +42,7 @@ __all__ = [
     "conversation_tokens",
     "ending_shares",
     "hour_of_week",
+    "invalid_arguments",
     "length_distribution",
     "length_histogram",
     "message_reconciliation",
@@ -45,6 +56,7 @@ __all__ = [
     "survival_by_cohort",
     "token_cost",
     "tokens_by_model",
+    "tool_argument_values",
     "tool_arguments",
     "tool_cycles",
     "tool_error_signatures",
@@ -54,8 +66,11 @@ __all__ = [
     "tool_ngrams",
     "tool_recovery",
     "tool_repeats",
+    "tool_schemas",
     "tool_transitions",
     "tool_usage",
+    "tool_usage_by_group",
+    "tool_usage_by_server",
     "tool_usage_over_time",
     "user_sessions",
     "weekly_retention",

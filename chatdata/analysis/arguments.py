@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import narwhals as nw
 import polars as pl
-import pyarrow as pa
 
+from chatdata.analysis.members import members
+from chatdata.analysis.quantiles import quantile_of_counts
 from chatdata.analysis.rates import share
+from chatdata.analysis.rows import batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from narwhals.typing import IntoLazyFrameT as Frame
 
     from chatdata.chats import Chats
 
-__all__ = ["tool_arguments"]
+__all__ = ["tool_argument_values", "tool_arguments"]
 
-_TYPES = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "array",
-    dict: "object",
-    type(None): "null",
-}
-_COLUMNS: dict[str, pa.DataType] = {
-    "name": pa.string(),
-    "key": pa.string(),
-    "type": pa.string(),
-    "value": pa.string(),
-    "n": pa.int64(),
-}
+MOST_VALUES = 12
+MIN_REPEATS = 5
+_LONGEST_VALUE = 64
+_N = {"n": pl.len()}
+CHARS = pl.col("value").str.len_chars().alias("chars")
+# Two independent hashes tell values apart: 128 bits, however long the value.
+_HASHES = (pl.col("value").hash(1).alias("hash"), pl.col("value").hash(2).alias("hash_2"))
 
 
 def tool_arguments(chats: Chats[Frame]) -> pl.DataFrame:
@@ -50,32 +42,26 @@ def tool_arguments(chats: Chats[Frame]) -> pl.DataFrame:
         `n_values` (i64, different ones), `p50_chars`, `max_chars` (f64, code points of the value as
         compact JSON, text without quotes).
     """
-    calls = (
-        nw.from_native(chats.tool_calls)
-        .filter(~nw.col("arguments").is_null())
-        .group_by("name", "arguments")
-        .agg(n=nw.len().cast(nw.Int64))
-        .collect("polars")
-        .to_polars()
-    )
-    columns = (calls[name].to_list() for name in ("name", "arguments", "n"))
-    values = pl.DataFrame(_values(zip(*columns, strict=True)))
-    tools = calls.group_by("name").agg(n_tool_calls=pl.col("n").sum())
-    n, size = pl.col("n"), pl.col("value").str.len_chars().cast(pl.Float64)
+    calls = nw.from_native(chats.tool_calls).select("name", "arguments")
+    values = argument_values(calls, _N, *_HASHES, CHARS)
+    by = ["name", "key"]
+    n = pl.col("n")
+    sizes = values.group_by(*by, "chars").agg(n.sum()).sort(*by, "chars")
+    half = sizes.group_by(by).agg(p50_chars=quantile_of_counts("chars", "n", 0.5))
     return (
-        values.group_by("name", argument="key")
+        values.group_by(by)
         .agg(
             n_present=n.sum(),
             types=pl.col("type").unique().sort().str.join(", "),
-            n_values=pl.col("value").n_unique().cast(pl.Int64),
-            p50_chars=size.repeat_by("n").explode().quantile(0.5, "linear"),
-            max_chars=size.max(),
+            n_values=pl.len().cast(pl.Int64),
+            max_chars=pl.col("chars").max().cast(pl.Float64),
         )
-        .join(tools, on="name", nulls_equal=True)
+        .join(half, on=by, nulls_equal=True)
+        .join(_calls(chats), on="name", nulls_equal=True)
         .with_columns(share=share(pl.col("n_present"), pl.col("n_tool_calls")))
         .select(
             "name",
-            "argument",
+            pl.col("key").alias("argument"),
             "n_tool_calls",
             "n_present",
             "share",
@@ -88,23 +74,94 @@ def tool_arguments(chats: Chats[Frame]) -> pl.DataFrame:
     )
 
 
-def _values(calls: Iterable[tuple[str | None, str, int]]) -> pa.Table:
-    """Part arguments into their members: a kernel, Arrow out, nothing of an engine."""
-    columns: tuple[list[Any], ...] = ([], [], [], [], [])
-    for name, text, n in calls:
-        for key, value in _members(text).items():
-            row = (name, key, _TYPES[type(value)], _text(value), n)
-            for column, cell in zip(columns, row, strict=True):
-                column.append(cell)
-    return pa.table(list(columns), schema=pa.schema(_COLUMNS))
+def tool_argument_values(
+    chats: Chats[Frame], *, most: int = MOST_VALUES, min_repeats: int = MIN_REPEATS
+) -> pl.DataFrame:
+    """List the values of arguments that take few: the enumerations among them.
+
+    Values were written by people or models; the answer is for the analyst, not for publication.
+
+    Args:
+        chats: where to look.
+        most: how many different values an argument may take.
+        min_repeats: how often each is met, at least, on average.
+
+    Returns:
+        One row per value, by tool and argument, then most frequent first: `name`, `argument`,
+        `type` (str, string, boolean, integer or null), `value` (str, as JSON, text without
+        quotes), `n_tool_calls` (i64, with that value), `share` (f64, of the calls with that
+        argument). Arguments with a number, array, object or text of more than 64 characters are
+        left out.
+    """
+    text = pl.col("value")
+    few = ["string", "boolean", "integer", "null"]
+    listed = pl.col("type").is_in(few) & (text.str.len_chars() <= _LONGEST_VALUE)
+    calls = nw.from_native(chats.tool_calls).select("name", "arguments")
+    values = argument_values(calls, _N, pl.when(listed).then(text).alias("value"))
+    by = ["name", "key"]
+    n_values, n_present = pl.len().over(by), pl.col("n").sum().over(by)
+    return (
+        values.filter(pl.col("value").is_not_null().all().over(by))
+        .filter(n_values <= most, n_present >= min_repeats * n_values)
+        .select(
+            "name",
+            pl.col("key").alias("argument"),
+            "type",
+            "value",
+            pl.col("n").alias("n_tool_calls"),
+            share(pl.col("n"), n_present).alias("share"),
+        )
+        .sort(
+            *("name", "argument", "n_tool_calls", "type", "value"),
+            descending=[False, False, True, False, False],
+            nulls_last=True,
+        )
+    )
 
 
-def _members(text: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        return {}
+def argument_values(
+    calls: nw.LazyFrame[Frame], counts: Mapping[str, pl.Expr], *of_value: pl.Expr
+) -> pl.DataFrame:
+    """Count the values of arguments, batch by batch, by what is asked of each.
+
+    Args:
+        calls: with `name`, `arguments` and what the counts need.
+        counts: of the calls with the same name and arguments.
+        of_value: what to keep of each `value`.
+
+    Returns:
+        One row per tool, argument, type and what was asked, in no order: `name`, `key`, `type`,
+        that, and the counts.
+    """
+    known = calls.filter(~nw.col("arguments").is_null())
+    nothing = known.head(0).collect("polars").to_polars()
+    parts = [_part(batch, counts, of_value) for batch in (nothing, *batches(known))]
+    together = pl.concat(parts)
+    return together.group_by(pl.exclude(*counts)).agg(pl.col(*counts).sum())
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _part(
+    batch: pl.DataFrame, counts: Mapping[str, pl.Expr], of_value: tuple[pl.Expr, ...]
+) -> pl.DataFrame:
+    calls = batch.group_by("name", "arguments").agg(
+        count.cast(pl.Int64).alias(name) for name, count in counts.items()
+    )
+    found = members(calls["arguments"])
+    whose = calls.drop("arguments")[found["place"]]
+    return (
+        pl.concat([whose, found], how="horizontal")
+        .group_by("name", "key", "type", *of_value)
+        .agg(pl.col(*counts).sum())
+    )
+
+
+def _calls(chats: Chats[Frame]) -> pl.DataFrame:
+    """Count the calls of each tool whose arguments are a JSON object."""
+    return (
+        nw.from_native(chats.tool_calls)
+        .filter(~nw.col("arguments").is_null())
+        .group_by("name")
+        .agg(n_tool_calls=nw.len().cast(nw.Int64))
+        .collect("polars")
+        .to_polars()
+    )

@@ -6,7 +6,9 @@ it is. A definition that changes gets a new version.
 
 from __future__ import annotations
 
-from chatdata.analysis.definitions_calls import SURVIVAL, TOKENS, TOOL_CALLS, USERS
+from chatdata.analysis.definitions_calls import ARGUMENTS, TOOL_CALLS
+from chatdata.analysis.definitions_tokens import TOKENS
+from chatdata.analysis.definitions_users import SURVIVAL, USERS
 from chatdata.analysis.metric import Metric, Topic
 
 _NEVER = "never null"
@@ -137,7 +139,7 @@ TIME = Topic(
     ),
 )
 
-TOPICS = (LENGTH, TIME, TOOL_CALLS, SURVIVAL, USERS, TOKENS)
+TOPICS = (LENGTH, TIME, TOOL_CALLS, ARGUMENTS, SURVIVAL, USERS, TOKENS)
 
 
 def page() -> str:

@@ -1,4 +1,4 @@
-"""What the numbers about tool calls, survival, users and tokens mean."""
+"""What the numbers about tool calls and their arguments mean."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ TOOL_CALLS = Topic(
             "count",
             "calls with status error or timeout and an `error_source` (explicit or protocol)",
             _NEVER,
-            ("tool_usage.n_errors", "tool_usage_over_time.n_errors"),
+            (
+                "tool_usage.n_errors",
+                "tool_usage_over_time.n_errors",
+                "tool_usage_by_server.n_errors",
+                "tool_usage_by_group.n_errors",
+            ),
         ),
         Metric(
             "known_outcomes",
@@ -41,6 +46,17 @@ TOOL_CALLS = Topic(
                 "tool_usage.error_rate_high",
                 "tool_usage.reason",
             ),
+        ),
+        Metric(
+            "group",
+            1,
+            "name",
+            (
+                "what a tool does, by its name: the first entry that fits of an editable file, "
+                "`chatdata/analysis/taxonomy.toml` unless asked otherwise"
+            ),
+            "null where no entry fits",
+            ("tool_usage_by_group.group", "tool_usage_by_group.n_tools"),
         ),
         Metric(
             "latency",
@@ -91,100 +107,56 @@ TOOL_CALLS = Topic(
     ),
 )
 
-SURVIVAL = Topic(
-    "Survival",
-    "Over conversations with a prompt.",
+ARGUMENTS = Topic(
+    "Arguments",
+    "Over calls whose arguments are a JSON object; only `tool_argument_values` shows values.",
     (
         Metric(
-            "survival",
+            "argument_share",
             1,
-            "0 to 1, with Greenwood's 95 % interval",
-            (
-                "the share of conversations that reach prompt k, by Kaplan and Meier; censored "
-                "where the last message lies within 24 h of the log's last"
-            ),
-            "the interval, where nobody is left to tell",
-            (
-                "prompt_survival.survival",
-                "prompt_survival.survival_low",
-                "prompt_survival.survival_high",
-            ),
+            "0 to 1",
+            "calls with an argument, of all calls of its tool with arguments",
+            _NEVER,
+            ("tool_arguments.share", "tool_arguments.n_present"),
         ),
         Metric(
-            "log_rank",
+            "schema",
             1,
-            "chi-squared with one degree of freedom",
-            "each cohort against all the others",
-            "null where there is nothing to compare",
-            ("survival_by_cohort.chi2", "survival_by_cohort.p_value"),
+            "JSON schema",
+            "the narrowest that all calls of a tool keep to, names and types only",
+            _NEVER,
+            ("tool_schemas.schema", "tool_schemas.n_shapes"),
         ),
-    ),
-)
-
-USERS = Topic(
-    "User sessions",
-    "Over timed prompts of known users. A conversation is not a session.",
-    (
         Metric(
-            "session",
+            "enumeration",
             1,
             "count",
             (
-                "a user's prompts over all conversations in time order; a new one begins where the "
-                "gap exceeds the threshold, 30 min unless asked otherwise"
+                "calls by value of an argument that takes at most 12 values, texts of at most 64 "
+                "characters, booleans, integers or null, each met 5 times or more on average"
             ),
             _NEVER,
-            ("user_sessions.session", "session_thresholds.n_sessions"),
+            ("tool_argument_values.n_tool_calls",),
         ),
         Metric(
-            "fragility",
+            "drift",
             1,
-            "0 to 1",
-            "the share of gaps within 20 % of the threshold",
-            "null without gaps or threshold",
-            ("session_thresholds.fragility",),
+            "a word, and a difference of shares with Newcombe's 95 % interval",
+            "what changed of an argument between the calls before and after a moment",
+            "null with fewer than `min_n` (20) calls on either side",
+            ("argument_drift.drift", "argument_drift.difference"),
         ),
         Metric(
-            "retention",
+            "invalid_arguments",
             1,
-            "0 to 1",
-            "users of a week's cohort who write in a later week, of all who began in that week",
+            "count",
+            (
+                "calls whose arguments are no JSON object, by what is wrong with their form, and "
+                "errors of class invalid_arguments, by how their form differs from that of calls "
+                "that ended ok"
+            ),
             _NEVER,
-            ("weekly_retention.share", "weekly_retention.n_cohort"),
-        ),
-    ),
-)
-
-_NOT_RECORDED = "null where not recorded; never estimated"
-
-TOKENS = Topic(
-    "Tokens and cost",
-    "Over generations, on and off the main path; the rows of one count once, by maximum.",
-    (
-        *(
-            Metric(
-                kind,
-                1,
-                "tokens",
-                meaning,
-                _NOT_RECORDED,
-                (f"conversation_tokens.{kind}", f"tokens_by_model.{kind}"),
-            )
-            for kind, meaning in {
-                "tokens_in": "uncached input, as the provider recorded it",
-                "tokens_out": "output, reasoning included",
-                "tokens_cache_read": "input read from the cache",
-                "tokens_cache_write": "input written to the cache",
-                "tokens_reasoning": "the reasoning part of the output",
-            }.items()
-        ),
-        Metric(
-            "cost",
-            1,
-            "micro-units of the price's currency",
-            "tokens times the price of their kind, whole micro-units, with the price's id and date",
-            "null, with the reason, for models and kinds of tokens without a price; never 0",
-            ("token_cost.cost_micro", "token_cost.price_id", "token_cost.reason"),
+            ("invalid_arguments.cause", "invalid_arguments.n_tool_calls"),
         ),
     ),
 )

@@ -11,12 +11,15 @@ import narwhals as nw
 import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from narwhals.typing import IntoLazyFrameT as Frame
 
     from chatdata.chats import Chats
 
 IN_ORDER = ("conversation_id", "position", "message_id")
 COUNTED_KINDS = ("chat", "tool_result")
+_BATCH = 65_536
 
 
 def is_counted() -> nw.Expr:
@@ -66,6 +69,16 @@ def messages(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     )
 
 
+def timed_calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the calls with `called_us`: their start where that is recorded, else their message's."""
+    written = with_us(chats.messages, "created_at").select("message_id", "created_us")
+    return (
+        with_us(chats.tool_calls, "started_at")
+        .join(written, on="message_id", how="left")
+        .with_columns(called_us=nw.coalesce("started_us", "created_us"))
+    )
+
+
 def with_us(frame: Frame, *times: str) -> nw.LazyFrame[Frame]:
     """Add a `*_us` column of integer microseconds for each `*_at` column."""
     native: Any = frame
@@ -83,6 +96,16 @@ def conversation_ids(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Name every conversation once, those that only messages or calls speak of among them."""
     frames = (chats.conversations, chats.messages, chats.tool_calls)
     return nw.concat([nw.from_native(frame).select("conversation_id") for frame in frames]).unique()
+
+
+def batches(frame: nw.LazyFrame[Frame]) -> Iterator[pl.DataFrame]:
+    """Give the rows in batches, in no order, for a kernel; never all of them at once."""
+    native: Any = nw.to_native(frame)
+    if isinstance(native, pl.LazyFrame):
+        yield from native.collect_batches(maintain_order=False)
+    else:
+        for batch in native.to_arrow_reader(_BATCH):
+            yield pl.DataFrame(batch)
 
 
 def _us(time: str) -> str:

@@ -1,4 +1,4 @@
-"""Which tools are called, by how many, and how often they fail."""
+"""Which tools are called, by how many, how often they fail, and when."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from chatdata import schema
+from chatdata.analysis.outcomes import MIN_N, RATES, STATUSES, owned_calls, usage
 from chatdata.analysis.periods import Every, period, quarter_hour
-from chatdata.analysis.rates import positive, share, wilson_high, wilson_low
-from chatdata.analysis.rows import is_error, tally, total, with_us
+from chatdata.analysis.rows import is_error, tally, timed_calls, total
+from chatdata.analysis.taxonomy import grouped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from narwhals.typing import IntoLazyFrameT as Frame
 
     from chatdata.chats import Chats
 
-__all__ = ["call_outcomes", "tool_usage", "tool_usage_over_time"]
-
-MIN_N = 20
-NO_OUTCOMES = "no outcomes recorded"
-ONLY_FAILURES = "only failures recorded"
-_STATUSES = tuple(f"n_{status}" for status in schema.STATUSES)
+__all__ = ["tool_usage", "tool_usage_by_group", "tool_usage_by_server", "tool_usage_over_time"]
 
 
 def tool_usage(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
@@ -44,34 +41,50 @@ def tool_usage(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
         `error_rate`, `error_rate_low`, `error_rate_high` (f64, with the Wilson 95 % interval,
         null where `reason` is not), `reason` (str, why there is no rate, else null).
     """
-    counts = _by_source(chats)
-    users = (
-        _calls(chats)
-        .filter(~nw.col("user_id").is_null())
-        .group_by("name")
-        .agg(n_users=nw.col("user_id").n_unique().cast(nw.Int64))
-        .collect("polars")
-        .to_polars()
-    )
-    return (
-        _rated(counts, min_n)
-        .join(users, on="name", how="left", nulls_equal=True)
-        .select(
-            "name",
-            "n_tool_calls",
-            "n_conversations",
-            pl.col("n_users").fill_null(0),
-            share(pl.col("n_tool_calls"), pl.col("n_tool_calls").sum()).alias("share"),
-            *_STATUSES,
-            "n_errors",
-            "n_known",
-            "error_rate",
-            "error_rate_low",
-            "error_rate_high",
-            "reason",
-        )
-        .sort("n_tool_calls", "name", descending=[True, False], nulls_last=True)
-    )
+    return _ordered(usage(owned_calls(chats), "name", min_n), "name").drop("n_tools")
+
+
+def tool_usage_by_server(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
+    """Count the calls of each MCP server's tools and how they ended, as `tool_usage` does.
+
+    Args:
+        chats: what to count.
+        min_n: fewest known outcomes from which a rate is shown.
+
+    Returns:
+        One row per server, most called first, the tools of none as null among them: `server` (str),
+        `n_tools` (i64, names called), then as `tool_usage`: `n_tool_calls`, `n_conversations`,
+        `n_users`, `share`, `n_ok`, `n_error`, `n_timeout`, `n_denied`, `n_cancelled`,
+        `n_no_result`, `n_unknown`, `n_errors`, `n_known`, `error_rate`, `error_rate_low`,
+        `error_rate_high`, `reason`.
+    """
+    return _ordered(usage(owned_calls(chats), "server", min_n), "server")
+
+
+def tool_usage_by_group(
+    chats: Chats[Frame], groups: Mapping[str, str] | None = None, *, min_n: int = MIN_N
+) -> pl.DataFrame:
+    """Count the calls of tools that do the same kind of thing, as `tool_usage` does for one.
+
+    Args:
+        chats: what to count.
+        groups: from a tool's name, with `*` or without, to its group; the first that fits counts.
+            `chatdata.analysis.taxonomy.read` reads them from TOML; None is the bundled file.
+        min_n: fewest known outcomes from which a rate is shown.
+
+    Returns:
+        One row per group that is called, most called first, tools of no group as null among them:
+        `group` (str), `n_tools` (i64, names called), then as `tool_usage`: `n_tool_calls`,
+        `n_conversations`, `n_users`, `share`, `n_ok`, `n_error`, `n_timeout`, `n_denied`,
+        `n_cancelled`, `n_no_result`, `n_unknown`, `n_errors`, `n_known`, `error_rate`,
+        `error_rate_low`, `error_rate_high`, `reason`.
+    """
+    named = nw.from_native(chats.tool_calls).select("name").unique().collect("polars").to_polars()
+    group = nw.lit(None).cast(nw.String)
+    for label, tools in grouped(named["name"].drop_nulls().sort(), groups).items():
+        group = nw.when(nw.col("name").is_in(tools)).then(nw.lit(label)).otherwise(group)
+    calls = owned_calls(chats).with_columns(group=group)
+    return _ordered(usage(calls, "group", min_n), "group")
 
 
 def tool_usage_over_time(
@@ -92,7 +105,7 @@ def tool_usage_over_time(
         `n_tool_calls`, `n_ok`, `n_errors` (i64).
     """
     quarters = (
-        _timed(chats)
+        timed_calls(chats)
         .with_columns(
             quarter=quarter_hour("called_us"),
             n_ok=tally(nw.col("status") == "ok"),
@@ -111,93 +124,9 @@ def tool_usage_over_time(
     )
 
 
-def call_outcomes(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
-    """Count how all calls together ended, as `tool_usage` does for each tool.
-
-    Returns:
-        One row: `n_tool_calls`, `n_errors`, `n_known`, `n_known_errors` (i64, errors among the
-        known outcomes), `error_rate`, `error_rate_low`, `error_rate_high` (f64), `reason` (str).
-    """
-    together = _by_source(chats).with_columns(name=pl.lit("all"))
-    by_source = together.group_by("origin", "name").agg(pl.all().sum())
-    columns = ("n_tool_calls", "n_errors", "n_known", "n_known_errors")
-    rates = ("error_rate", "error_rate_low", "error_rate_high", "reason")
-    found = _rated(by_source, min_n).select(*columns, *rates)
-    if not found.is_empty():
-        return found
-    nothing = pl.lit(NO_OUTCOMES).alias("reason")
-    return pl.select(
-        *(pl.lit(0, pl.Int64).alias(name) for name in columns),
-        *(pl.lit(None, pl.Float64).alias(name) for name in rates[:-1]),
-        nothing,
-    )
-
-
-def _by_source(chats: Chats[Frame]) -> pl.DataFrame:
-    """Count the calls of each tool in each origin by status."""
-    marked = _calls(chats).with_columns(
-        is_error=tally(is_error()),
-        **{f"n_{status}": tally(nw.col("status") == status) for status in schema.STATUSES},
-    )
-    return (
-        marked.group_by("origin", "name")
-        .agg(
-            nw.len().cast(nw.Int64).alias("n_tool_calls"),
-            nw.col("conversation_id").n_unique().cast(nw.Int64).alias("n_conversations"),
-            *(total(status) for status in _STATUSES),
-            total("is_error").alias("n_errors"),
-        )
-        .collect("polars")
-        .to_polars()
-    )
-
-
-def _calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Give the calls with the user and origin of their conversation."""
-    conversations = nw.from_native(chats.conversations)
-    return nw.from_native(chats.tool_calls).join(
-        conversations.select("conversation_id", "user_id", "origin"),
-        on="conversation_id",
-        how="left",
-    )
-
-
-def _timed(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Give the calls with the time at which they were made."""
-    written = with_us(chats.messages, "created_at").select("message_id", "created_us")
-    return (
-        with_us(chats.tool_calls, "started_at")
-        .join(written, on="message_id", how="left")
-        .with_columns(called_us=nw.coalesce("started_us", "created_us"))
-    )
-
-
-def _rated(counts: pl.DataFrame, min_n: int) -> pl.DataFrame:
-    """Put sources together, by tool, and rate what may be rated."""
-    records_ok = pl.col("n_ok").sum().over("origin") > 0
-    known = pl.when(records_ok).then(pl.col("n_ok") + pl.col("n_errors")).otherwise(0)
-    failed = pl.when(records_ok).then(pl.col("n_errors")).otherwise(0)
-    tools = (
-        counts.with_columns(n_known=known, n_known_errors=failed)
-        .drop("origin")
-        .group_by("name")
-        .agg(pl.all().sum())
-    )
-    n, hits = pl.col("n_known"), pl.col("n_known_errors")
-    reason = (
-        pl.when(n >= max(min_n, 1))
-        .then(None)
-        .when(n > 0)
-        .then(pl.lit(f"fewer than {min_n} known outcomes"))
-        .when(pl.col("n_errors") > 0)
-        .then(pl.lit(ONLY_FAILURES))
-        .otherwise(pl.lit(NO_OUTCOMES))
-    )
-    rates = {
-        "error_rate": hits / positive(n),
-        "error_rate_low": wilson_low(hits, n),
-        "error_rate_high": wilson_high(hits, n),
-    }
-    return tools.with_columns(reason=reason).with_columns(
-        pl.when(pl.col("reason").is_null()).then(rate).alias(name) for name, rate in rates.items()
+def _ordered(found: pl.DataFrame, by: str) -> pl.DataFrame:
+    """Put the columns of `usage` in their order, most calls first."""
+    counts = ("n_tools", "n_tool_calls", "n_conversations", "n_users", "share")
+    return found.select(by, *counts, *STATUSES, "n_errors", "n_known", *RATES).sort(
+        "n_tool_calls", by, descending=[True, False], nulls_last=True
     )

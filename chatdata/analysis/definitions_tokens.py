@@ -1,0 +1,39 @@
+"""What the numbers about tokens and cost mean."""
+
+from __future__ import annotations
+
+from chatdata.analysis.metric import Metric, Topic
+
+_NOT_RECORDED = "null where not recorded; never estimated"
+
+TOKENS = Topic(
+    "Tokens and cost",
+    "Over generations, on and off the main path; the rows of one count once, by maximum.",
+    (
+        *(
+            Metric(
+                kind,
+                1,
+                "tokens",
+                meaning,
+                _NOT_RECORDED,
+                (f"conversation_tokens.{kind}", f"tokens_by_model.{kind}"),
+            )
+            for kind, meaning in {
+                "tokens_in": "uncached input, as the provider recorded it",
+                "tokens_out": "output, reasoning included",
+                "tokens_cache_read": "input read from the cache",
+                "tokens_cache_write": "input written to the cache",
+                "tokens_reasoning": "the reasoning part of the output",
+            }.items()
+        ),
+        Metric(
+            "cost",
+            1,
+            "micro-units of the price's currency",
+            "tokens times the price of their kind, whole micro-units, with the price's id and date",
+            "null, with the reason, for models and kinds of tokens without a price; never 0",
+            ("token_cost.cost_micro", "token_cost.price_id", "token_cost.reason"),
+        ),
+    ),
+)
