@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sqlite3
 import tempfile
 import uuid
@@ -67,6 +68,59 @@ def sqlite(n_messages: int, *, base: bool = False) -> Path:
     connection.commit()
     connection.execute("VACUUM")
     connection.close()
+    part.rename(path)
+    return path
+
+
+def lake(n_messages: int) -> Path:
+    """Give the path of a lake: the rows of a million messages once for each month there is."""
+    import polars as pl
+
+    import chatdata as cd
+    from chatdata.load.combine import prefixed
+
+    path = FOLDER / f"lake-{n_messages}"
+    if path.exists():
+        return path
+    part = path.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    size = min(n_messages, 1_000_000)
+    chats = cd.scan(f"sqlite:///{sqlite(size)}").collect()
+    for month in range(n_messages // size):
+        moved = {
+            name: frame.with_columns(
+                pl.col(time) + pl.duration(days=30 * month)
+                for time in ("created_at", "updated_at")
+                if time in frame.collect_schema()
+            )
+            for name, frame in chats.frames.items()
+        }
+        cd.write(prefixed(chats.with_frames(**moved), f"c{month}"), part)
+    part.rename(path)
+    return path
+
+
+def stored(n_messages: int) -> Path:
+    """Give a folder of Parquet with the messages as the application stores them, tool calls too."""
+    import polars as pl
+
+    path = FOLDER / f"stored-{n_messages}"
+    if path.exists():
+        return path
+    part = path.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    size = min(n_messages, 1_000_000)
+    source = sqlite3.connect(sqlite(size))
+    table = pl.read_database("SELECT * FROM messages", source, infer_schema_length=None)
+    table = table.with_columns(pl.col("created_at").str.to_datetime("%Y-%m-%d %H:%M:%S%.6f"))
+    n_conversations = int(table["conversation_id"].max())  # type: ignore[arg-type]
+    for month in range(n_messages // size):
+        table.with_columns(
+            pl.col("id") + month * size,
+            pl.col("conversation_id") + month * n_conversations,
+            pl.col("created_at") + pl.duration(days=30 * month),
+        ).write_parquet(part / f"{month:02}.parquet", compression_level=1, row_group_size=50_000)
     part.rename(path)
     return path
 
