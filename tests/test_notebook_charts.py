@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from functools import cache
 
 import polars as pl
 import pytest
-from chat_rows import called, chats, conversation, said
+from chat_logs import EDGES
 
 import chatdata as cd
 from chatdata import analysis
@@ -26,24 +27,14 @@ ANSWERS = {
     "transitions": lambda log: (analysis.tool_transitions(log),),
 }
 OPTIONS = {"lengths": {"unit": "messages"}}
-LOGS = {
-    "sample": lambda: cd.sample(60),
-    "empty": chats,
-    "one message": lambda: chats(messages=said({"role": "user", "at": 0})),
-    "no times": lambda: chats(messages=said("user", "assistant"), tool_calls=called("a", None)),
-    "silent": lambda: chats(conversations=[conversation()]),
-    "only failures": lambda: chats(
-        messages=said("user", {"role": "assistant", "at": 1}),
-        tool_calls=called(
-            *[{"status": "error", "error_source": "explicit"}] * 30, message_id="c.1"
-        ),
-    ),
-    "many tools": lambda: chats(
-        messages=said("user", {"role": "assistant", "at": 1}),
-        tool_calls=called(*(f"tool {place:03}" for place in range(300)), message_id="c.1"),
-    ),
-    "strange names": lambda: chats(tool_calls=called("<script>alert(1)</script>", "سلام", "日本")),
-}
+
+
+@cache
+def edge(name):
+    """
+    One log of the edges, made once.
+    """
+    return EDGES[name]()
 
 
 def drawn(name, log):
@@ -60,13 +51,13 @@ def test_every_chart_is_tried():
     assert sorted(charts.__all__) == sorted(ANSWERS)
 
 
-@pytest.mark.parametrize("log", LOGS)
+@pytest.mark.parametrize("log", EDGES)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_charts_work_on_any_log(name, log):
     """
     Whatever the log, there is a picture and a sentence, without "None", "NaN" or "null".
     """
-    chart = drawn(name, LOGS[log]())
+    chart = drawn(name, edge(log))
     shown = " ".join(re.findall(r">([^<>]+)<", chart.svg()))
 
     assert chart.svg().startswith("<svg")
@@ -102,20 +93,20 @@ def test_no_chart_draws_thousands_of_tools():
     """
     Tools beyond the busiest are one bar together, and lose no call.
     """
-    chart = drawn("calls_by_tool", LOGS["many tools"]())
+    chart = drawn("calls_by_tool", edge("many tools"))
 
-    assert "285 other tools 285" in chart.text
-    assert "n = 300 calls of 300 tools" in chart.text
+    assert "9,985 other tools 9985" in chart.text
+    assert "n = 10,000 calls of 10,000 tools" in chart.text
 
 
 def test_what_cannot_be_said_is_said():
     """
     A chart of what the log does not record says why it is empty.
     """
-    log = LOGS["only failures"]()
+    log = edge("only failures")
 
     assert "only failures recorded (tools: 1)" in drawn("error_rates", log).text
-    assert "No message has a time" in drawn("activity", LOGS["no times"]()).text
+    assert "No message has a time" in drawn("activity", edge("no times")).text
 
 
 def test_charts_do_not_name_their_frames():

@@ -24,6 +24,7 @@ _MOST_ROWS = 25
 class Table:
     """A table that is the same every time it is shown: HTML where that is read, else a line."""
 
+    title: str
     html: str
     text: str
 
@@ -58,7 +59,7 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
     if frame.is_empty():
         notes.append("no rows")
     headings: dict[str, str | BaseText] = {name: _heading(name) for name in frame.columns}
-    headings.update(labels or {})
+    headings.update({name: label for name, label in (labels or {}).items() if name in headings})
     drawn = (
         GT(shown.with_columns(cs.temporal().cast(pl.String)), id=_slug(title))
         .tab_header(title)
@@ -75,7 +76,7 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
     for line in filter(None, notes):
         drawn = drawn.tab_source_note(line)
     words = "; ".join(filter(None, [f"{title}: {len(frame):,} rows", *notes]))
-    return Table(drawn.as_raw_html(), words)
+    return Table(title, drawn.as_raw_html(), words)
 
 
 def _heading(name: str) -> str:

@@ -29,6 +29,7 @@ def report(
     path: Path,
     *,
     title: str = "What is in this chat log",
+    about: str = "",
     time_zone: str = "UTC",
 ) -> Path:
     """Write a report on a chat log as one HTML page that needs no network.
@@ -39,12 +40,14 @@ def report(
         chats: what to report on; read once and held in memory.
         path: where the page goes; folders are made.
         title: the page's title.
+        about: a sentence under the title, on what was asked for.
         time_zone: whose days, weeks and hours.
 
     Returns:
         `path`.
     """
     found = list(sections(chats.collect(), time_zone))
+    lead = " ".join(filter(None, (about, "Nothing that anybody wrote is on this page.")))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(title, found), encoding="utf-8")
+    path.write_text(page(title, found, lead=lead), encoding="utf-8")
     return path

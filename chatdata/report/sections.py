@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,46 +20,41 @@ from chatdata.notebook.charts import (
     transitions,
     week,
 )
-from chatdata.notebook.page import Section
+from chatdata.notebook.page import Section, shown
 from chatdata.notebook.table import table
-from chatdata.report.figures import figures
+from chatdata.report.figure import Figure
+from chatdata.report.findings import talk_findings
+from chatdata.report.findings_calls import call_findings
+from chatdata.report.trust import trust_figures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from chatdata.chats import Chats
     from chatdata.notebook.chart import Chart
     from chatdata.notebook.table import Table
-    from chatdata.report.figures import Figure
 
 _INTERVAL = {"error_rate_low": "from", "error_rate_high": "to", "n_known": "known outcomes"}
+_HOW_TO_CHECK = (
+    "Each figure of this page has its query, which gives it again: chatdata sql SOURCE 'the query'."
+)
 
 
 def sections(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Section]:
-    """Make the sections of a report, findings first."""
-    yield _section("What was found", *(_figure(each) for each in figures(chats)))
-    yield _section("How far it can be trusted", *_quality(chats))
-    yield _section("When people write", *_activity(chats, time_zone))
-    yield _section("Tool calls", *_tool_calls(chats, time_zone))
-    yield _section("Conversation length", *_length(chats))
-    yield _section("Users", *_users(chats))
+    """Make the sections of a report, the first page first."""
+    found, trust = first_page(chats)
+    yield _section("What was found", chain(found, [_HOW_TO_CHECK]))
+    yield _section("How far it can be trusted", trust)
+    yield _section("When people write", _activity(chats, time_zone))
+    yield _section("Tool calls", _tool_calls(chats, time_zone))
+    yield _section("Conversation length", _length(chats))
+    yield _section("Users", _users(chats, time_zone))
+    yield _section("Tokens", _tokens(chats))
 
 
-def _quality(chats: Chats[pl.LazyFrame]) -> Iterator[Chart | Table | str]:
-    rejects = analysis.rejects_by_reason(chats)
-    reasons = rejects.group_by("source", "reason").agg(pl.col("n_records").sum())
-    columns = analysis.completeness(chats)
-    empty = columns.filter(pl.col("n_present") == 0, pl.col("n_rows") > 0)
-    yield table(chats.audit(), "What the source repeats, and what counts")
-    yield table(analysis.messages_by_role(chats), "Messages by role, and rows that are not counted")
-    yield table(analysis.quality_checks(chats), "What does not fit together")
-    if rejects.is_empty():
-        yield "Every record could be read."
-    else:
-        yield table(reasons.sort("n_records", "source", "reason"), "Records that could not be read")
-    if not empty.is_empty():
-        names = ", ".join(empty.select(pl.format("{}.{}", "frame", "column")).to_series())
-        yield f"The log fills none of these columns: {names}."
+def first_page(chats: Chats[pl.LazyFrame]) -> tuple[list[Figure], list[Figure]]:
+    """Find what the first page says: findings in sentences, then how far they can be trusted."""
+    return [*talk_findings(chats), *call_findings(chats)], list(trust_figures(chats))
 
 
 def _activity(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Chart | Table | str]:
@@ -72,12 +68,12 @@ def _tool_calls(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Chart | 
         yield "No tool was called."
         return
     latency = analysis.tool_latency(chats)
-    shown = ["name", "n_tool_calls", "n_conversations", "n_users", "share", "n_errors", "n_known"]
-    rates = ["error_rate", "error_rate_low", "error_rate_high", "reason"]
+    counts = ("name", "n_tool_calls", "n_conversations", "n_users", "share", "n_errors", "n_known")
+    rates = ("error_rate", "error_rate_low", "error_rate_high", "reason")
     yield calls_by_tool(usage)
     yield error_rates(usage)
     yield table(
-        usage.select(shown + rates),
+        _known(usage.select(*counts, *rates)),
         "Tools",
         note="error rate = errors / known outcomes, with its Wilson 95 % interval",
         labels=_INTERVAL,
@@ -85,7 +81,11 @@ def _tool_calls(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Chart | 
     yield calls_over_time(analysis.tool_usage_over_time(chats, time_zone=time_zone))
     if usage["n_errors"].sum():
         yield table(analysis.tool_errors(chats), "Errors by class")
-        yield table(analysis.tool_recovery(chats), "What came of errors")
+        yield table(
+            _known(analysis.tool_recovery(chats)),
+            "What came of errors",
+            note="a rate is shown from 20 errors of a tool",
+        )
     else:
         yield "No call is recorded as failed."
     if latency["n_timed"].sum():
@@ -101,24 +101,23 @@ def _tool_calls(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Chart | 
 def _length(chats: Chats[pl.LazyFrame]) -> Iterator[Chart | Table | str]:
     distribution = analysis.length_distribution(chats)
     if distribution.is_empty():
-        yield "There are no conversations to measure."
-        return
-    running = distribution["n_running"][0]
-    bins = analysis.length_histogram(chats)
-    yield table(
-        distribution.drop("n_running"),
-        "Lengths of finished conversations",
-        note=f"left out because they are still running: {running:,}",
-        labels={"n_conversations": "conversations", "n_unknown": "unknown"},
-    )
-    yield lengths(bins, "n_messages", unit="messages")
-    yield lengths(bins, "duration_active_s", unit="active seconds")
+        yield "There is no finished conversation to measure."
+    else:
+        bins = analysis.length_histogram(chats)
+        yield table(
+            distribution.drop("n_running"),
+            "Lengths of finished conversations",
+            note=f"left out because they are still running: {distribution['n_running'][0]:,}",
+            labels={"n_conversations": "conversations", "n_unknown": "unknown"},
+        )
+        yield lengths(bins, "n_messages", unit="messages")
+        yield lengths(bins, "duration_active_s", unit="active seconds")
     yield endings(analysis.ending_shares(chats))
     yield survival(analysis.prompt_survival(chats))
 
 
-def _users(chats: Chats[pl.LazyFrame]) -> Iterator[Chart | Table | str]:
-    retention = analysis.weekly_retention(chats)
+def _users(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Chart | Table | str]:
+    retention = analysis.weekly_retention(chats, time_zone=time_zone)
     if retention.is_empty():
         yield "No prompt has both a time and a known user, so nothing is said about who comes back."
         return
@@ -130,23 +129,25 @@ def _users(chats: Chats[pl.LazyFrame]) -> Iterator[Chart | Table | str]:
     )
 
 
-def _figure(figure: Figure) -> str:
-    """Say a finding, with its query on demand."""
-    return (
-        f"<details><summary>{escape(figure.sentence)} <small>SQL</small></summary>"
-        f"<pre>{escape(figure.sql)}</pre></details>"
-    )
+def _tokens(chats: Chats[pl.LazyFrame]) -> Iterator[Chart | Table | str]:
+    models = analysis.tokens_by_model(chats)
+    if models.is_empty():
+        yield "No message records its tokens, so nothing is said of them or of their cost."
+        return
+    yield table(_known(models), "Tokens by model", labels={"n_generations": "model calls"})
 
 
-def _section(title: str, *parts: Chart | Table | str) -> Section:
+def _known(frame: pl.DataFrame) -> pl.DataFrame:
+    """Leave out the columns in which nothing is known of any row."""
+    return frame.select(column for column in frame if column.null_count() < len(column))
+
+
+def _section(title: str, parts: Iterable[Figure | Chart | Table | str]) -> Section:
     body = "\n".join(_html(part) for part in parts)
-    return Section(title.lower().replace(" ", "-"), title, f"<h1>{escape(title)}</h1>\n{body}")
+    return Section(title.lower().replace(" ", "-"), title, f"<h2>{escape(title)}</h2>\n{body}")
 
 
-def _html(part: Chart | Table | str) -> str:
+def _html(part: Figure | Chart | Table | str) -> str:
     if isinstance(part, str):
-        return part if part.startswith("<details>") else f"<p>{escape(part)}</p>"
-    bundle = part._repr_mimebundle_()
-    picture = bundle.get("image/svg+xml") or bundle["text/html"]
-    words = f'<div class="output_subarea" role="group" aria-label="{escape(str(part))}">'
-    return f"{words}{picture}</div>"
+        return f"<p>{escape(part)}</p>"
+    return part.html() if isinstance(part, Figure) else shown(part)

@@ -8,6 +8,7 @@ import polars as pl
 from chatdata.notebook.chart import BLUE, INK, WIDTH, Chart, finished, nothing
 
 _MOST_TOOLS = 12
+_MOST_STEPS = 1000
 _DARK = 0.5
 _REST = "(other tools)"
 
@@ -69,7 +70,7 @@ def survival(curve: pl.DataFrame) -> Chart:
         .scale(zero=False)
         .axis(tickMinStep=1, format="d", grid=False)
     )
-    base = alt.Chart(curve).encode(steps)
+    base = alt.Chart(_steps(curve)).encode(steps)
     share = alt.Y("survival:Q", title="share that reaches it").axis(format=".0%")
     band = base.mark_area(interpolate="step-after", opacity=0.22, color=BLUE).encode(
         alt.Y("survival_low:Q"), alt.Y2("survival_high:Q")
@@ -83,6 +84,14 @@ def survival(curve: pl.DataFrame) -> Chart:
         f"Kaplan-Meier with 95 % band, n = {n:,} conversations, {censored:,} of which may go on",
         text=f"Half of them reach prompt {half}.",
     )
+
+
+def _steps(curve: pl.DataFrame) -> pl.DataFrame:
+    """Keep the prompts at which a curve steps, and no more of them than a picture can show."""
+    survival = pl.col("survival")
+    steps = curve.filter((survival != survival.shift(1)).fill_null(value=True))
+    kept = steps.gather_every(max(1, len(steps) // _MOST_STEPS))
+    return pl.concat([kept, curve.tail(1)]).unique("prompt").sort("prompt")
 
 
 def _busiest(pairs: pl.DataFrame) -> pl.DataFrame:
