@@ -164,7 +164,7 @@ def test_status(run, url, tmp_path):
     code, said = run("status", url, f"sqlite:///{bad}", "mysql://u:secret@h/d")
 
     assert 0 == code
-    assert "behind, revision 0002 of 0004" in said
+    assert "behind, revision 0002 of 0005" in said
     assert "bad.db: unreadable" in said
     assert "secret" not in said
 
@@ -248,7 +248,7 @@ def test_plan_and_apply(run, url, tmp_path):
     assert (0, 0, 3) == (code, applied[0], again[0])
     assert "CREATE TABLE tool_calls" in said
     assert "has changed since the plan" in again[1]
-    assert "0004" == migrate.current_revision(url)
+    assert "0005" == migrate.current_revision(url)
 
 
 def test_downgrade(run, url):
@@ -293,7 +293,7 @@ def test_fleet(run, url, file):
     assert 1 == code
     assert "1" == said.split("done")[1].split()[0]
     assert "bad.db" in said
-    assert "0004  1" in counted[1]
+    assert "0005  1" in counted[1]
 
 
 def test_copy(run, url, tmp_path):

@@ -134,10 +134,10 @@ def test_new(chain, tmp_path):
     draft = author.new("Try something", phase="expand", scripts=chain, tests=tmp_path)
     url = f"sqlite:///{tmp_path / 'app.db'}"
 
-    assert ("0005", "0005_try_something.py") == (draft.revision, draft.script.name)
-    assert "0005" == migrate.upgrade(url, scripts=chain).after
-    assert (chain / "snapshots" / "0005.json").is_file()
-    assert 'to="0005"' in draft.test.read_text()
+    assert ("0006", "0006_try_something.py") == (draft.revision, draft.script.name)
+    assert "0006" == migrate.upgrade(url, scripts=chain).after
+    assert (chain / "snapshots" / "0006.json").is_file()
+    assert 'to="0006"' in draft.test.read_text()
     assert script.is_file()
 
 
@@ -145,8 +145,9 @@ def test_new_brings_the_chain_to_the_models(chain, tmp_path):
     """
     What the models have and the chain lacks is written with our operations and plain types.
     """
-    next((chain / "versions").glob("0004_*.py")).unlink()
-    (chain / "snapshots" / "0004.json").unlink()
+    for revision in ("0004", "0005"):
+        next((chain / "versions").glob(f"{revision}_*.py")).unlink()
+        (chain / "snapshots" / f"{revision}.json").unlink()
     draft = author.new("Add the calls", phase="expand", scripts=chain)
     text = draft.script.read_text()
 
@@ -176,6 +177,7 @@ def test_check_finds_an_old_snapshot(chain):
     )
 
     assert [
+        "snapshot 0005 is not what the chain makes",
         "snapshot 0004 is not what the chain makes",
         "the models and the chain differ in tool_calls",
     ] == author.check(chain)
@@ -242,8 +244,8 @@ def rewriting(chain):
     """
     A chain whose last revision changes a value, as none should.
     """
-    (chain / "versions" / "0005_rewrite.py").write_text(
-        "from alembic import op\nrevision, down_revision = '0005', '0004'\n"
+    (chain / "versions" / "0006_rewrite.py").write_text(
+        "from alembic import op\nrevision, down_revision = '0006', '0005'\n"
         "def upgrade():\n    op.execute(\"UPDATE users SET name = 'x'\")\n"
     )
     return chain
@@ -257,7 +259,7 @@ def test_a_changed_value_rolls_the_upgrade_back(tmp_path, rewriting):
     An upgrade that would change a row ends with exit code 5 and the file as it was.
     """
     url = f"sqlite:///{tmp_path / 'app.db'}"
-    migrate.upgrade(url, to="0004", scripts=rewriting)
+    migrate.upgrade(url, to="0005", scripts=rewriting)
     execute(url, USER)
     before = contents(url)
 
@@ -265,7 +267,7 @@ def test_a_changed_value_rolls_the_upgrade_back(tmp_path, rewriting):
         guard.upgrade(url, scripts=rewriting)
     assert 5 == refused.value.exit_code
     assert before == contents(url)
-    assert "0004" == migrate.current_revision(url)
+    assert "0005" == migrate.current_revision(url)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +292,7 @@ def test_damage_after_the_upgrade(tmp_path, monkeypatch, auto, match):
 
     with pytest.raises(MigrationError, match=match):
         guard.upgrade(url, auto_restore=auto)
-    assert ("0002" if auto else "0004") == migrate.current_revision(url)
+    assert ("0002" if auto else "0005") == migrate.current_revision(url)
 
 
 def test_a_file_in_wal_mode(tmp_path):
@@ -302,7 +304,7 @@ def test_a_file_in_wal_mode(tmp_path):
     with closing(sqlite3.connect(tmp_path / "app.db")) as raw:
         raw.execute("PRAGMA journal_mode=WAL")
 
-    assert "0004" == guard.upgrade(url, keep=1).run.after
+    assert "0005" == guard.upgrade(url, keep=1).run.after
     assert 1 == len(backups.backups(url))
 
 

@@ -21,7 +21,7 @@ from chatdata import migrate
 from chatdata.errors import MigrationError
 from chatdata.migrate import fleet
 
-HEAD = "0004"
+HEAD = "0005"
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_other_verbs(template, tmp_path):
     restored = fleet.run("restore", found, jobs=1)
     adopted = fleet.run("adopt", found, jobs=1)
 
-    assert ["pending: 0003, 0004"] * 2 == [outcome.detail for outcome in planned]
+    assert ["pending: 0003, 0004, 0005"] * 2 == [outcome.detail for outcome in planned]
     assert ["done"] * 2 == [outcome.outcome for outcome in filled]
     assert ["done"] * 2 == [outcome.outcome for outcome in restored]
     assert ["failed"] * 2 == [outcome.outcome for outcome in adopted]

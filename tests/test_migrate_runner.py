@@ -349,7 +349,7 @@ def test_status_of_a_fleet(tmp_path):
         "strange": "not ours",
         "damaged": "unreadable",
     } == {Path(source).stem: state for source, state in states.items()}
-    assert [0, 1, 2, 0, None, None, None] == found["n_pending"].to_list()
+    assert [0, 2, 3, 0, None, None, None] == found["n_pending"].to_list()
     assert 1 == found.filter(found["source"].str.contains("altered"))["n_drift"].item()
     assert "at head 2" in repr(fleet(found))
     assert "no databases" in repr(fleet(found.clear()))

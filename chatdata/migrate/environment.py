@@ -8,6 +8,7 @@ write, and the history.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.runtime.environment import EnvironmentContext
 
-ATTEMPTS = 20
+PATIENCE_S = 60.0
+LONGEST_PAUSE_S = 0.5
 
 
 def run(context: EnvironmentContext) -> None:
@@ -74,19 +76,20 @@ def _migrate(context: EnvironmentContext) -> None:
 
 
 def _retry(connection: sa.Connection, step: Callable[[], None]) -> None:
-    # A long lock_timeout would let every reader queue behind our waiting ALTER; short ones with
-    # pauses let them through: 0.2 s instead of 4 s behind a reader of 4 s.
-    connection.info["lock_ms"] = engine.LOCK_MS
-    for attempt in range(1, ATTEMPTS + 1):
+    # Whoever wants the table stands in line behind a statement of ours that waits for its lock. So
+    # it waits briefly, and leaves the line to them before it tries again: behind a transaction of
+    # 4 s nobody waits for longer than with none.
+    until = time.monotonic() + PATIENCE_S
+    for attempt in itertools.count(1):
         try:
             step()
         except sa.exc.OperationalError as error:
             connection.rollback()
             if getattr(error.orig, "sqlstate", None) != "55P03":
                 raise
-            if attempt == ATTEMPTS:
+            if time.monotonic() > until:
                 raise MigrationError(
-                    f"a lock was not to be had in {ATTEMPTS} attempts; held by "
+                    f"a lock was not to be had in {attempt} attempts; held by "
                     f"{lock.blocker(connection)}",
                     state="it is at its last complete revision",
                     then="when that session is done, run the same command again",
@@ -95,8 +98,7 @@ def _retry(connection: sa.Connection, step: Callable[[], None]) -> None:
                 ) from error
         else:
             return
-        time.sleep(min(0.1 * 1.6**attempt, 1.5))
-        connection.info["lock_ms"] = min(connection.info["lock_ms"] * 3 // 2, engine.LOCK_MS_MOST)
+        time.sleep(min(0.1 * attempt, LONGEST_PAUSE_S))
 
 
 def _check(connection: sa.Connection) -> None:

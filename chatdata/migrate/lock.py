@@ -27,14 +27,14 @@ _TRY = (
 )
 _OLDEST = sa.text(
     """
-    SELECT a.pid, a.usename, a.application_name,
+    SELECT a.pid, coalesce(a.usename, a.backend_type) AS who, a.application_name,
            round(extract(epoch FROM clock_timestamp() - a.xact_start))::int AS seconds
     FROM pg_locks l
     JOIN pg_stat_activity a USING (pid)
     JOIN pg_class c ON c.oid = l.relation
     WHERE l.granted AND a.pid <> pg_backend_pid() AND a.datname = current_database()
-      AND c.relnamespace = to_regnamespace(current_schema()) AND a.xact_start IS NOT NULL
-    ORDER BY a.xact_start LIMIT 1
+      AND c.relnamespace = to_regnamespace(current_schema())
+    ORDER BY l.mode = 'AccessShareLock', a.xact_start LIMIT 1
     """
 )
 
@@ -86,13 +86,18 @@ def refuse_pooler(connection: sa.Connection, source: str) -> None:
 
 
 def blocker(connection: sa.Connection) -> str:
-    """Name the session with the oldest transaction on the tables of this schema."""
+    """Name the session with the oldest transaction on the tables of this schema.
+
+    One that only reads is named where no other is there: most locks that we ask for let it be.
+    """
     found = connection.execute(_OLDEST).one_or_none()
     connection.rollback()
     if found is None:
         return "a session that is gone by now"
     program = f", {found.application_name}" if found.application_name else ""
-    return f"session {found.pid} ({found.usename}{program}, {found.seconds} s in a transaction)"
+    # The server tells only a superuser how long others have been at it.
+    since = "" if found.seconds is None else f", {found.seconds} s in a transaction"
+    return f"session {found.pid} ({found.who}{program}{since})"
 
 
 def _poll(holder: sa.Connection, source: str, wait: float) -> None:

@@ -226,10 +226,7 @@ def _patient(operations: Operations) -> Iterator[None]:
 @contextmanager
 def _brief(operations: Operations) -> Iterator[None]:
     """Wait for locks only briefly; the run repeats the revision when that was not enough."""
-    waits = engine.LOCK_MS
-    if not operations.get_context().as_sql:
-        waits = operations.get_bind().info.get("lock_ms", engine.LOCK_MS)
-    operations.execute(f"SET lock_timeout = {waits}")
+    operations.execute(f"SET lock_timeout = {engine.LOCK_MS}")
     try:
         yield
     finally:

@@ -19,10 +19,13 @@ loses = "every row of tool_calls; the backfill can make those of messages again"
 
 
 def upgrade() -> None:
-    """Create the table; its rows go when their message goes, so the application may delete."""
-    name, refers = op.f("fk_tool_calls_message_id_messages"), (["message_id"], ["id"])
-    is_sqlite = op.get_context().dialect.name == "sqlite"
-    inline = sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=name, ondelete="CASCADE")
+    """Create the table; on SQLite with the key that is 0005 on PostgreSQL."""
+    key = sa.ForeignKeyConstraint(
+        ["message_id"],
+        ["messages.id"],
+        name=op.f("fk_tool_calls_message_id_messages"),
+        ondelete="CASCADE",
+    )
     op.create_table(
         "tool_calls",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -39,7 +42,7 @@ def upgrade() -> None:
         sa.Column("error_source", sa.String(length=20), nullable=True),
         sa.Column("started_at", sa.DateTime(), nullable=True),
         sa.Column("ended_at", sa.DateTime(), nullable=True),
-        *([inline] if is_sqlite else []),
+        *([key] if op.get_context().dialect.name == "sqlite" else []),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tool_calls")),
         sa.UniqueConstraint(
             "message_id", "position", name=op.f("uq_tool_calls_message_id_position")
@@ -48,9 +51,6 @@ def upgrade() -> None:
     op.create_index(op.f("ix_tool_calls_user_id"), "tool_calls", ["user_id"])
     op.create_index(op.f("ix_tool_calls_conversation_id"), "tool_calls", ["conversation_id"])
     op.create_index(op.f("ix_tool_calls_tool_name"), "tool_calls", ["tool_name"])
-    if not is_sqlite:
-        # Writers of messages wait from here to the commit, so this comes last.
-        op.create_foreign_key(name, "tool_calls", "messages", *refers, ondelete="CASCADE")
 
 
 def downgrade() -> None:
