@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chatdata.errors import (
         AccessError,
         ChatdataError,
+        EngineError,
         FormatError,
         LayoutError,
         MigrationError,
@@ -43,6 +44,7 @@ __all__ = [
     "AccessError",
     "ChatdataError",
     "Chats",
+    "EngineError",
     "FormatError",
     "LayoutError",
     "MigrationError",

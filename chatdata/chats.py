@@ -1,7 +1,7 @@
 """`Chats`: five frames of the contract as one value.
 
 Knows nothing about files, databases or formats. A frame is a Polars `LazyFrame` unless another
-engine was asked for; methods never change which.
+engine was asked for; only `to` and `collect` change which.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+import narwhals as nw
 import polars as pl
 
-from chatdata import schema
+from chatdata import engines, schema
 from chatdata.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
     import duckdb
     from narwhals.typing import IntoLazyFrame
+    from pyspark.sql import DataFrame as SparkFrame
+    from pyspark.sql import SparkSession
 
-# A frame of any engine; narwhals itself loads only where an analysis is asked for.
+# A frame of any engine.
 Frame = TypeVar("Frame", bound="IntoLazyFrame")
 
 
@@ -58,35 +61,62 @@ class Chats(Generic[Frame]):
         """Replace frames by name and keep the rest."""
         return from_frames({**self.frames, **frames}, self.findings)
 
+    @property
+    def engine(self) -> engines.Name:
+        """The engine on which the frames live."""
+        return engines.common(self.frames.values()).NAME
+
     def collect(self) -> Chats[pl.LazyFrame]:
         """Read everything once and hold it in memory, on Polars."""
-        collected = _collect(self.frames)
-        return from_frames({name: frame.lazy() for name, frame in collected.items()}, self.findings)
+        held = engines.common(self.frames.values()).collect(self.frames)
+        return from_frames({name: frame.lazy() for name, frame in held.items()}, self.findings)
 
     @overload
     def to(self, engine: Literal["polars"]) -> Chats[pl.LazyFrame]: ...
     @overload
     def to(self, engine: Literal["duckdb"]) -> Chats[duckdb.DuckDBPyRelation]: ...
-    def to(self, engine: Literal["polars", "duckdb"]) -> Chats[Any]:
-        """Move the frames to another engine on this machine, through Arrow.
+    @overload
+    def to(
+        self, engine: Literal["spark"], *, spark: SparkSession | None = None
+    ) -> Chats[SparkFrame]: ...
+    def to(self, engine: engines.Name, *, spark: SparkSession | None = None) -> Chats[Any]:
+        """Move the frames to another engine, through this process's memory, as Arrow.
 
-        With "duckdb" the five relations share one new connection, so they can be joined.
+        Frames that are there already stay as they are.
+
+        Args:
+            engine: "polars", "duckdb" or "spark".
+            spark: the session to use, instead of the active one or a new one.
+
+        Raises:
+            EngineError: there is no such engine, or Spark cannot be started.
         """
+        if self.engine == engines.engine(engine).NAME:
+            return self
+        held = self.collect()
         if engine == "polars":
-            return self.collect()
-        connection = _connect(_collect(self.frames))
-        return from_frames({name: connection.table(name) for name in self.frames}, self.findings)
+            return held
+        frames = {name: frame.collect() for name, frame in held.frames.items()}
+        if engine == "duckdb":
+            from chatdata.engines import duckdb
+
+            return from_frames(duckdb.hold(frames), self.findings)
+        from chatdata.engines import spark as on_spark
+        from chatdata.engines.session import session
+
+        return from_frames(on_spark.hold(frames, session(spark)), self.findings)
 
     def sql(self, query: str) -> pl.DataFrame:
-        """Run a DuckDB query in which the five frames are tables.
+        """Run a query in which the five frames are tables.
 
-        Rows come in the order the query asks for; without `order by` the order is unspecified.
+        It is a DuckDB query, and one of Spark's SQL where the frames live on Spark. Rows come in
+        the order the query asks for; without `order by` the order is unspecified.
 
         Raises:
             duckdb.Error: the query is wrong.
+            pyspark.errors.PySparkException: the same on Spark.
         """
-        answer: pl.DataFrame = _connect(_collect(self.frames)).sql(query).pl()
-        return answer
+        return engines.common(self.frames.values()).query(self.frames, query)
 
     def check(self) -> Chats[Frame]:
         """Return self if the frames follow the contract.
@@ -94,23 +124,20 @@ class Chats(Generic[Frame]):
         Raises:
             SchemaError: with every violation found: columns, types, keys, nulls, values.
         """
-        violations = tuple(
-            violation
-            for table in schema.TABLES
-            for violation in _violations(table, _polars(getattr(self, table.name)))
-        )
-        if violations:
-            raise SchemaError(violations)
+        from chatdata.contract import violations
+
+        found = violations(self.frames)
+        if found:
+            raise SchemaError(found)
         return self
 
-    def without_text(self) -> Chats[pl.LazyFrame]:
+    def without_text(self) -> Chats[Frame]:
         """Leave out every text of a person or model; sizes, names and statuses stay."""
         from chatdata import privacy
 
-        polars = {name: _polars(frame) for name, frame in self.frames.items()}
-        return from_frames(privacy.without_text(polars), self.findings)
+        return from_frames(privacy.without_text(self.frames), self.findings)
 
-    def pseudonymise(self, key: bytes) -> Chats[pl.LazyFrame]:
+    def pseudonymise(self, key: bytes) -> Chats[Frame]:
         """Leave out text and findings, and name nobody: ids, users and paths become pseudonyms.
 
         Under one key an id has one pseudonym, wherever it stands; without the key it cannot be
@@ -124,8 +151,7 @@ class Chats(Generic[Frame]):
         """
         from chatdata import privacy
 
-        polars = {name: _polars(frame) for name, frame in self.frames.items()}
-        return from_frames(privacy.pseudonymised(polars, key))
+        return from_frames(privacy.pseudonymised(self.frames, key))
 
     def audit(self) -> pl.DataFrame:
         """Set naive and certified counts side by side, cause by cause.
@@ -136,17 +162,7 @@ class Chats(Generic[Frame]):
             `n_records`, `n_messages`, `n_tool_calls` (i64) and `output_tokens` (i64, null where no
             record has any).
         """
-        counts = ("n_records", "n_messages", "n_tool_calls")
-        causes = (
-            _polars(self.accounting)
-            .group_by("cause")
-            .agg(
-                *(pl.col(name).sum().cast(pl.Int64) for name in counts),
-                _sum_or_null("output_tokens"),
-            )
-            .sort("n_records", "cause", descending=[True, False])
-            .collect()
-        )
+        causes = self._counted("cause").sort("n_records", "cause", descending=[True, False])
         kept = causes.filter(pl.col("cause") == "kept")
         return pl.concat(
             [
@@ -163,17 +179,11 @@ class Chats(Generic[Frame]):
             source is no file), `n_records`, `n_messages`, `n_tool_calls` and `output_tokens`
             (i64). The numbers of records are known for rejects alone, in that frame.
         """
-        counts = ("n_records", "n_messages", "n_tool_calls")
         return (
-            _polars(self.accounting)
+            self._counted("cause", "origin", "path")
             .filter(pl.col("cause") == cause)
-            .group_by("origin", "path")
-            .agg(
-                *(pl.col(name).sum().cast(pl.Int64) for name in counts),
-                _sum_or_null("output_tokens"),
-            )
+            .drop("cause")
             .sort("n_records", "origin", "path", descending=[True, False, False])
-            .collect()
         )
 
     def explain(self) -> pl.DataFrame:
@@ -195,15 +205,34 @@ class Chats(Generic[Frame]):
 
     def _repr_html_(self) -> str:
         """Show a notebook how many rows each frame has."""
-        sizes = pl.collect_all([_polars(frame).select(pl.len()) for frame in self.frames.values()])
+        sizes = [
+            nw.from_native(frame).select(nw.len()).collect("polars").item()
+            for frame in self.frames.values()
+        ]
         cells = "".join(
-            f"<tr><td>{name}</td><td style='text-align:right'>{size.item():,}</td></tr>"
+            f"<tr><td>{name}</td><td style='text-align:right'>{size:,}</td></tr>"
             for name, size in zip(self.frames, sizes, strict=True)
         )
         return (
             "<table><thead><tr><th>frame</th><th>rows</th></tr></thead>"
             f"<tbody>{cells}</tbody></table>"
         )
+
+    def _counted(self, *by: str) -> pl.DataFrame:
+        """Add up the accounting on its engine."""
+        counts = ("n_records", "n_messages", "n_tool_calls")
+        sums = (
+            nw.from_native(self.accounting)
+            .group_by(*by)
+            .agg(
+                *(nw.col(name).sum().cast(nw.Int64) for name in (*counts, "output_tokens")),
+                n_known=nw.col("output_tokens").count(),
+            )
+            .collect("polars")
+            .to_polars()
+        )
+        known = pl.when(pl.col("n_known") > 0).then("output_tokens").alias("output_tokens")
+        return sums.select(*by, *counts, known)
 
 
 def from_frames(frames: Mapping[str, Frame], findings: Iterable[Finding] = ()) -> Chats[Frame]:
@@ -234,28 +263,6 @@ def from_rows(
     return from_frames(frames, findings)
 
 
-def _polars(frame: Any) -> pl.LazyFrame:  # noqa: ANN401 - a frame of any engine
-    if isinstance(frame, pl.LazyFrame):
-        return frame
-    table: pl.DataFrame = frame.pl()
-    return table.lazy()
-
-
-def _collect(frames: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
-    collected = pl.collect_all([_polars(frame) for frame in frames.values()])
-    return dict(zip(frames, collected, strict=True))
-
-
-def _connect(frames: Mapping[str, pl.DataFrame]) -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    for name, frame in frames.items():
-        connection.register(name, frame.to_arrow())
-    return connection
-
-
 def _sum_or_null(name: str) -> pl.Expr:
     return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
 
@@ -266,40 +273,3 @@ def _total(rows: pl.DataFrame, name: str) -> pl.DataFrame:
         pl.col("n_records", "n_messages", "n_tool_calls").sum(),
         _sum_or_null("output_tokens"),
     )
-
-
-def _violations(table: schema.Table, frame: pl.LazyFrame) -> list[str]:
-    found, expected = frame.collect_schema(), table.schema
-    if found != expected:
-        wrong = [
-            f"{table.name}.{name}: found {found.get(name, 'nothing')}, expected {dtype}"
-            for name, dtype in expected.items()
-            if found.get(name) != dtype
-        ]
-        wrong += [
-            f"{table.name}.{name}: not in the contract" for name in found if name not in expected
-        ]
-        return wrong or [f"{table.name}: columns are not in the order of the contract"]
-    checks = {
-        f"{table.name}.{column.name}: %d nulls where none is allowed": pl.col(
-            column.name
-        ).null_count()
-        for column in table.columns
-        if not column.nullable
-    } | {
-        f"{table.name}.{column.name}: %d values other than {', '.join(column.values)}": (
-            ~pl.col(column.name).is_in(column.values)
-        ).sum()
-        for column in table.columns
-        if column.values
-    }
-    if table.key:
-        checks[f"{table.name}.{table.key}: %d rows repeat a key"] = (
-            pl.len() - pl.col(table.key).n_unique()
-        )
-    counts = frame.select(
-        **{str(place): count for place, count in enumerate(checks.values())}
-    ).collect()
-    return [
-        sentence % count for sentence, count in zip(checks, counts.row(0), strict=True) if count
-    ]

@@ -7,6 +7,7 @@ ChatdataError
 │   │   └── UnknownFormatError   no known format fits
 │   ├── LayoutError        a database holds no chat tables we can recognise
 │   └── AccessError        a password, a lock, encryption or row-level security is in the way
+├── EngineError            an engine cannot be started, or not do what was asked of it
 ├── SchemaError            frames break the contract of `schema.py`
 └── MigrationError         a schema could not be changed, or must not be
 ```
@@ -60,6 +61,10 @@ class LayoutError(SourceError):
 
 class AccessError(SourceError):
     """A database exists but does not let us read all of it: password, lock, encryption, policy."""
+
+
+class EngineError(ChatdataError):
+    """Polars, DuckDB or Spark cannot be started, or cannot do this; the message says what can."""
 
 
 class SchemaError(ChatdataError):

@@ -5,17 +5,18 @@ Functions from frames by name to frames by name; `Chats` offers them as methods.
 
 from __future__ import annotations
 
-import hmac
-from functools import partial
 from typing import TYPE_CHECKING
 
-import polars as pl
+import narwhals as nw
+
+from chatdata import engines, schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from narwhals.typing import IntoLazyFrameT as Frame
+
 _FEWEST_KEY_BYTES = 16
-_DIGITS = 32
 
 TEXTS = {
     "conversations": ("title", "extra"),
@@ -40,18 +41,20 @@ _NAMESPACES = {
 }
 
 
-def without_text(frames: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+def without_text(frames: Mapping[str, Frame]) -> dict[str, Frame]:
     """Leave out every text of a person or model; sizes, names and statuses stay."""
     return {
-        name: frame.with_columns(
-            pl.lit(None, pl.String).alias(column) for column in TEXTS.get(name, ())
-        )
+        name: nw.from_native(frame)
+        .with_columns(nw.lit(None, nw.String).alias(column) for column in TEXTS.get(name, ()))
+        .to_native()
         for name, frame in frames.items()
     }
 
 
-def pseudonymised(frames: Mapping[str, pl.LazyFrame], key: bytes) -> dict[str, pl.LazyFrame]:
+def pseudonymised(frames: Mapping[str, Frame], key: bytes) -> dict[str, Frame]:
     """Leave out text, and put pseudonyms in place of ids, users, origins, projects and paths.
+
+    A pseudonym is 128 bits of HMAC-SHA-256(key, namespace, zero byte, id), as hex.
 
     Raises:
         ValueError: the key has fewer than 16 bytes.
@@ -61,24 +64,9 @@ def pseudonymised(frames: Mapping[str, pl.LazyFrame], key: bytes) -> dict[str, p
             f"found a key of {len(key)} bytes, expected {_FEWEST_KEY_BYTES} or more; "
             "`secrets.token_bytes(32)` makes one"
         )
-    return {
-        name: frame.with_columns(
-            pl.col(column).map_batches(
-                partial(_pseudonyms, key, namespace), pl.String, is_elementwise=True
-            )
-            for column, namespace in _NAMESPACES.items()
-            if column in frame.collect_schema()
-        )
-        for name, frame in without_text(frames).items()
-    }
-
-
-def _pseudonyms(key: bytes, namespace: str, ids: pl.Series) -> pl.Series:
-    """Replace each id by HMAC-SHA-256(key, namespace, id), 128 bits of it; nulls stay."""
-    known = ids.drop_nulls().unique()
-    names = [
-        # A zero byte between the two, which no namespace holds, keeps the parts apart.
-        hmac.digest(key, f"{namespace}\0{each}".encode(), "sha256").hex()[:_DIGITS]
-        for each in known
-    ]
-    return ids.replace_strict(known, pl.Series(names, dtype=pl.String), return_dtype=pl.String)
+    tables = {table.name: table for table in schema.TABLES}
+    hidden: dict[str, Frame] = {}
+    for name, frame in without_text(frames).items():
+        named = {c: space for c, space in _NAMESPACES.items() if c in tables[name].schema}
+        hidden[name] = engines.engine_of(frame).pseudonymised(frame, named, key)
+    return hidden

@@ -17,6 +17,8 @@ from chat_tables import build, conversations, messages
 
 from chatdata.cli import main
 from chatdata.database import read
+from chatdata.engines.session import check_java, session
+from chatdata.errors import EngineError
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 
@@ -93,6 +95,31 @@ def new_database(request, tmp_path):
         return request.getfixturevalue("postgres")
     numbers = itertools.count(1)
     return lambda: f"sqlite:///{tmp_path / f'app{next(numbers)}.db'}"
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """
+    A Spark session on this machine; queries are interpreted, because compiling small ones takes
+    longer than running them.
+    """
+    pytest.importorskip("pyspark")
+    try:
+        check_java()
+    except EngineError as error:
+        pytest.skip(str(error))
+    settings = {
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "250",
+    }
+    running = session()
+    for name, value in settings.items():
+        running.conf.set(name, value)
+    yield running
+    running.stop()
 
 
 @pytest.fixture

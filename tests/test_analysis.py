@@ -71,11 +71,11 @@ WORLDS = {
 }
 
 
-def answer(name, log):
+def answer(name, log, **options):
     """
     Ask one question; a lazy answer is collected as it comes.
     """
-    found = getattr(analysis, name)(log)
+    found = getattr(analysis, name)(log, **options)
     if isinstance(found, pl.DataFrame):
         return found
     return nw.from_native(found).collect("polars").to_polars()

@@ -21,6 +21,7 @@ HEAVY = {
     "polars",
     "psycopg",
     "pyarrow",
+    "pyspark",
     "rich",
     "sqlalchemy",
     "sqlmodel",
@@ -66,6 +67,16 @@ def test_loads_nothing_heavy(code):
     Asking for help, a version or a name costs no heavy import.
     """
     assert set() == loaded_by(code)
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_other_engines_need_no_spark(engine):
+    """
+    Whoever does not ask for Spark does not load it, even where it is installed.
+    """
+    ask = f"import chatdata as cd; log = cd.sample(3).to({engine!r}).check()"
+
+    assert "pyspark" not in loaded_by(f"{ask}; cd.analysis.tool_usage(log); log.audit()")
 
 
 def test_notices_what_is_heavy():

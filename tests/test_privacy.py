@@ -131,7 +131,7 @@ def test_without_text(engine):
     Texts go, their sizes, names and statuses stay, whatever the engine.
     """
     log = cd.sample(30)
-    bare = log.to(engine).without_text().check()
+    bare = log.to(engine).without_text().check().collect()
     gone = {
         (name, column)
         for name, frame in bare.frames.items()

@@ -14,6 +14,7 @@ PUBLIC = [
     "AccessError",
     "ChatdataError",
     "Chats",
+    "EngineError",
     "FormatError",
     "LayoutError",
     "MigrationError",

@@ -5,21 +5,22 @@ Every analysis starts here, so that "a message" and "an error" mean one thing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import narwhals as nw
-import polars as pl
+
+from chatdata import engines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import polars as pl
     from narwhals.typing import IntoLazyFrameT as Frame
 
     from chatdata.chats import Chats
 
 IN_ORDER = ("conversation_id", "position", "message_id")
 COUNTED_KINDS = ("chat", "tool_result")
-_BATCH = 65_536
 
 
 def is_counted() -> nw.Expr:
@@ -81,15 +82,9 @@ def timed_calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 
 def with_us(frame: Frame, *times: str) -> nw.LazyFrame[Frame]:
     """Add a `*_us` column of integer microseconds for each `*_at` column."""
-    native: Any = frame
-    added: Any
-    if isinstance(native, pl.LazyFrame):
-        added = native.with_columns(pl.col(time).dt.epoch("us").alias(_us(time)) for time in times)
-    else:
-        columns = ", ".join(f"epoch_us({time}) AS {_us(time)}" for time in times)
-        added = native.select(f"*, {columns}")
-    lazy: nw.LazyFrame[Frame] = nw.from_native(added)
-    return lazy
+    named = {f"{time.removesuffix('_at')}_us": time for time in times}
+    added: Frame = engines.engine_of(frame).with_microseconds(frame, named)
+    return nw.from_native(added)
 
 
 def conversation_ids(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
@@ -100,13 +95,5 @@ def conversation_ids(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 
 def batches(frame: nw.LazyFrame[Frame]) -> Iterator[pl.DataFrame]:
     """Give the rows in batches, in no order, for a kernel; never all of them at once."""
-    native: Any = nw.to_native(frame)
-    if isinstance(native, pl.LazyFrame):
-        yield from native.collect_batches(maintain_order=False)
-    else:
-        for batch in native.to_arrow_reader(_BATCH):
-            yield pl.DataFrame(batch)
-
-
-def _us(time: str) -> str:
-    return f"{time.removesuffix('_at')}_us"
+    native = frame.to_native()
+    return engines.engine_of(native).batches(native)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import count
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-import polars as pl
+import narwhals as nw
 
-from chatdata import schema
+from chatdata import engines, schema
 from chatdata.chats import Chats, empty, from_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from narwhals.typing import IntoLazyFrameT as Frame
 
 _REFERENCES = (
     "conversation_id",
@@ -40,33 +42,45 @@ def names(sources: Iterable[str]) -> list[str]:
     return found
 
 
-def concat(**chats: Chats[pl.LazyFrame]) -> Chats[pl.LazyFrame]:
-    """Put several `Chats` together; the names become origins and prefix every id ("work:42")."""
+def concat(**chats: Chats[Frame]) -> Chats[Frame]:
+    """Put several `Chats` of one engine together.
+
+    The names become origins and prefix every id ("work:42").
+
+    Raises:
+        EngineError: the frames live on several engines, or on DuckDB in several connections.
+    """
+    if not chats:
+        return cast("Chats[Frame]", empty())
+    frames = [value.messages for value in chats.values()]
+    engines.common(frames).check_joinable(frames)
     return stacked(prefixed(value, name) for name, value in chats.items())
 
 
-def prefixed(chats: Chats[pl.LazyFrame], name: str) -> Chats[pl.LazyFrame]:
+def prefixed(chats: Chats[Frame], name: str) -> Chats[Frame]:
     """Make a name the origin of everything and the beginning of every id and reference."""
     frames = {
-        key: frame.with_columns(
-            pl.lit(name).alias(column)
+        table.name: nw.from_native(chats.frames[table.name])
+        .with_columns(
+            nw.lit(name).alias(column)
             if column == "origin"
-            else pl.concat_str(pl.lit(f"{name}:"), column).alias(column)
-            for column in frame.collect_schema()
+            else nw.concat_str(nw.lit(f"{name}:"), nw.col(column)).alias(column)
+            for column in table.schema
             if column == "origin" or column in _REFERENCES
         )
-        for key, frame in chats.frames.items()
+        .to_native()
+        for table in schema.TABLES
     }
     return from_frames(frames, (replace(finding, origin=name) for finding in chats.findings))
 
 
-def stacked(parts: Iterable[Chats[pl.LazyFrame]]) -> Chats[pl.LazyFrame]:
+def stacked(parts: Iterable[Chats[Frame]]) -> Chats[Frame]:
     """Put frames under each other as they are; their ids must differ."""
     parts = list(parts)
-    if not parts:
-        return empty()
     frames = {
-        table.name: pl.concat([getattr(part, table.name) for part in parts], how="vertical")
+        table.name: nw.concat(
+            [nw.from_native(part.frames[table.name]) for part in parts], how="vertical"
+        ).to_native()
         for table in schema.TABLES
     }
     return from_frames(frames, [finding for part in parts for finding in part.findings])

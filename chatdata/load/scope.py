@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-import polars as pl
+import narwhals as nw
 
 from chatdata.chats import Chats, Finding
+from chatdata.engines import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from narwhals.typing import IntoLazyFrameT as Frame
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Scope:
     mapping: Mapping[str, str] | None = None
 
 
-def scoped(chats: Chats[pl.LazyFrame], scope: Scope) -> Chats[pl.LazyFrame]:
-    """Keep what was asked for."""
+def scoped(chats: Chats[Frame], scope: Scope) -> Chats[Frame]:
+    """Keep what was asked for, on the engine of the frames."""
     if scope.user_id is not None:
         chats = _of_user(chats, scope.user_id)
     if scope.since is not None or scope.until is not None:
@@ -46,51 +49,52 @@ def window(scope: Scope) -> tuple[datetime | None, datetime | None]:
     return since, until
 
 
-def _of_user(chats: Chats[pl.LazyFrame], user_id: str) -> Chats[pl.LazyFrame]:
-    conversations = chats.conversations.filter(pl.col("user_id") == user_id)
+def _of_user(chats: Chats[Frame], user_id: str) -> Chats[Frame]:
+    conversations = nw.from_native(chats.conversations).filter(nw.col("user_id") == user_id)
     own = conversations.select("conversation_id")
+    messages, calls = (
+        nw.from_native(frame).join(own, on="conversation_id", how="semi")
+        for frame in (chats.messages, chats.tool_calls)
+    )
     return chats.with_frames(
-        conversations=conversations,
-        messages=_semi(chats.messages, own, "conversation_id"),
-        tool_calls=_semi(chats.tool_calls, own, "conversation_id"),
+        conversations=conversations.to_native(),
+        messages=messages.to_native(),
+        tool_calls=calls.to_native(),
     )
 
 
-def _in_window(
-    chats: Chats[pl.LazyFrame], since: datetime | None, until: datetime | None
-) -> Chats[pl.LazyFrame]:
-    inside = pl.lit(value=True)
+def _in_window(chats: Chats[Frame], since: datetime | None, until: datetime | None) -> Chats[Frame]:
+    conversations, messages, calls = (
+        nw.from_native(frame) for frame in (chats.conversations, chats.messages, chats.tool_calls)
+    )
+    moment = engine_of(chats.messages).moment
+    inside = ~nw.col("created_at").is_null()
     if since is not None:
-        inside &= pl.col("created_at") >= _naive_utc(since)
+        inside &= nw.col("created_at") >= moment(_naive_utc(since))
     if until is not None:
-        inside &= pl.col("created_at") < _naive_utc(until)
-    messages = chats.messages.filter(inside)
-    conversations = chats.conversations.filter(
-        inside.fill_null(value=False)
-        | pl.col("conversation_id").is_in(
-            messages.select("conversation_id").unique().collect().to_series().implode()
-        )
+        inside &= nw.col("created_at") < moment(_naive_utc(until))
+    kept = messages.filter(inside)
+    # Of a conversation that began before the window, what was said within it is kept.
+    spoken = kept.select("conversation_id").unique().with_columns(_spoken=nw.lit(value=True))
+    begun = (
+        conversations.join(spoken, on="conversation_id", how="left")
+        .filter(inside | ~nw.col("_spoken").is_null())
+        .drop("_spoken")
     )
-    calls = pl.concat(
-        [
-            _semi(chats.tool_calls, messages.select("message_id"), "message_id"),
-            _semi(
-                chats.tool_calls.filter(pl.col("message_id").is_null()),
-                conversations.select("conversation_id"),
-                "conversation_id",
-            ),
-        ]
+    linked = calls.join(kept.select("message_id"), on="message_id", how="semi")
+    loose = calls.filter(nw.col("message_id").is_null()).join(
+        begun.select("conversation_id"), on="conversation_id", how="semi"
     )
-    untimed = int(chats.messages.select(pl.col("created_at").null_count()).collect().item())
+    scoped = chats.with_frames(
+        conversations=begun.to_native(),
+        messages=kept.to_native(),
+        tool_calls=nw.concat([linked, loose]).to_native(),
+    )
+    untimed = messages.select(nw.len() - nw.col("created_at").count()).collect("polars").item()
     finding = Finding(
         "window", "messages", f"{untimed} left out", "messages without a time lie in no window"
     )
-    kept = chats.with_frames(conversations=conversations, messages=messages, tool_calls=calls)
-    return replace(kept, findings=(*chats.findings, finding)) if untimed else kept
-
-
-def _semi(frame: pl.LazyFrame, wanted: pl.LazyFrame, key: str) -> pl.LazyFrame:
-    return frame.join(wanted, on=key, how="semi", maintain_order="left")
+    return replace(scoped, findings=(*chats.findings, finding)) if untimed else scoped
 
 
 def _naive_utc(moment: datetime) -> datetime:

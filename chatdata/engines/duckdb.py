@@ -1,0 +1,165 @@
+"""Frames on DuckDB: relations of one connection for each thread, so that they can be joined."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import narwhals as nw
+import polars as pl
+
+from chatdata.errors import EngineError
+from chatdata.spool import folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from chatdata import schema
+    from chatdata.engines import Name
+
+NAME: Name = "duckdb"
+
+_DIGITS = 32
+_BLOCK_BYTES = 64
+_BATCH_ROWS = 65_536
+_own = threading.local()
+_naming = threading.Lock()
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    """Give this thread's connection to the one database in memory that holds our relations.
+
+    What outgrows memory goes to this process's temporary folder.
+    """
+    if not hasattr(_own, "connection"):
+        _own.connection = _database().cursor()
+        _own.connection.execute("SET TimeZone = 'UTC'")
+    found: duckdb.DuckDBPyConnection = _own.connection
+    return found
+
+
+def hold(frames: Mapping[str, pl.DataFrame]) -> dict[str, duckdb.DuckDBPyRelation]:
+    """Make relations of frames in memory: numbers and times stay where they are.
+
+    Texts are laid out anew, because pyarrow, through which DuckDB filters, knows no string views.
+    """
+    return {name: connection().from_arrow(frame.to_arrow()) for name, frame in frames.items()}
+
+
+def collect(frames: Mapping[str, duckdb.DuckDBPyRelation]) -> dict[str, pl.DataFrame]:
+    """Read relations into memory."""
+    return {name: frame.pl() for name, frame in frames.items()}
+
+
+def query(frames: Mapping[str, duckdb.DuckDBPyRelation], sql: str) -> pl.DataFrame:
+    """Run a query over relations of one connection."""
+    # The names are the connection's, so two queries at once would see each other's tables.
+    with _naming:
+        for name, frame in frames.items():
+            frame.create_view(name)
+        try:
+            answer: pl.DataFrame = frame.query(name, sql).pl()
+        finally:
+            for name, frame in frames.items():
+                frame.query(name, f"DROP VIEW {name}")
+    return answer
+
+
+def query_lazily(frames: Mapping[str, pl.LazyFrame], sql: str) -> pl.DataFrame:
+    """Run a query over Polars frames; only those that it names are read."""
+    with duckdb.connect(config=_settings()) as alone:
+        alone.execute("SET TimeZone = 'UTC'")
+        for name, frame in frames.items():
+            alone.register(name, _OnDemand(frame))
+        answer: pl.DataFrame = alone.sql(sql).pl()
+    return answer
+
+
+def check_joinable(frames: Iterable[duckdb.DuckDBPyRelation]) -> None:
+    """Make sure that all relations are of one connection, which DuckDB tells when they meet."""
+    first, *others = frames
+    try:
+        for other in others:
+            first.union(other)
+    except duckdb.InvalidInputException:
+        raise EngineError(
+            "relations of two DuckDB connections cannot meet; read both in one thread, or move "
+            'them with chats.to("polars")'
+        ) from None
+
+
+def types(table: schema.Table) -> dict[str, pl.DataType]:
+    """Give the types of the contract, all of which DuckDB has."""
+    return dict(table.schema)
+
+
+def with_microseconds(
+    frame: duckdb.DuckDBPyRelation, columns: Mapping[str, str]
+) -> duckdb.DuckDBPyRelation:
+    """Add integer microseconds since 1970."""
+    added = ", ".join(f"epoch_us({time}) AS {name}" for name, time in columns.items())
+    return frame.select(f"*, {added}")
+
+
+def moment(at: datetime) -> nw.Expr:
+    """Give a naive moment in UTC as a literal."""
+    return nw.lit(at)
+
+
+def pseudonymised(
+    frame: duckdb.DuckDBPyRelation, namespaces: Mapping[str, str], key: bytes
+) -> duckdb.DuckDBPyRelation:
+    """Put keyed pseudonyms in place of ids, by HMAC-SHA-256 as RFC 2104 defines it."""
+    short = key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()
+    block = short.ljust(_BLOCK_BYTES, b"\0")
+    inner, outer = (_blob(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
+
+    def pseudonym(column: str, namespace: str) -> str:
+        space = _blob(namespace.encode() + b"\0")
+        hashed = f"unhex(sha256({inner} || {space} || encode({column})))"
+        return f"sha256({outer} || {hashed})[:{_DIGITS}] AS {column}"
+
+    return frame.select(
+        ", ".join(
+            pseudonym(column, namespaces[column]) if column in namespaces else column
+            for column in frame.columns
+        )
+    )
+
+
+def batches(frame: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
+    """Give the rows in batches, in no order, never all of them at once."""
+    for batch in frame.to_arrow_reader(_BATCH_ROWS):
+        yield pl.DataFrame(batch)
+
+
+class _OnDemand:
+    """A Polars frame that DuckDB reads through Arrow when a query scans it."""
+
+    def __init__(self, frame: pl.LazyFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_schema__(self) -> object:
+        empty = pl.DataFrame(schema=self._frame.collect_schema())
+        return empty.to_arrow().schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        table: Any = self._frame.collect().to_arrow()
+        return table.__arrow_c_stream__(requested_schema)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config=_settings())
+
+
+def _settings() -> dict[str, Any]:
+    return {"temp_directory": str(folder())}
+
+
+def _blob(content: bytes) -> str:
+    return "'" + "".join(f"\\x{byte:02X}" for byte in content) + "'::BLOB"

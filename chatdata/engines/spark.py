@@ -1,0 +1,150 @@
+"""Frames on Spark: one machine's or a cluster's.
+
+Spark has no unsigned integers, so counts and positions are 64 bits wide there.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import functions as F  # noqa: N812 - as everybody writes it
+from pyspark.sql import types as T  # noqa: N812
+
+from chatdata import schema
+from chatdata.engines.polars import pseudonyms
+from chatdata.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from chatdata.engines import Name
+
+NAME: Name = "spark"
+
+_EPOCH = "TIMESTAMP_NTZ'1970-01-01 00:00:00'"
+_TYPES: dict[type[pl.DataType], T.DataType] = {
+    pl.String: T.StringType(),
+    pl.Boolean: T.BooleanType(),
+    pl.UInt32: T.LongType(),
+    pl.UInt64: T.LongType(),
+    pl.Int64: T.LongType(),
+    pl.Datetime: T.TimestampNTZType(),
+}
+_UNSIGNED = (pl.UInt32(), pl.UInt64())
+_naming = threading.Lock()
+
+
+def hold(frames: Mapping[str, pl.DataFrame], session: SparkSession) -> dict[str, DataFrame]:
+    """Send frames in memory to a session."""
+    return {
+        name: session.createDataFrame(frame.to_arrow(), struct(frame.schema))
+        for name, frame in frames.items()
+    }
+
+
+def struct(columns: Mapping[str, pl.DataType]) -> T.StructType:
+    """Give the Spark types of columns of the contract."""
+    return T.StructType(
+        [T.StructField(name, _TYPES[type(dtype)]) for name, dtype in columns.items()]
+    )
+
+
+def collect(frames: Mapping[str, DataFrame]) -> dict[str, pl.DataFrame]:
+    """Read frames into this process's memory, in the types of the contract."""
+    tables = {table.name: table for table in schema.TABLES}
+    return {name: _polars(frame).cast(tables[name].schema) for name, frame in frames.items()}
+
+
+def query(frames: Mapping[str, DataFrame], sql: str) -> pl.DataFrame:
+    """Run a query in Spark's SQL; views of the session that have these names are put back."""
+    session = next(iter(frames.values())).sparkSession
+    # The names are the session's, so two queries at once would see each other's tables.
+    with _naming:
+        before = {name: session.table(name) for name in frames if _is_view(session, name)}
+        for name, frame in frames.items():
+            frame.createOrReplaceTempView(name)
+        try:
+            return _polars(session.sql(sql))
+        finally:
+            for name in frames:
+                session.catalog.dropTempView(name)
+            for name, frame in before.items():
+                frame.createOrReplaceTempView(name)
+
+
+def check_joinable(frames: Iterable[DataFrame]) -> None:
+    """Make sure that all frames are of one session."""
+    if len({frame.sparkSession for frame in frames}) > 1:
+        raise EngineError(
+            "frames of two Spark sessions cannot meet; read both with the same spark="
+        )
+
+
+def types(table: schema.Table) -> dict[str, pl.DataType]:
+    """Give the types of the contract, without the unsigned ones."""
+    return {
+        name: pl.Int64() if dtype in _UNSIGNED else dtype for name, dtype in table.schema.items()
+    }
+
+
+def with_microseconds(frame: DataFrame, columns: Mapping[str, str]) -> DataFrame:
+    """Add integer microseconds since 1970."""
+    return frame.withColumns(
+        {
+            name: F.expr(f"timestampdiff(MICROSECOND, {_EPOCH}, {time})")
+            for name, time in columns.items()
+        }
+    )
+
+
+def moment(at: datetime) -> nw.Expr:
+    """Give a naive moment in UTC as a literal; Spark would take a Python one for local time."""
+    return nw.lit(at.isoformat(" ")).cast(nw.Datetime("us"))
+
+
+def pseudonymised(frame: DataFrame, namespaces: Mapping[str, str], key: bytes) -> DataFrame:
+    """Put keyed pseudonyms in place of ids, in the workers: the key is in no plan and no log."""
+
+    def replaced(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows = pl.DataFrame(batch)
+            hidden = rows.with_columns(
+                pseudonyms(key, namespace, rows[column]) for column, namespace in namespaces.items()
+            )
+            yield from hidden.to_arrow().cast(batch.schema).to_batches()
+
+    return frame.mapInArrow(replaced, frame.schema)
+
+
+def batches(frame: DataFrame) -> Iterator[pl.DataFrame]:
+    """Give the rows in batches, in no order, a partition at a time.
+
+    Rows travel packed, because Spark hands them over one by one as objects otherwise.
+    """
+    packed = frame.mapInArrow(_packed, "batch binary")
+    for row in packed.toLocalIterator():
+        yield pl.read_ipc_stream(bytes(row.batch))
+
+
+def _packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        content = sink.getvalue().to_pybytes()
+        yield pa.RecordBatch.from_pydict({"batch": pa.array([content], pa.binary())})
+
+
+def _polars(frame: DataFrame) -> pl.DataFrame:
+    return pl.DataFrame(frame.toArrow())
+
+
+def _is_view(session: SparkSession, name: str) -> bool:
+    return session.catalog.tableExists(name) and session.catalog.getTable(name).isTemporary
