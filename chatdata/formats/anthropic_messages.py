@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import blocks
 from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
-from chatdata.formats.content import rest, split, text, tool_names
+from chatdata.formats.content import absent, split, text, tool_names, untold
 from chatdata.formats.rows import Conversation, Message
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from chatdata.formats.records import Record
 
 _ONLY_HERE = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking"})
-_MESSAGE_TAKEN = frozenset({"role", "content"})
-_RESPONSE_TAKEN = _MESSAGE_TAKEN | {"id", "model", "stop_reason"}
-_REQUEST_TAKEN = frozenset({"messages", "model"})
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -38,48 +35,70 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
 def _conversation(record: Record) -> list[Conversation]:
     source = record.value
     custom = text(source.get("custom_id"))
-    conversation = Conversation(ordinal=record.number, joins=custom is not None)
+    conversation = Conversation(ordinal=record.number)
     result = source.get("result")
     params = source.get("params")
     if source.get("type") == "message":
         _add_response(conversation, source)
     elif isinstance(result, dict) and custom:
-        conversation.extra = {"result": rest(result, frozenset({"message"}))}
-        if isinstance(result.get("message"), dict):
-            _add_response(conversation, result["message"])
+        conversation.part = "outcome"
+        told = _add_result(conversation, result)
+        outer = untold(source, {"custom_id": custom, "result": result})
+        conversation.extra["outcome"] = {**outer, "result": told}
     elif isinstance(params, dict) and custom:
-        _add_request(conversation, params)
+        conversation.part = "request"
+        told = _add_request(conversation, params)
+        outer = untold(source, {"custom_id": custom, "params": params})
+        conversation.extra["request"] = {**outer, "params": told}
     else:
-        _add_request(conversation, source)
+        conversation.extra = _add_request(conversation, source)
+        conversation.native_id = text(source.get("id"))
     conversation.id = conversation.native_id = custom or conversation.native_id
     if record.lenient:
         conversation.extra["decode"] = "lenient"
     return [conversation]
 
 
+def _add_result(conversation: Conversation, result: dict[str, Any]) -> dict[str, Any]:
+    """Read a result, and give what no column took; one that failed has no message."""
+    message = result.get("message")
+    answered = isinstance(message, dict) and bool(message)
+    if answered:
+        _add_response(conversation, result["message"])
+    return untold(result, {"message": message} if answered else {})
+
+
 def _add_response(conversation: Conversation, source: dict[str, Any]) -> None:
-    message = _message(source, _RESPONSE_TAKEN)
+    message = _message(source)
     message.key = message.native_id = text(source.get("id"))
     message.model = text(source.get("model"))
     message.finish_reason = text(source.get("stop_reason"))
     message.usage = blocks.usage(source.get("usage"))
+    told = {
+        "id": message.native_id,
+        "model": message.model,
+        "stop_reason": message.finish_reason,
+        "type": "message",
+    }
+    message.extra = untold(message.extra, told)
     conversation.native_id = message.native_id
     conversation.messages.append(message)
 
 
-def _add_request(conversation: Conversation, source: dict[str, Any]) -> None:
-    conversation.messages += [_message(item, _MESSAGE_TAKEN) for item in source["messages"]]
+def _add_request(conversation: Conversation, source: dict[str, Any]) -> dict[str, Any]:
+    """Read a request, and give what no column took; the `system` text is no message."""
+    conversation.messages += [_message(item) for item in source["messages"]]
     conversation.model = text(source.get("model"))
-    conversation.native_id = text(source.get("id"))
     conversation.declared_tools = tool_names(source.get("tools"))
-    conversation.extra = rest(source, _REQUEST_TAKEN)
+    told = {"messages": source["messages"], "model": conversation.model}
+    return untold(source, told) | absent(source, ("model",))
 
 
-def _message(source: dict[str, Any], taken: frozenset[str]) -> Message:
-    content = split(source.get("content"))
+def _message(source: dict[str, Any]) -> Message:
+    content = split(source.get("content"), blocks.claims)
     calls = [blocks.call(part) for part in content.others if part.get("type") in blocks.CALLS]
     answers = [part for part in content.others if blocks.is_result(part.get("type"))]
-    extra = rest(source, taken)
+    extra = untold(source, {"role": source["role"], "content": content.text})
     if content.parts is not None:
         extra["content"] = content.parts
     only_answers = bool(answers) and not content.texts and len(answers) == len(content.others)

@@ -152,7 +152,7 @@ class Reading:
         self, records: Iterable[Record], message: Callable[[Any], Message], reason: str
     ) -> Conversation:
         """Read a document whose records are the messages of one conversation."""
-        conversation = Conversation(n_records=0)
+        conversation = Conversation(n_records=0, extra={"records": "messages"})
         for record in records:
             try:
                 row = message(record.value)

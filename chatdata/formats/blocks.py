@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatdata.formats.content import rest, split, text
+from chatdata.formats.content import split, text, untold
 from chatdata.formats.media import without_bytes
 from chatdata.formats.records import encode
 from chatdata.formats.rows import Call, Result, Usage
@@ -21,8 +21,6 @@ _ERROR_CLASSES = {
     "url_not_allowed": "permission",
 }
 CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
-_CALL_TAKEN = frozenset({"type", "id", "name", "input"})
-_RESULT_TAKEN = frozenset({"type", "tool_use_id", "content", "is_error"})
 
 
 def is_result(kind: object) -> bool:
@@ -30,40 +28,51 @@ def is_result(kind: object) -> bool:
     return isinstance(kind, str) and kind.endswith("tool_result")
 
 
+def claims(kind: str) -> bool:
+    """Whether a block of this type becomes a call or a result."""
+    return kind in CALLS or kind.endswith("tool_result")
+
+
 def call(block: dict[str, Any]) -> Call:
-    """Read a call; `mcp__server__tool` names its server."""
+    """Read a call; `mcp__server__tool` names its server.
+
+    Its input is a value, as a rule; text is noted as `input: "text"`, so that it can be put back.
+    """
     name = text(block.get("name"))
-    server = text(block.get("server_name")) or text(block.get("integration_name"))
+    key = "server_name" if text(block.get("server_name")) else "integration_name"
+    server = text(block.get(key))
     if server is None and name and name.startswith("mcp__"):
         server = name.split("__")[1] or None
-    extra = rest(block, _CALL_TAKEN | {"server_name", "integration_name"})
-    if block.get("type") != "tool_use":
-        extra["type"] = block.get("type")
-    return Call(
-        name=name,
-        native_id=text(block.get("id")),
-        server=server,
-        arguments=block.get("input"),
-        extra=extra,
-    )
+    arguments = block.get("input")
+    id_ = text(block.get("id"))
+    told = {"type": "tool_use", "id": id_, "name": name, "input": arguments, key: server}
+    extra = untold(block, told)
+    if isinstance(arguments, str):
+        extra["input"] = "text"
+    return Call(name=name, native_id=id_, server=server, arguments=arguments, extra=extra)
 
 
 def result(block: dict[str, Any]) -> Result:
-    """Read a result: success unless the block says that it failed."""
-    found = Result(
-        native_id=text(block.get("tool_use_id")),
-        text=result_text(block.get("content")),
-        status="ok",
-        extra=rest(block, _RESULT_TAKEN),
-    )
-    if block.get("is_error") is True:
-        found.status, found.error_source, found.error_class = "error", "explicit", "unknown"
-        if found.text and found.text.startswith("<tool_use_error>"):
-            found.error_source = "protocol"
+    """Read a result: success unless the block says that it failed.
+
+    What its columns do not tell goes below `result`: the call that takes it has an `extra` too.
+    """
     content = block.get("content")
+    found = Result(native_id=text(block.get("tool_use_id")), text=result_text(content), status="ok")
+    told = {"type": block.get("type"), "tool_use_id": found.native_id, "content": content}
     if isinstance(content, dict) and str(content.get("type")).endswith("_tool_result_error"):
         found.status, found.error_source = "error", "explicit"
         found.error_class = _ERROR_CLASSES.get(str(content.get("error_code")), "unknown")
+    elif block.get("is_error") is True:
+        told["is_error"] = True
+        found.status, found.error_source, found.error_class = "error", "explicit", "unknown"
+        if found.text and found.text.startswith("<tool_use_error>"):
+            found.error_source = "protocol"
+    extra = untold(block, told)
+    if content is not None and not isinstance(content, str):
+        extra["content"] = _structure(content)
+    if extra:
+        found.extra["result"] = extra
     return found
 
 
@@ -76,6 +85,12 @@ def result_text(content: Any) -> str | None:  # noqa: ANN401 - any JSON value
         if not parts.others and parts.text is not None:
             return parts.text
     return encode(without_bytes(content))
+
+
+def _structure(content: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Say how a result's text becomes its content again: in parts, or as the value it spells."""
+    parts = split(content) if isinstance(content, list) else None
+    return parts.parts if parts and not parts.others and parts.text is not None else "value"
 
 
 def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds

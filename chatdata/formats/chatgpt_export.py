@@ -18,9 +18,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
-from chatdata.formats.content import rest, text
+from chatdata.formats.content import absent, text, untold
 from chatdata.formats.rows import Call, Conversation, Message
-from chatdata.formats.times import at, note
+from chatdata.formats.times import at, spelled
 from chatdata.formats.tree import nearest, newest_leaf, path, preorder
 
 if TYPE_CHECKING:
@@ -28,11 +28,7 @@ if TYPE_CHECKING:
 
     from chatdata.formats.records import Record
 
-_TAKEN = frozenset(
-    {"title", "create_time", "update_time", "mapping", "conversation_id", "user_id"}
-    | {"default_model_slug"}
-)
-_MESSAGE_TAKEN = frozenset({"id", "content", "create_time", "author"})
+_FROM_MESSAGES = ("default_model_slug", "create_time", "update_time")
 _REASONING = ("thoughts", "reasoning_recap")
 _TEXT_KEYS = {
     "code": "text",
@@ -54,33 +50,54 @@ def _conversation(record: Record) -> list[Conversation]:
     links = {key: text(node.get("parent")) for key, node in mapping.items()}
     nodes = {key: node for key, node in mapping.items() if node.get("message")}
     parents = {key: nearest(links, links[key], nodes) for key in links if key in nodes}
-    messages = {key: _message(key, nodes[key], parents[key]) for key in preorder(parents)}
+    messages = {key: _message(nodes[key], parents[key]) for key in preorder(parents)}
+    children: dict[str | None, list[str]] = {}
+    for key, parent in links.items():
+        children.setdefault(parent, []).append(key)
+    for key, message in messages.items():
+        message.key = key
+        if more := _of_node(nodes[key], message, children.get(key, [])):
+            message.extra["node"] = more
     _mark_main_path(source, links, messages)
     _find_calls(nodes, messages)
-    native = text(source.get("conversation_id")) or text(source.get("id"))
-    extra = rest(source, _TAKEN)
-    if extra.get("id") == native:
-        del extra["id"]
+    id_key = next((key for key in ("conversation_id", "id") if text(source.get(key))), "")
+    native = source.get(id_key)
+    conversation = Conversation(
+        ordinal=record.number,
+        id=native,
+        native_id=native,
+        joins=True,
+        user_id=text(source.get("user_id")),
+        title=text(source.get("title")),
+        model=text(source.get("default_model_slug")),
+        created_at=at(source.get("create_time")),
+        updated_at=at(source.get("update_time")),
+        messages=list(messages.values()),
+    )
+    told = {
+        "title": conversation.title,
+        "user_id": conversation.user_id,
+        "default_model_slug": conversation.model,
+        id_key: native,
+        "create_time": spelled(conversation.created_at, 0.0),
+        "update_time": spelled(conversation.updated_at, 0.0),
+        "mapping": mapping,
+    }
+    conversation.extra = untold(source, told) | absent(source, _FROM_MESSAGES)
+    if id_key == "id":
+        conversation.extra["id_key"] = id_key
     if others := {key: node for key, node in mapping.items() if key not in nodes}:
-        extra["nodes"] = others
-    return [
-        Conversation(
-            ordinal=record.number,
-            id=native,
-            native_id=native,
-            joins=True,
-            user_id=text(source.get("user_id")),
-            title=text(source.get("title")),
-            model=text(source.get("default_model_slug")),
-            created_at=at(source.get("create_time")),
-            updated_at=at(source.get("update_time")),
-            messages=list(messages.values()),
-            extra=extra,
-        )
-    ]
+        conversation.extra["nodes"] = others
+    return [conversation]
 
 
-def _message(key: str, node: dict[str, Any], parent: str | None) -> Message:
+def _of_node(node: dict[str, Any], message: Message, children: list[str]) -> dict[str, Any]:
+    """Give what a node says beside its message: links that parents do not tell, and its id."""
+    told = {"id": message.key, "parent": message.parent, "children": children}
+    return untold(node, {**told, "message": node["message"]}) | absent(node, told)
+
+
+def _message(node: dict[str, Any], parent: str | None) -> Message:
     source = node["message"]
     author = source.get("author") or {}
     metadata = source.get("metadata") or {}
@@ -88,36 +105,35 @@ def _message(key: str, node: dict[str, Any], parent: str | None) -> Message:
     kind = content.get("content_type")
     texts, shape = _texts(content)
     joined = "\n".join(texts) if texts is not None else None
-    extra = rest(source, _MESSAGE_TAKEN) | rest(node, frozenset({"message", "parent", "children"}))
-    if node.get("id") == key:
-        del extra["id"]
-    if extra_author := rest(author, frozenset({"role"})):
-        extra["author"] = extra_author
-    if shape is not None:
-        extra["content"] = shape
-    if text(node.get("parent")) != parent:
-        extra["parent"] = node["parent"]
-    moment = at(source.get("create_time"))
-    note(extra, source, "create_time", moment)
     hidden = (
         metadata.get("is_visually_hidden_from_conversation")
         or metadata.get("is_user_system_message")
         or kind == "user_editable_context"
     )
     finish = metadata.get("finish_details")
-    return Message(
+    message = Message(
         role_raw=author["role"],
         kind="injected" if hidden else None,
         content=None if kind in _REASONING else joined,
         reasoning=joined if kind in _REASONING else None,
-        key=key,
         native_id=text(source.get("id")),
         parent=parent,
         model=text(metadata.get("model_slug")),
-        at=moment,
+        at=at(source.get("create_time")),
         finish_reason=text(finish.get("type")) if isinstance(finish, dict) else None,
-        extra=extra,
     )
+    told = {
+        "id": message.native_id,
+        "create_time": spelled(message.at, source.get("create_time")),
+        "author": source.get("author"),
+        "content": source.get("content"),
+    }
+    message.extra = untold(source, told)
+    if more := untold(author, {"role": author["role"]}):
+        message.extra["author"] = more
+    if shape is not None and "content" in source:
+        message.extra["content"] = shape
+    return message
 
 
 def _texts(content: dict[str, Any]) -> tuple[list[str] | None, dict[str, Any] | None]:

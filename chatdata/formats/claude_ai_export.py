@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import blocks
 from chatdata.formats.base import SURE, Evidence, Format, Reading
-from chatdata.formats.content import rest, split, text
-from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Result
-from chatdata.formats.times import at
+from chatdata.formats.content import Content, absent, is_claimed, split, text, untold
+from chatdata.formats.pairing import answer
+from chatdata.formats.rows import SAME_MESSAGE, At, Call, Conversation, Message, Result
+from chatdata.formats.times import at, spelled
 from chatdata.formats.tree import newest_leaf, path
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 
     from chatdata.formats.records import Record
 
-_TAKEN = frozenset({"uuid", "name", "created_at", "updated_at", "chat_messages"})
-_MESSAGE_TAKEN = frozenset(
-    {"uuid", "content", "text", "sender", "created_at", "parent_message_uuid"}
-)
+_EXPECTED = ("text", "content", "parent_message_uuid")
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -40,10 +38,7 @@ def _conversation(record: Record, time_zone: str) -> Conversation:
     account = source.get("account")
     messages = [_message(item, time_zone) for item in source["chat_messages"]]
     _mark_main_path(messages)
-    extra = rest(source, _TAKEN)
-    if isinstance(account, dict) and len(account) == 1 and text(account.get("uuid")):
-        del extra["account"]
-    return Conversation(
+    conversation = Conversation(
         ordinal=record.number,
         id=text(source.get("uuid")),
         native_id=text(source.get("uuid")),
@@ -53,19 +48,27 @@ def _conversation(record: Record, time_zone: str) -> Conversation:
         created_at=at(source.get("created_at"), time_zone),
         updated_at=at(source.get("updated_at"), time_zone),
         messages=messages,
-        extra=extra,
     )
+    told = {
+        "uuid": conversation.id,
+        "name": conversation.title,
+        "chat_messages": source["chat_messages"],
+        "account": {"uuid": conversation.user_id},
+        "created_at": _spelled(conversation.created_at),
+        "updated_at": _spelled(conversation.updated_at),
+    }
+    conversation.extra = untold(source, told) | absent(source, ("created_at", "updated_at"))
+    return conversation
+
+
+def _spelled(moment: At | None) -> str | None:
+    return spelled(moment, "") if moment and moment.precision == "us" else None
 
 
 def _message(source: dict[str, Any], time_zone: str) -> Message:
-    content = split(source.get("content"))
-    extra = rest(source, _MESSAGE_TAKEN)
-    if content.parts is not None and not content.is_plain:
-        extra["content"] = content.parts
+    content = split(source.get("content"), blocks.claims)
     flat = source.get("text")
     visible = content.text if content.text is not None else flat
-    if flat != visible:
-        extra["text"] = flat
     message = Message(
         role_raw=source["sender"],
         content=visible if isinstance(visible, str) else None,
@@ -73,29 +76,43 @@ def _message(source: dict[str, Any], time_zone: str) -> Message:
         key=text(source.get("uuid")),
         native_id=text(source.get("uuid")),
         at=at(source.get("created_at"), time_zone),
-        extra=extra,
     )
-    if text(source.get("parent_message_uuid")):
-        message.parent = source["parent_message_uuid"]
-    _pair(message, content.others, time_zone)
+    parent = text(source.get("parent_message_uuid"))
+    told = {
+        "uuid": message.key,
+        "sender": source["sender"],
+        "text": message.content,
+        "content": source.get("content") if content.is_plain else None,
+        "parent_message_uuid": parent,
+        "created_at": spelled(message.at, source.get("created_at")),
+    }
+    message.extra = untold(source, told) | absent(source, _EXPECTED)
+    if content.parts is not None and not content.is_plain:
+        message.extra["content"] = content.parts
+    if parent:
+        message.parent = parent
+    _pair(message, content, time_zone)
     return message
 
 
-def _pair(message: Message, others: list[dict[str, Any]], time_zone: str) -> None:
+def _pair(message: Message, content: Content, time_zone: str) -> None:
     """Answer calls within their message: by id, else the first unanswered one of that name."""
-    for block in others:
+    shapes = [part for part in content.parts or () if is_claimed(part)]
+    claimed = [block for block in content.others if blocks.claims(str(block.get("type")))]
+    for block, shape in zip(claimed, shapes, strict=True):
         if block.get("type") in blocks.CALLS:
             call = blocks.call(block)
             call.started_at = at(block.get("start_timestamp"), time_zone)
             message.calls.append(call)
-        elif blocks.is_result(block.get("type")):
-            result = blocks.result(block)
-            result.ended_at = at(block.get("stop_timestamp"), time_zone)
-            asked = _asked(message.calls, result, text(block.get("name")))
-            if asked is None:
-                message.results.append(result)
-            else:
-                _answer(asked, result)
+            continue
+        result = blocks.result(block)
+        result.ended_at = at(block.get("stop_timestamp"), time_zone)
+        asked = _asked(message.calls, result, text(block.get("name")))
+        if asked is not None and not asked.has_result:
+            answer(asked, result, SAME_MESSAGE)
+            shape["call"] = next(n for n, call in enumerate(message.calls) if call is asked)
+        else:
+            message.results.append(result)
 
 
 def _asked(calls: list[Call], result: Result, name: str | None) -> Call | None:
@@ -103,15 +120,6 @@ def _asked(calls: list[Call], result: Result, name: str | None) -> Call | None:
         return next((call for call in calls if call.native_id == result.native_id), None)
     waiting = [call for call in calls if not call.has_result]
     return next((call for call in waiting if call.name == name), None)
-
-
-def _answer(call: Call, result: Result) -> None:
-    if call.has_result:
-        return
-    call.has_result, call.result_key = True, SAME_MESSAGE
-    call.result, call.status = result.text, result.status
-    call.error_source, call.error_class = result.error_source, result.error_class
-    call.ended_at = result.ended_at
 
 
 def _mark_main_path(messages: list[Message]) -> None:

@@ -31,7 +31,8 @@ from zlib import crc32
 from chatdata.formats import blocks
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.claude_session import Session, user_kind
-from chatdata.formats.content import split, text
+from chatdata.formats.content import Content, absent, is_claimed, split, text, untold
+from chatdata.formats.media import without_bytes
 from chatdata.formats.rows import Conversation, Message
 from chatdata.formats.times import at, note
 
@@ -96,7 +97,9 @@ def _take(
         session = sessions[current, agent] = Session.of(source, current, agent)
     kind = source.get("type")
     uuid = text(source.get("uuid"))
-    if uuid is not None and uuid in session.uuids:
+    if uuid is not None and (known := session.uuids.get(uuid)):
+        if not _says_the_same(known, source):
+            known.extra.setdefault("versions", []).append(without_bytes(source))
         reading.count("mirrored", n_messages=int(kind in _MESSAGES))
         return
     body = source.get("message")
@@ -111,15 +114,33 @@ def _take(
     session.add(row, source)
 
 
+def _says_the_same(row: Message, source: dict[str, Any]) -> bool:
+    """Whether a record whose uuid was met before only repeats what its row has."""
+    body = source.get("message")
+    content = split(body.get("content") if isinstance(body, dict) else body, blocks.claims)
+    known = {call.native_id for call in row.calls} | {answer.native_id for answer in row.results}
+    ids = {block.get("tool_use_id", block.get("id")) for block in content.others}
+    placed = (row.at, row.parent) == (at(source.get("timestamp")), text(source.get("parentUuid")))
+    return (
+        all(said in (row.content or "") for said in content.texts)
+        and ids <= known
+        and (placed or row.role_raw == "assistant")
+    )
+
+
 def _user(session: Session, source: dict[str, Any]) -> Message:
     body = source.get("message")
-    body = body if isinstance(body, dict) else {"content": body if isinstance(body, str) else None}
-    content = split(body.get("content"))
+    extra = session.rest(source)
+    if not isinstance(body, dict):
+        extra["message"] = body
+        body = {"content": body if isinstance(body, str) else None}
+        content = split(body["content"])
+    else:
+        content = split(body.get("content"), blocks.claims)
+        if more := _of_body(body, content):
+            extra["message"] = more
     results = [block for block in content.others if blocks.is_result(block.get("type"))]
     only_results = bool(results) and not content.texts and len(results) == len(content.others)
-    extra = session.rest(source, body)
-    if content.parts is not None and not only_results:
-        extra["content"] = content.parts
     moment = at(source.get("timestamp"))
     note(extra, source, "timestamp", moment)
     row = Message(
@@ -139,23 +160,42 @@ def _user(session: Session, source: dict[str, Any]) -> Message:
     return row
 
 
+def _of_body(body: dict[str, Any], content: Content) -> dict[str, Any]:
+    """Give what a user's message says beside its text, or its one result."""
+    told = {"role": "user", "content": content.text if content.parts is None else None}
+    more = untold(body, told) | absent(body, told)
+    if content.parts is not None:
+        del more["content"]
+        if not (len(content.parts) == 1 and is_claimed(content.parts[0])):
+            more["content"] = content.parts
+    return more
+
+
 def _event(session: Session, source: dict[str, Any]) -> Message:
     attachment = source.get("attachment")
     if isinstance(attachment, dict) and attachment.get("type") == "queued_command":
         prompt = split(attachment.get("prompt")).text
         if prompt is not None and attachment.get("commandMode", "prompt") == "prompt":
             return session.queued(source, prompt)
-    extra = session.rest(source, None)
+    extra = session.rest(source)
     content = source.get("content")
     if isinstance(content, str):
         del extra["content"]
+    if "message" in source:
+        extra["message"] = source["message"]
+    moment = at(source.get("timestamp"))
+    note(extra, source, "timestamp", moment)
+    if (kind := source.get("type")) is not None and not text(kind):
+        extra["type"] = kind
+    elif kind is None:
+        extra["absent"] = [*extra.get("absent", ()), "type"]
     return Message(
-        role_raw=str(source.get("type")),
+        role_raw=text(kind) or "unknown",
         role="system",
         kind="event",
         content=content if isinstance(content, str) else None,
-        at=at(source.get("timestamp")),
-        extra=extra,
+        at=moment,
+        extra=without_bytes(extra),
     )
 
 
@@ -179,6 +219,7 @@ def _title(source: dict[str, Any], current: str | None) -> Conversation:
         joins=True,
         title=title,
         title_rank=_TITLES[source["type"]],
+        extra={"titles": [source]},
     )
 
 

@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatdata.formats import blocks
+from chatdata.formats.claude_response import Response, merge, response_row
 from chatdata.formats.content import split, text
 from chatdata.formats.media import without_bytes
 from chatdata.formats.rows import At, Call, Conversation, Message
-from chatdata.formats.times import at
+from chatdata.formats.times import at, note
 
 if TYPE_CHECKING:
     from chatdata.formats.base import Reading
 
-_STEADY = ("cwd", "version", "gitBranch", "userType", "entrypoint", "isSidechain")
+_STEADY = ("cwd", "version", "gitBranch", "userType", "entrypoint", "isSidechain", "agentId")
 _TAKEN = frozenset({"uuid", "parentUuid", "sessionId", "timestamp", "message", "type"})
 _TAKEN_RESULT = _TAKEN | {"toolUseResult"}
-_BODY_TAKEN = frozenset({"content", "role"})
-_RESPONSE_TAKEN = frozenset({"content", "role", "id", "model", "usage", "stop_reason", "type"})
-_TOKENS = frozenset(
-    {"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"}
-)
 _DENIED = (
     "The user doesn't want to",
     "Claude requested permissions",
@@ -64,7 +60,8 @@ class Session:
 
     Attributes:
         steady: what every record of the session repeats, as the first one has it.
-        responses: rows of API responses by `message.id`.
+        expected: the keys that every record has, as a rule.
+        responses: API responses by `message.id`.
         uuids: the row of every record, by uuid.
         open_calls: calls without a result so far, by id.
         queue: prompts that were typed while the agent was busy.
@@ -72,14 +69,15 @@ class Session:
     """
 
     conversation: Conversation
+    id: str | None
     steady: dict[str, Any] = field(default_factory=dict)
-    responses: dict[str, Message] = field(default_factory=dict)
+    expected: dict[str, Any] = field(default_factory=dict)
+    responses: dict[str, Response] = field(default_factory=dict)
     uuids: dict[str, Message] = field(default_factory=dict)
     open_calls: dict[str, Call] = field(default_factory=dict)
     queue: list[Message] = field(default_factory=list)
     hints: list[Conversation] = field(default_factory=list)
     sidechain: set[int] = field(default_factory=set)
-    parents: list[str | None] = field(default_factory=list)
 
     @classmethod
     def of(cls, source: dict[str, Any], session: str | None, agent: str | None) -> Session:
@@ -96,26 +94,31 @@ class Session:
             conversation.parent_call = text(source.get("parent_tool_use_id"))
         if source.get("sessionKind") == "bg":
             conversation.relation = "fork"
-        return cls(conversation)
+        return cls(conversation, session)
 
-    def rest(self, source: dict[str, Any], body: dict[str, Any] | None) -> dict[str, Any]:
+    def rest(self, source: dict[str, Any]) -> dict[str, Any]:
         """Give what no column took, without what every record of the session repeats."""
         taken = _TAKEN_RESULT if source.get("type") == "user" else _TAKEN
-        if "uuid" in source and not self.steady:
-            self.steady = {key: source[key] for key in _STEADY if key in source}
-            self.conversation.project = text(source.get("cwd"))
-        # Markers without a uuid never carry what the others repeat.
-        steady = self.steady if "uuid" in source else {}
-        extra = {
-            key: value
-            for key, value in source.items()
-            if key not in taken and not (key in steady and steady[key] == value)
-        }
-        absent = [key for key in steady if key not in source]
-        if absent:
-            extra["absent"] = absent
-        if body is not None and (more := _rest(body, _BODY_TAKEN)):
-            extra["message"] = more
+        if "uuid" not in source:
+            # Markers never carry what the others repeat.
+            extra = {key: value for key, value in source.items() if key not in taken}
+            missing = [] if source.get("sessionId") == self.id else ["sessionId"]
+        else:
+            if not self.steady:
+                self.steady = {key: source[key] for key in _STEADY if key in source}
+                self.expected = {**self.steady, "sessionId": self.id, "parentUuid": None}
+                self.conversation.project = text(source.get("cwd"))
+            steady = self.steady
+            extra = {
+                key: value
+                for key, value in source.items()
+                if key not in taken and (key not in steady or steady[key] != value)
+            }
+            if source.keys() >= self.expected.keys():
+                return extra
+            missing = [key for key in self.expected if key not in source]
+        if missing:
+            extra["absent"] = missing
         return extra
 
     def add(self, row: Message, source: dict[str, Any]) -> None:
@@ -133,6 +136,10 @@ class Session:
             row.key = row.native_id = uuid
         elif uuid is not None:
             row.aliases = (uuid,)
+        before = self.uuids.get(parent) if parent else None
+        if parent and (before is None or before.key != parent) and source.get("parentUuid"):
+            # The parent is a record that was merged into another row, or stands elsewhere.
+            row.extra["parentUuid"] = parent
         row.stamped = "forkedFrom" in source or (
             bool(source.get("isSidechain")) and self.conversation.relation == "subagent"
         )
@@ -144,20 +151,26 @@ class Session:
         """Read a record of an API response into its row, new or begun by an earlier record."""
         id_ = text(body.get("id"))
         moment = at(source.get("timestamp"))
-        content = split(body.get("content"))
-        row = self.responses.get(id_) if id_ else None
-        extra = self.rest(source, None) | _rest(body, _RESPONSE_TAKEN)
+        content = split(body.get("content"), blocks.claims)
+        response = self.responses.get(id_) if id_ else None
+        extra = self.rest(source)
         if uuid := text(source.get("uuid")):
             extra["uuid"] = uuid
-        if content.parts is not None and not _plain(content.parts):
-            extra["content"] = content.parts
-        if row is None:
-            row = self._new_response(source, body, id_, moment)
-            row.extra = extra
+        if response is None:
+            response = Response(response_row(source, body, id_, moment))
+            if id_:
+                self.responses[id_] = response
+            note(extra, source, "timestamp", moment)
+            response.row.extra = extra
         else:
-            extra["timestamp"] = source.get("timestamp")
-            row.extra.setdefault("records", []).append(extra)
-        tokens = _merge(row, content.text, content.reasoning, body)
+            if "timestamp" in source:
+                extra["timestamp"] = source["timestamp"]
+            if source.get("parentUuid") != response.uuid and "parentUuid" in source:
+                extra["parentUuid"] = source["parentUuid"]
+            response.row.extra.setdefault("records", []).append(extra)
+        response.uuid = uuid
+        row = response.row
+        tokens = merge(response, content, body, extra)
         if row.n_records:
             reading.count("part of another record", n_messages=1, output_tokens=tokens)
         for block in content.others:
@@ -196,7 +209,7 @@ class Session:
                         parent_call=result.native_id,
                     )
                 )
-        if structured is not None and not results:
+        if "toolUseResult" in source and (structured is None or not results):
             row.extra["toolUseResult"] = _light(structured)
 
     def interrupt(self) -> None:
@@ -213,8 +226,9 @@ class Session:
             kind="injected" if prompt.startswith("<task-notification>") else "chat",
             content=prompt,
             at=at(source.get("timestamp")),
-            extra=self.rest(source, None),
+            extra=self.rest(source),
         )
+        note(row.extra, source, "timestamp", row.at)
         self.queue.append(row)
         return row
 
@@ -234,25 +248,6 @@ class Session:
         if self.steady:
             self.conversation.extra["record"] = self.steady
         return self.conversation
-
-    def _new_response(
-        self, source: dict[str, Any], body: dict[str, Any], id_: str | None, moment: At | None
-    ) -> Message:
-        model = text(body.get("model"))
-        failed = model == "<synthetic>" or bool(source.get("isApiErrorMessage"))
-        row = Message(
-            role_raw="assistant",
-            role="assistant",
-            kind="event" if failed else "chat",
-            key=id_,
-            native_id=id_,
-            twin=id_,
-            model=None if failed else model,
-            at=moment,
-        )
-        if id_:
-            self.responses[id_] = row
-        return row
 
     def _call(self, row: Message, block: dict[str, Any], moment: At | None) -> None:
         call = blocks.call(block)
@@ -297,52 +292,11 @@ class Session:
         )
 
 
-def _merge(row: Message, content: str | None, reasoning: str | None, body: dict[str, Any]) -> int:
-    """Add a record's blocks to its response; an exact repetition of a block adds nothing.
-
-    Returns:
-        The output tokens that adding up the records would count too much.
-    """
-    row.content = _appended(row.content, content)
-    row.reasoning = _appended(row.reasoning, reasoning)
-    row.finish_reason = text(body.get("stop_reason")) or row.finish_reason
-    usage = blocks.usage(body.get("usage"))
-    if usage is None:
-        return 0
-    before = _number(row.usage.output) if row.usage else -1
-    now = _number(usage.output)
-    if row.usage is None or now > before:
-        row.usage = usage
-        row.extra["usage"] = _rest(body["usage"], _TOKENS)
-    return max(min(before, now), 0)
-
-
-def _appended(before: str | None, text_: str | None) -> str | None:
-    if before is None or text_ is None:
-        return before if text_ is None else text_
-    if text_ == before or before.endswith(f"\n{text_}"):
-        return before
-    return f"{before}\n{text_}"
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else -1
-
-
-def _plain(parts: list[Any]) -> bool:
-    """Whether a block says nothing but its text or that it is a call."""
-    return len(parts) == 1 and parts[0].keys() <= {"type", "text", "thinking"}
-
-
 def _light(structured: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Keep a structured result; only images are looked through for bytes."""
     if isinstance(structured, dict) and structured.get("type") in {"image", "pdf"}:
         return without_bytes(structured)
     return structured
-
-
-def _rest(source: dict[str, Any], taken: frozenset[str]) -> dict[str, Any]:
-    return {key: value for key, value in source.items() if key not in taken}
 
 
 def _agent_type(reading: Reading) -> str | None:

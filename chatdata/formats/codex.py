@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import items
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.codex_lines import Line
 from chatdata.formats.codex_rollout import Rollout
-from chatdata.formats.content import rest, text
+from chatdata.formats.content import text, untold
 from chatdata.formats.rows import Conversation
-from chatdata.formats.times import at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,65 +64,65 @@ def _indexed_title(line: dict[str, Any]) -> Conversation | None:
         hint=True,
         joins=True,
         title_rank=1,
+        extra={"titles": [line]},
     )
 
 
 def _take(rollout: Rollout, record: Record) -> None:
-    line = record.value
-    kind = line.get("type")
-    payload = line.get("payload")
-    moment = at(line.get("timestamp"))
+    line = Line.of(record.value, lenient=record.lenient)
     rollout.begun = True
-    if not isinstance(payload, dict):
+    if line.bare:
         _take_bare(rollout, line)
-    elif kind == "session_meta":
-        rollout.meta(payload, moment)
-    elif kind == "response_item":
-        _take_item(rollout, payload, line)
-    elif kind == "event_msg":
-        _take_event(rollout, payload, line)
-    elif kind == "compacted":
-        rollout.compacted(payload, moment)
+    elif line.kind == "session_meta":
+        rollout.meta(line)
+    elif line.kind == "response_item":
+        _take_item(rollout, line)
+    elif line.kind == "event_msg":
+        _take_event(rollout, line)
+    elif line.kind == "compacted":
+        rollout.compacted(line)
     else:
-        if kind == "turn_context":
-            rollout.turn = text(payload.get("turn_id")) or rollout.turn
-            rollout.model = text(payload.get("model")) or rollout.model
-        rollout.event(str(kind), payload, moment)
+        usual = ""
+        if line.kind == "turn_context":
+            usual = "turn_context"
+            rollout.turn = text(line.payload.get("turn_id")) or rollout.turn
+            rollout.model = text(line.payload.get("model")) or rollout.model
+        rollout.event(str(line.kind), line, usual, line.payload)
 
 
-def _take_bare(rollout: Rollout, line: dict[str, Any]) -> None:
+def _take_bare(rollout: Rollout, line: Line) -> None:
     """Read a line of the first generation: an item itself, or the metadata."""
-    if "type" in line:
-        _take_item(rollout, line, line)
-    elif "id" in line and not rollout.known:
-        rollout.meta(line, at(line.get("timestamp")))
+    if "type" in line.payload:
+        _take_item(rollout, line)
+    elif "id" in line.payload and not rollout.known:
+        rollout.meta(line)
     else:
-        rollout.event(str(line.get("record_type", "unknown")), line, at(line.get("timestamp")))
+        rollout.event(str(line.payload.get("record_type", "unknown")), line, "", line.payload)
 
 
-def _take_item(rollout: Rollout, item: dict[str, Any], line: dict[str, Any]) -> None:
-    moment = at(line.get("timestamp"))
+def _take_item(rollout: Rollout, line: Line) -> None:
+    item = line.payload
     if item.get("type") == "message" or ("type" not in item and "role" in item):
-        rollout.message(items.message(item), moment)
+        rollout.message(line)
     elif items.is_output(item):
-        rollout.output(items.output(item), moment)
+        rollout.output(line)
     elif items.is_call(item):
-        rollout.call(items.call(item), moment)
+        rollout.call(line)
     elif item.get("type") == "reasoning":
-        rollout.reasoning(item)
+        rollout.reasoning(line)
     else:
-        rollout.event(str(item.get("type")), item, moment)
+        rollout.event(str(item.get("type")), line, "response_item", item)
 
 
-def _take_event(rollout: Rollout, payload: dict[str, Any], line: dict[str, Any]) -> None:
+def _take_event(rollout: Rollout, line: Line) -> None:
+    payload = line.payload
     kind = payload.get("type")
-    moment = at(line.get("timestamp"))
     if kind == "token_count":
-        rollout.tokens(payload.get("info"))
+        rollout.tokens(line)
     elif kind in _MIRRORS:
-        rollout.mirror(str(kind), payload, moment)
+        rollout.mirror(line)
     elif kind == "exec_command_end":
-        rollout.command_ended(payload)
+        rollout.command_ended(line)
     else:
         if kind == "task_started":
             rollout.turn = text(payload.get("turn_id")) or rollout.turn
@@ -132,7 +132,7 @@ def _take_event(rollout: Rollout, payload: dict[str, Any], line: dict[str, Any])
             rollout.conversation.title = (
                 text(payload.get("thread_name")) or rollout.conversation.title
             )
-        rollout.event(str(kind), rest(payload, frozenset({"type"})), moment)
+        rollout.event(str(kind), line, "event_msg", untold(payload, {"type": str(kind)}))
 
 
 def _sniff(evidence: Evidence) -> float:

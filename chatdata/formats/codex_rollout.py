@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import msgspec
 
 from chatdata.formats import items
-from chatdata.formats.content import rest, text, tool_names
-from chatdata.formats.rows import At, Call, Conversation, Message, Result, Usage
-from chatdata.formats.times import at
+from chatdata.formats.codex_lines import Line, cut, refer
+from chatdata.formats.content import absent, text, tool_names, untold
+from chatdata.formats.records import encode
+from chatdata.formats.rows import Call, Conversation, Message, Usage
+from chatdata.formats.times import at, spelled
 
 if TYPE_CHECKING:
     from chatdata.formats.base import Reading
 
+_META, _ITEM = "session_meta", "response_item"
 _INJECTED = (
     "<environment_context>",
     "<user_instructions>",
@@ -26,7 +30,6 @@ _INJECTED = (
     "<turn_aborted>",
     "# AGENTS.md",
 )
-_META_TAKEN = frozenset({"id", "cwd"})
 _EXIT_CODE = re.compile(r"^Process exited with code (-?\d+)$", re.MULTILINE)
 _MIRROR_ROLES = {"user_message": "user", "agent_message": "assistant"}
 _COUNTERS = (
@@ -48,116 +51,134 @@ class Rollout:
         self.turn: str | None = None
         self.model: str | None = None
         self.family: str | None = None
-        self.n_items = 0
+        self.met: Counter[tuple[str | None, int]] = Counter()
         self.answer: Message | None = None
-        self.mirrors: list[tuple[int, Message]] = []
-        self.thoughts: list[str] = []
-        self.sealed: list[Any] = []
+        self.run: str | None = None
+        self.mirrors: list[tuple[int, Message, dict[str, Any]]] = []
+        self.thoughts: list[dict[str, Any]] = []
         self.calls: dict[str, list[Call]] = {}
-        self.exit_codes: dict[str, int] = {}
+        self.ends: dict[str, list[Line]] = {}
         self.total: dict[str, int] | None = None
         self.waiting: Usage | None = None
 
-    def meta(self, payload: dict[str, Any], moment: At | None) -> None:
+    def meta(self, line: Line) -> None:
         """Take the session's own metadata; further ones are those of its ancestors, replayed."""
+        payload = line.payload
         id_ = text(payload.get("id"))
         if self.known:
             self.family = id_ or self.family
             self.reading.count("replayed by a fork")
+            self._beside(line.source)
             return
         self.known, self.family = True, id_
         conversation = self.conversation
         conversation.id = conversation.native_id = id_
         conversation.n_records += 1
         conversation.project = text(payload.get("cwd"))
-        conversation.created_at = at(payload.get("timestamp")) or moment
+        conversation.created_at = at(payload.get("timestamp")) or line.at
         conversation.declared_tools = tool_names(payload.get("dynamic_tools"))
-        conversation.extra |= rest(payload, _META_TAKEN)
+        conversation.extra |= untold(payload, {"id": id_, "cwd": conversation.project})
+        conversation.extra |= line.around(_META, timed=False)
         self._link(payload)
 
-    def message(self, row: Message, moment: At | None) -> None:
+    def message(self, line: Line) -> None:
         """Append a message item."""
-        self.n_items += 1
-        row.at, row.n_records = moment, 1
+        row = items.message(line.payload)
+        row.extra |= absent(line.payload, ("type",))
         start = (row.content or "").lstrip()
         if row.role_raw == "developer" or (row.role_raw == "user" and start.startswith(_INJECTED)):
             row.kind = "injected"
-        print_ = crc32((row.content or "").encode("utf-8", "replace"))
-        row.twin = (
-            f"codex:{self.family}:{self.turn}:{self.n_items}:{print_}" if self.family else None
-        )
-        row.stamped = self.conversation.parent_id is not None
+        self._append(row, line, _ITEM, row.content or "")
         if self.turn:
-            row.extra["turn_id"] = self.turn
+            row.extra["turn"] = self.turn
         if row.role_raw == "assistant":
             row.model = self.model
-            row.extra |= self._taken_thoughts(row)
+            self.run = self.run or f"{self._name}:{len(self.conversation.messages)}"
+            row.generation_id = self.run
+            self._take_thoughts(row)
             self.answer = row
             if self.waiting:
                 row.usage, self.waiting = self.waiting, None
-        elif row.role_raw == "user" and row.kind is None:
+            return
+        self.run = None
+        if row.role_raw == "user" and row.kind is None:
             self.answer = None
-        self.conversation.messages.append(row)
 
-    def event(self, kind: str, payload: dict[str, Any], moment: At | None) -> None:
+    def event(self, kind: str, line: Line, line_kind: str, payload: dict[str, Any]) -> None:
         """Append what is no message."""
-        row = Message(role_raw=kind, role="system", kind="event", at=moment, n_records=1)
-        row.extra = dict(payload)
-        self.conversation.messages.append(row)
+        row = Message(role_raw=kind, role="system", kind="event", extra=dict(payload))
+        self._append(row, line, line_kind, encode(payload))
 
-    def compacted(self, payload: dict[str, Any], moment: At | None) -> None:
+    def compacted(self, line: Line) -> None:
         """Append the summary of a compaction; the history it replaces repeats messages."""
-        history = payload.get("replacement_history")
+        payload = line.payload
         summary = text(payload.get("message"))
-        row = Message(role_raw="compacted", role="system", at=moment, n_records=1)
-        row.kind, row.content = "summary" if summary else "event", summary
-        row.extra = rest(payload, frozenset({"message", "replacement_history"}))
-        if isinstance(history, list):
-            row.extra["replacement_history"] = {"n_items": len(history)}
-        self.conversation.messages.append(row)
+        row = Message(role_raw="compacted", role="system", content=summary)
+        row.kind = "summary" if summary else "event"
+        history = payload.get("replacement_history")
+        repeated = history if isinstance(history, list) else None
+        row.extra = untold(payload, {"message": summary, "replacement_history": repeated})
+        self._append(row, line, "compacted", summary or "")
+        if repeated is not None:
+            row.extra.setdefault("beside", []).append({"replacement_history": repeated})
 
-    def mirror(self, kind: str, payload: dict[str, Any], moment: At | None) -> None:
+    def mirror(self, line: Line) -> None:
         """Set a repetition aside, in case the file has no other copy."""
-        content = text(payload.get("message"))
+        kind = str(line.payload.get("type"))
+        content = text(line.payload.get("message"))
+        kept = self._beside(line.source)
         if kind not in _MIRROR_ROLES or content is None:
             self.reading.count("mirrored")
             return
-        row = Message(role_raw=_MIRROR_ROLES[kind], content=content, at=moment, n_records=1)
+        row = Message(role_raw=_MIRROR_ROLES[kind], content=content, at=line.at, n_records=1)
         row.model = self.model if kind == "agent_message" else None
-        self.mirrors.append((len(self.conversation.messages), row))
+        self.mirrors.append((len(self.conversation.messages), row, kept))
 
-    def call(self, call: Call, moment: At | None) -> None:
+    def call(self, line: Line) -> None:
         """Append a call to the last assistant message of its turn, or to none."""
-        call.started_at, call.n_records = moment, 1
+        call = items.call(line.payload)
+        call.started_at, call.n_records = line.at, 1
+        call.extra |= line.around(_ITEM)
+        call.stamped = self.conversation.parent_id is not None
+        call.twin = self._twin("call", call.native_id or encode(line.payload))
         if call.native_id:
-            call.key = f"{self.conversation.id or self.reading.name}:{call.native_id}"
-            self.calls.setdefault(call.native_id, []).append(call)
+            call.key = f"{self._name}:{call.native_id}"
+        self.calls.setdefault(call.native_id or "", []).append(call)
         (self.answer or self.conversation).calls.append(call)
         if call.name == "web_search" and call.status is None:
-            status = call.extra.get("status")
-            call.status = "ok" if status == "completed" else "unknown"
+            call.status = "ok" if line.payload.get("status") == "completed" else "unknown"
 
-    def output(self, result: Result, moment: At | None) -> None:
+    def output(self, line: Line) -> None:
         """Answer the first open call of that id; an output of no call becomes a row."""
+        self.run = None
+        result = items.output(line.payload)
         asked = self.calls.get(result.native_id or "", [])
         call = next((call for call in asked if not call.has_result), None)
         if call is None:
             row = Message(role_raw="function_call_output", role="tool", content=result.text)
-            row.kind, row.at, row.n_records, row.extra = "tool_result", moment, 1, result.extra
-            row.results = [result]
-            self.conversation.messages.append(row)
+            row.kind, row.results, row.extra = "tool_result", [result], {}
+            self._append(row, line, _ITEM, f"{result.native_id} {result.text}")
             return
         self.reading.count("part of another record")
-        call.has_result, call.result, call.ended_at = True, result.text, moment
-        call.status = "unknown"
+        call.has_result, call.result, call.ended_at = True, result.text, line.at
+        call.status, call.error_source, call.error_class = (
+            result.status,
+            result.error_source,
+            result.error_class,
+        )
+        around = line.around(_ITEM)
         call.extra |= result.extra
+        if around:
+            call.extra["result"] = call.extra.get("result", {}) | around
 
-    def command_ended(self, payload: dict[str, Any]) -> None:
-        """Note a command's exit code; its texts repeat the call's output."""
+    def command_ended(self, line: Line) -> None:
+        """Note how a command ended; its texts repeat the call's output, as a rule."""
         self.reading.count("part of another record")
-        code, id_ = payload.get("exit_code"), text(payload.get("call_id"))
-        if id_ is not None and isinstance(code, int):
-            self.exit_codes[id_] = code
+        id_ = text(line.payload.get("call_id"))
+        if id_ is None:
+            self._beside(line.source)
+        else:
+            self.ends.setdefault(id_, []).append(line)
 
     def abort(self) -> None:
         """End the calls that wait for a result: the turn was stopped."""
@@ -166,18 +187,18 @@ class Rollout:
                 if not call.has_result:
                     call.status = "cancelled"
 
-    def reasoning(self, item: dict[str, Any]) -> None:
+    def reasoning(self, line: Line) -> None:
         """Keep thinking for the next assistant message."""
         self.reading.count("part of another record")
-        if thought := items.reasoning(item):
-            self.thoughts.append(thought)
-        if item.get("encrypted_content") is not None:
-            self.sealed.append(item["encrypted_content"])
+        self.thoughts.append({**line.payload, **line.around(_ITEM), "at": line.at})
 
-    def tokens(self, info: Any) -> None:  # noqa: ANN401 - whatever the log holds
+    def tokens(self, line: Line) -> None:
         """Add the difference between running totals to the last assistant message."""
-        total = info.get("total_token_usage") if isinstance(info, dict) else None
         self.reading.count("cumulative")
+        self._beside(line.source)
+        info = line.payload.get("info")
+        info = info if isinstance(info, dict) else {}
+        total = info.get("total_token_usage")
         if not isinstance(total, dict):
             return
         now = {key: total[key] for key, _ in _COUNTERS if isinstance(total.get(key), int)}
@@ -185,7 +206,7 @@ class Rollout:
         if before is None and self.conversation.parent_id is not None:
             last = info.get("last_token_usage")
             last = last if isinstance(last, dict) else {}
-            before = {key: value - (last.get(key) or 0) for key, value in now.items()}
+            before = {key: value - _number(last.get(key)) for key, value in now.items()}
         if before and any(value < before.get(key, 0) for key, value in now.items()):
             before = None
         self.total = now
@@ -197,20 +218,61 @@ class Rollout:
         """Give the conversation, with what only its end tells."""
         conversation = self.conversation
         if not any(m.role_raw in {"user", "assistant"} for m in conversation.messages):
-            for place, row in reversed(self.mirrors):
-                conversation.messages.insert(place, row)
+            self._read_mirrors()
         elif self.mirrors:
             self.reading.count("mirrored", len(self.mirrors), n_messages=len(self.mirrors))
         if self.waiting:
             conversation.extra["usage_unattached"] = msgspec.structs.asdict(self.waiting)
-        if self.thoughts or self.sealed:
-            conversation.extra["reasoning_unattached"] = self.thoughts + self.sealed
+        if self.thoughts:
+            conversation.extra["reasoning_unattached"] = [_stamped(t) for t in self.thoughts]
         for asked in self.calls.values():
             for call in asked:
                 self._judge(call)
+        for line in (line for lines in self.ends.values() for line in lines):
+            conversation.extra.setdefault("beside", []).append(line.source)
+        refer(conversation)
         if conversation.id is None:
             conversation.joins = False
         return conversation
+
+    @property
+    def _name(self) -> str:
+        return self.conversation.id or f"{self.reading.name}#1"
+
+    def _append(self, row: Message, line: Line, kind: str, said: str) -> None:
+        row.at, row.n_records = line.at, 1
+        row.extra |= line.around(kind)
+        row.twin = self._twin(row.role_raw, said)
+        row.stamped = self.conversation.parent_id is not None
+        self.conversation.messages.append(row)
+
+    def _twin(self, kind: str, said: str) -> str | None:
+        """Name what a replay keeps: the turn, and which one it is of all that say the same."""
+        if self.family is None:
+            return None
+        print_ = crc32(f"{kind} {said}".encode("utf-8", "replace"))
+        self.met[self.turn, print_] += 1
+        return f"codex:{self.family}:{self.turn}:{print_}:{self.met[self.turn, print_]}"
+
+    def _beside(self, source: dict[str, Any]) -> dict[str, Any]:
+        """Keep a line that makes no row with the row before it."""
+        rows = self.conversation.messages
+        extra = rows[-1].extra if rows else self.conversation.extra
+        extra.setdefault("beside", []).append(source)
+        return source
+
+    def _read_mirrors(self) -> None:
+        """Read the texts of a file that has no other copy of them."""
+        rows = self.conversation.messages
+        read = {id(kept) for _, _, kept in self.mirrors}
+        for extra in (self.conversation.extra, *(row.extra for row in rows)):
+            kept = [line for line in extra.pop("beside", ()) if id(line) not in read]
+            if kept:
+                extra["beside"] = kept
+        for place, row, line in reversed(self.mirrors):
+            row.extra = untold(line["payload"], {"message": row.content}) | {"mirror": True}
+            row.extra |= Line.of(line).around("event_msg")
+            rows.insert(place, row)
 
     def _link(self, payload: dict[str, Any]) -> None:
         source = payload.get("source")
@@ -226,16 +288,17 @@ class Rollout:
             conversation.relation, conversation.parent_id = "fork", forked
         self.family = conversation.parent_id or self.family
 
-    def _taken_thoughts(self, row: Message) -> dict[str, Any]:
-        row.reasoning = "\n".join(self.thoughts) or None
-        extra = {"encrypted_reasoning": self.sealed} if self.sealed else {}
-        self.thoughts, self.sealed = [], []
-        return extra
+    def _take_thoughts(self, row: Message) -> None:
+        texts = [said for thought in self.thoughts if (said := items.reasoning(thought))]
+        row.reasoning = "\n".join(texts) or None
+        if self.thoughts:
+            row.extra["reasoning"] = [items.without_thoughts(_stamped(t)) for t in self.thoughts]
+        self.thoughts = []
 
     def _use(self, delta: dict[str, int]) -> None:
         read = Usage(**{name: delta[key] for key, name in _COUNTERS if key in delta})
         if read.input is not None and read.cache_read is not None:
-            read.input -= read.cache_read
+            read.input -= min(read.cache_read, read.input)
         last = next(
             (m for m in reversed(self.conversation.messages) if m.role_raw == "assistant"), None
         )
@@ -245,14 +308,27 @@ class Rollout:
             last.usage = _added(last.usage, read)
 
     def _judge(self, call: Call) -> None:
-        """Set a call's status by its exit code, where one is recorded."""
-        code = self.exit_codes.get(call.native_id or "", _exit_code(call.result))
-        if code is None or not call.has_result:
-            return
-        call.extra["exit_code"] = code
-        call.status = "error" if code else "ok"
-        if code:
-            call.error_source, call.error_class = "explicit", "unknown"
+        """Set a call's status by its exit code, where one is recorded, and keep its times."""
+        ends = self.ends.pop(call.native_id, []) if call.native_id else []
+        codes = [line.payload.get("exit_code") for line in ends]
+        recorded = next((code for code in codes if isinstance(code, int)), None)
+        if ends:
+            call.extra["ends"] = [cut(line.source, call.result or "") for line in ends]
+        code = recorded if recorded is not None else _exit_code(call.result)
+        if code is not None and call.has_result:
+            call.extra["exit_code"] = code
+            call.status = "error" if code else "ok"
+            call.error_source = "explicit" if code else None
+            call.error_class = "unknown" if code else None
+        if call.started_at is None or call.ended_at is None:
+            for moment, extra in (
+                (call.started_at, call.extra),
+                (call.ended_at, call.extra.setdefault("result", {})),
+            ):
+                if moment is not None:
+                    extra.setdefault("line", {})["timestamp"] = spelled(moment, "")
+            if not call.extra["result"]:
+                del call.extra["result"]
 
 
 def _exit_code(result: str | None) -> int | None:
@@ -267,6 +343,18 @@ def _exit_code(result: str | None) -> int | None:
         return code if isinstance(code, int) else None
     found = _EXIT_CODE.search(result.split("\nOutput:", 1)[0])
     return int(found.group(1)) if found else None
+
+
+def _stamped(thought: dict[str, Any]) -> dict[str, Any]:
+    """Write the time of a reasoning item, for which no column is left."""
+    moment = thought.pop("at")
+    if moment is not None and "timestamp" not in thought.get("line", {}):
+        thought["line"] = {**thought.get("line", {}), "timestamp": spelled(moment, "")}
+    return thought
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _added(before: Usage | None, more: Usage) -> Usage:

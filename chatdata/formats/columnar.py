@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _ROWS = 20_000
 _IDS = ("conversation_id", "conversation_hash")
-_TAKEN = {"model", "conversation", "timestamp"}
-_TURN_TAKEN = {"role", "content", "timestamp"}
+_TAKEN = {"model", "conversation"}
+_TURN_TAKEN = {"role", "content"}
 
 
 def batches(reading: Reading) -> Iterator[Batch]:
@@ -52,9 +52,8 @@ def _batch(rows: pl.DataFrame, native: str, reading: Reading) -> Batch:
 
 
 def _conversations(rows: pl.DataFrame, native: str, reading: Reading) -> pl.DataFrame:
-    others = [
-        name for name in rows.columns if name[0] != "_" and name not in _TAKEN and name != native
-    ]
+    others = _others(rows, _TAKEN | {native})
+    named = {} if native == _IDS[0] else {"id_key": native}
     last = _moment(rows.schema["timestamp"]) if "timestamp" in rows.columns else pl.lit(None)
     return rows.select(
         conversation_id="_id",
@@ -63,7 +62,7 @@ def _conversations(rows: pl.DataFrame, native: str, reading: Reading) -> pl.Data
         native_id=native,
         model="model" if "model" in rows.columns else pl.lit(None),
         updated_at=last,
-        extra=_json(others),
+        extra=_json(others, named),
         _bundle=pl.col("_bundle") + 1,
         _n_records=pl.lit(1),
         _hint=pl.lit(value=False),
@@ -80,9 +79,11 @@ def _messages(rows: pl.DataFrame) -> pl.DataFrame:
     )
     role = pl.col("role").str.to_lowercase().replace_strict(ROLES, default=None)
     moment = _moment(turns.schema["timestamp"]) if "timestamp" in turns.columns else pl.lit(None)
-    others = [name for name in turns.columns if name[0] != "_" and name not in _TURN_TAKEN]
+    others = _others(turns, _TURN_TAKEN)
     turns = turns.with_columns(_role=role.fill_null("system"), _at=moment)
     id_ = pl.concat_str("_id", pl.lit(":"), "_nth")
+    whole = pl.col("_at").dt.microsecond() == 0
+    precision = pl.when(whole).then(pl.lit("s")).otherwise(pl.lit("us"))
     return turns.select(
         message_id=id_,
         conversation_id="_id",
@@ -96,7 +97,7 @@ def _messages(rows: pl.DataFrame) -> pl.DataFrame:
         content="content",
         generation_id=pl.when(pl.col("_role") == "assistant").then(id_),
         created_at="_at",
-        created_at_precision=pl.when(pl.col("_at").is_not_null()).then(pl.lit("s")),
+        created_at_precision=pl.when(pl.col("_at").is_not_null()).then(precision),
         extra=_json(others),
         _bundle=pl.col("_bundle") + 1,
         _n_records=pl.lit(0),
@@ -117,5 +118,14 @@ def _moment(dtype: pl.DataType) -> pl.Expr:
     )
 
 
-def _json(names: list[str]) -> pl.Expr:
-    return pl.struct(names).struct.json_encode() if names else pl.lit(None, pl.String)
+def _others(rows: pl.DataFrame, taken: set[str]) -> list[str]:
+    """Name the columns that go to `extra`; a typed time is told, text that spells one is kept."""
+    typed = isinstance(rows.schema.get("timestamp"), pl.Datetime)
+    taken = taken | {"timestamp"} if typed else taken
+    return [name for name in rows.columns if name[0] != "_" and name not in taken]
+
+
+def _json(names: list[str], notes: dict[str, str] | None = None) -> pl.Expr:
+    noted = [pl.lit(value).alias(name) for name, value in (notes or {}).items()]
+    values = [*map(pl.col, names), *noted]
+    return pl.struct(values).struct.json_encode() if values else pl.lit(None, pl.String)

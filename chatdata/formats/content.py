@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.media import without_bytes
 
-_TEXT_KEYS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+_SPEECH = {
     "text": ("text", "value"),
     "input_text": ("text",),
     "output_text": ("text",),
     "refusal": ("refusal",),
 }
-_CLAIMED = ("tool_use", "tool_result", "tool_call")
-_REASONING_KEYS = {
+_THOUGHT = {
     "reasoning": ("value", "text", "reasoning"),
     "thinking": ("thinking", "value", "text"),
 }
@@ -42,9 +44,10 @@ class Content:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the parts are one that says nothing but its text."""
+        """Whether the parts are one of type text, which says nothing else."""
         parts = self.parts or []
-        return len(parts) == 1 and len(self.texts) == 1 and parts[0].keys() == {"type", "text"}
+        plain = len(parts) == 1 and len(self.texts) == 1 and parts[0].keys() == {"type", "text"}
+        return plain and parts[0]["type"] == "text"
 
     @property
     def reasoning(self) -> str | None:
@@ -52,10 +55,13 @@ class Content:
         return "\n".join(self.reasonings) if self.reasonings else None
 
 
-def split(content: Any) -> Content:  # noqa: ANN401 - whatever the log holds
+def split(content: Any, claims: Callable[[str], bool] | None = None) -> Content:  # noqa: ANN401 - whatever the log holds
     """Take content apart: null, text, or a list of typed parts.
 
-    Calls and results leave only their type in `parts`: the format makes rows of them.
+    Args:
+        content: what the log holds.
+        claims: says of a part's type whether the format makes a call or a result of such parts;
+            these leave only their type in `parts`, as `claimed`, and which call they answer.
 
     Raises:
         TypeError: it is none of these.
@@ -67,7 +73,7 @@ def split(content: Any) -> Content:  # noqa: ANN401 - whatever the log holds
     if not isinstance(content, list):
         raise TypeError("content is neither text nor a list")
     found = Content()
-    found.parts = [_part(found, part) for part in content]
+    found.parts = [_part(found, part, claims) for part in content]
     return found
 
 
@@ -79,6 +85,37 @@ def text(value: Any) -> str | None:  # noqa: ANN401 - whatever the log holds
 def rest(record: dict[str, Any], taken: frozenset[str]) -> dict[str, Any]:
     """Give the keys that no column took; nulls too, they are what the source said."""
     return {key: value for key, value in record.items() if key not in taken}
+
+
+def absent(source: dict[str, Any], expected: Collection[str]) -> dict[str, list[str]]:
+    """Note which keys a record lacks although a column will be filled from elsewhere."""
+    if source.keys() >= set(expected):
+        return {}
+    return {"absent": [key for key in expected if key not in source]}
+
+
+def is_claimed(part: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether a part of the shape stands for a call or a result that the format made a row of."""
+    return isinstance(part, dict) and "claimed" in part
+
+
+def untold(source: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Give what of a record its columns do not tell, so that both together give it back.
+
+    That is each key that no column took, each null, and each value that its column does not hold
+    as it was: text in a place of another type, an empty id.
+
+    Args:
+        source: the record.
+        told: what the columns hold, by the record's keys; None where they hold nothing.
+    """
+    return {
+        key: value
+        for key, value in source.items()
+        if value is None
+        or key not in told
+        or (told[key] is not value and (type(told[key]) is not type(value) or told[key] != value))
+    }
 
 
 def tool_names(tools: Any) -> list[str] | None:  # noqa: ANN401 - whatever the log holds
@@ -94,19 +131,21 @@ def tool_names(tools: Any) -> list[str] | None:  # noqa: ANN401 - whatever the l
     return names
 
 
-def _part(found: Content, part: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _part(found: Content, part: Any, claims: Callable[[str], bool] | None) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(part, str):
         found.texts.append(part)
         return {"n_chars": len(part)}
     if not isinstance(part, dict):
         return part
     kind = part.get("type")
-    for keys, texts in ((_TEXT_KEYS, found.texts), (_REASONING_KEYS, found.reasonings)):
-        for key in keys.get(kind, ()) if isinstance(kind, str) else ():
-            if isinstance(part.get(key), str):
-                texts.append(part[key])
-                return {**part, key: {"n_chars": len(part[key])}}
+    kind = kind if isinstance(kind, str) else ""
+    for key in _SPEECH.get(kind) or _THOUGHT.get(kind) or ():
+        said = part.get(key)
+        if isinstance(said, str):
+            (found.texts if kind in _SPEECH else found.reasonings).append(said)
+            return {**part, key: {"n_chars": len(said)}}
     found.others.append(part)
-    if isinstance(kind, str) and kind.endswith(_CLAIMED):
-        return {"type": kind}
+    if claims and claims(kind):
+        answered = {"tool_use_id": part["tool_use_id"]} if part.get("tool_use_id") else {}
+        return {"claimed": kind, **answered}
     return without_bytes(part)

@@ -38,8 +38,13 @@ _OF_MESSAGES = {
     "_twin": pl.String(),
     "_aliases": pl.List(pl.String()),
 }
+_OF_CALLS = {"_stamped": pl.Boolean(), "_twin": pl.String()}
 _NAMES = ("conversations", "messages", "tool_calls")
-_OWN = {"conversations": _OF_CONVERSATIONS, "messages": _OF_MESSAGES}
+_OWN = {
+    "conversations": _OF_CONVERSATIONS,
+    "messages": _OF_MESSAGES,
+    "tool_calls": _OF_CALLS,
+}
 _COLUMNS: dict[str, dict[str, pl.DataType]] = {
     table.name: {
         **dict(table.schema),
@@ -73,7 +78,7 @@ class Builder:
         self._counts = dict.fromkeys(_NAMES, 0)
         self._chars = 0
         self._bundle = 0
-        self._seen: dict[str, int] = {}
+        self._seen: dict[tuple[str, str | None], int] = {}
         self._calls_seen: dict[str, int] = {}
         self._spools = {name: Spool(limit=_HELD_BYTES) for name in _NAMES}
 
@@ -123,7 +128,8 @@ class Builder:
     def _named(self, conversation: Conversation, reading: Reading) -> str:
         """Give the conversation's id; another one of the same id gets ~2, unless they join."""
         id_ = conversation.id or f"{reading.name}#{conversation.ordinal}"
-        nth = self._seen[id_] = self._seen.get(id_, 0) + 1
+        part = (id_, conversation.part)
+        nth = self._seen[part] = self._seen.get(part, 0) + 1
         return id_ if nth == 1 or conversation.joins else f"{id_}~{nth}"
 
     def _add_calls(
@@ -307,6 +313,8 @@ def _call_row(  # noqa: PLR0913, PLR0917 - a row of that many independent parts
         _extra(call.extra),
         *place,
         call.n_records,
+        call.stamped,
+        call.twin,
     )
 
 

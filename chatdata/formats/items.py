@@ -6,19 +6,18 @@ from typing import Any
 
 import msgspec
 
-from chatdata.formats.content import rest, split, text
+from chatdata.formats.content import split, text, untold
 from chatdata.formats.media import described, without_bytes
 from chatdata.formats.records import encode
 from chatdata.formats.rows import SAME_MESSAGE, Call, Message, Result, Usage
 
 _ARGUMENTS = ("arguments", "input", "action", "queries", "code", "operation", "call")
+_ARGUMENTS_OF = {"custom_tool_call": "input"}
 _RESULTS = ("output", "outputs", "results", "result", "tools")
 # Calls that the provider runs itself: completed means that they succeeded, shown or not.
 _SERVER_SIDE = frozenset(
     {"web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call"}
 )
-_CALL_TAKEN = frozenset({"type", "call_id", "id", "name", "namespace", "server_label", "status"})
-_OUTPUT_TAKEN = frozenset({"type", "call_id", "output", "id", "status"})
 
 
 def is_call(item: dict[str, Any]) -> bool:
@@ -41,52 +40,77 @@ def message(item: dict[str, Any]) -> Message:
     if not isinstance(item["role"], str):
         raise TypeError("the role is no text")
     content = split(item.get("content"))
-    extra = rest(item, frozenset({"type", "role", "content"}))
+    told = {"type": "message", "role": item["role"], "content": content.text}
+    extra = untold(item, told)
     if content.parts is not None:
         extra["content"] = content.parts
     return Message(role_raw=item["role"], content=content.text, extra=extra)
 
 
 def call(item: dict[str, Any]) -> Call:
-    """Read a call item, with its output where the item holds that too."""
-    key = next((key for key in _ARGUMENTS if item.get(key) is not None), None)
-    answer = next((key for key in _RESULTS if item.get(key) is not None), None)
+    """Read a call item, with its output where the item holds that too.
+
+    `extra` notes which keys hold arguments and output where that is not the rule, and which of
+    them are values (`"value"`): only function calls promise JSON text.
+    """
+    key = next((key for key in _ARGUMENTS if item.get(key) is not None), "")
+    answer = next((key for key in _RESULTS if item.get(key) is not None), "")
+    id_key = next((key for key in ("call_id", "id") if text(item.get(key))), "")
+    server_key = next((key for key in ("server_label", "namespace") if text(item.get(key))), "")
     kind = str(item.get("type"))
-    # Only function calls promise JSON text; an action or a list of queries is a value.
     read = Call(
         name=text(item.get("name")) or kind.removesuffix("_call"),
-        native_id=text(item.get("call_id")) or text(item.get("id")),
-        server=text(item.get("server_label")) or text(item.get("namespace")),
-        arguments=msgspec.UNSET if key is None else item[key],
-        extra=rest(item, _CALL_TAKEN | {key or "", answer or ""}),
+        native_id=item.get(id_key),
+        server=item.get(server_key),
+        arguments=item[key] if key else msgspec.UNSET,
     )
-    if kind != "function_call":
-        read.extra["type"] = kind
-    failed = item.get("error") is not None or item.get("status") == "failed"
-    if answer is not None or item.get("error") is not None:
-        read.has_result, read.result_key = True, SAME_MESSAGE
-        # An image is its bytes, which stay in the archive.
-        hidden = kind == "image_generation_call" and isinstance(item.get("result"), str)
-        value = described(item["result"]) if hidden else item.get(answer or "")
-        read.result = output_text(value)
-        read.status = "ok" if item.get("status") in {"completed", None} else "unknown"
-    elif item.get("status") == "completed" and kind in _SERVER_SIDE:
-        read.status = "ok"
-    if failed:
-        read.status, read.error_source, read.error_class = "error", "explicit", "unknown"
-    if item.get("status") is not None:
-        read.extra["status"] = item["status"]
+    told = {id_key: read.native_id, server_key: read.server, key: item.get(key)}
+    told |= {"type": "function_call", "name": read.name, answer: item.get(answer)}
+    read.extra = untold(item, told)
+    if key and key != _ARGUMENTS_OF.get(kind, "arguments"):
+        read.extra["arguments_key"] = key
+    if key and not isinstance(item[key], str):
+        read.extra["arguments"] = "value"
+    if id_key == "id":
+        read.extra["id_key"] = id_key
+    _take_answer(read, item, answer, kind)
     return read
 
 
+def _take_answer(read: Call, item: dict[str, Any], answer: str, kind: str) -> None:
+    """Read what a call item says of its outcome."""
+    if answer or item.get("error") is not None:
+        read.has_result, read.result_key = True, SAME_MESSAGE
+        # An image is its bytes, which stay in the archive.
+        hidden = kind == "image_generation_call" and isinstance(item.get("result"), str)
+        value = described(item["result"]) if hidden else item.get(answer)
+        read.result = output_text(value)
+        read.status = "ok" if item.get("status") in {"completed", None} else "unknown"
+        if answer:
+            read.extra["result_key"] = answer
+            if not isinstance(value, str):
+                read.extra["output"] = "value"
+    elif item.get("status") == "completed" and kind in _SERVER_SIDE:
+        read.status = "ok"
+    if item.get("error") is not None or item.get("status") == "failed":
+        read.status, read.error_source, read.error_class = "error", "explicit", "unknown"
+
+
 def output(item: dict[str, Any]) -> Result:
-    """Read an output item; a shell tells how its commands ended."""
-    result = Result(
-        native_id=text(item.get("call_id")),
-        text=output_text(item.get("output")),
-        extra=rest(item, _OUTPUT_TAKEN),
+    """Read an output item; a shell tells how its commands ended.
+
+    What its columns do not tell goes below `result`: the call that takes it has an `extra` too.
+    """
+    said = item.get("output")
+    result = Result(native_id=text(item.get("call_id")), text=output_text(said))
+    extra = untold(
+        item, {"type": "function_call_output", "call_id": result.native_id, "output": said}
     )
-    runs = item.get("output") if item.get("type") == "shell_call_output" else None
+    if said is not None and not isinstance(said, str):
+        extra["output"] = "value"
+    if extra:
+        result.extra["result"] = extra
+    runs = said if item.get("type") == "shell_call_output" else None
     ends = [run.get("outcome") for run in runs if isinstance(run, dict)] if runs else []
     outcomes = [end for end in ends if isinstance(end, dict)]
     if any(outcome.get("type") == "timeout" for outcome in outcomes):
@@ -106,15 +130,33 @@ def output_text(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
 
 def reasoning(item: dict[str, Any]) -> str | None:
     """Give the thinking text of a reasoning item: its content, else its summary."""
+    return _thoughts(item)[0]
+
+
+def without_thoughts(item: dict[str, Any]) -> dict[str, Any]:
+    """Give a reasoning item in which only the length is left of what `reasoning` gave."""
+    text_, key = _thoughts(item)
+    if text_ is None:
+        return item
+    sized = [
+        {**part, "text": {"n_chars": len(part["text"])}} if _is_thought(part) else part
+        for part in item[key]
+    ]
+    return {**item, key: sized}
+
+
+def _thoughts(item: dict[str, Any]) -> tuple[str | None, str]:
     for key in ("content", "summary"):
         parts = item.get(key)
         if isinstance(parts, list):
-            texts = [
-                part["text"] for part in parts if isinstance(part, dict) and text(part.get("text"))
-            ]
+            texts = [part["text"] for part in parts if _is_thought(part)]
             if texts:
-                return "\n".join(texts)
-    return None
+                return "\n".join(texts), key
+    return None, ""
+
+
+def _is_thought(part: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return isinstance(part, dict) and text(part.get("text")) is not None
 
 
 def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds

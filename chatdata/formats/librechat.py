@@ -68,7 +68,7 @@ def _message(node: dict[str, Any], parent: str | None) -> Message:
     calls = []
     extra = rest(node, _MESSAGE_TAKEN)
     if isinstance(parts, list):
-        content = split(parts)
+        content = split(parts, "tool_call".__eq__)
         extra["content"] = content.parts
         calls = [_call(part) for part in content.others if part.get("type") == "tool_call"]
         said = content.text if content.text is not None else said

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
-from chatdata.formats.content import rest, text
+from chatdata.formats.content import absent, text, untold
 from chatdata.formats.rows import Conversation, Message
 from chatdata.formats.times import at
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from chatdata.formats.records import Record
 
 _IDS = ("conversation_id", "conversation_hash")
-_TAKEN = frozenset({"model", "conversation", "timestamp"})
-_TURN_TAKEN = frozenset({"role", "content", "timestamp"})
 
 
 def parse(reading: Reading) -> Iterator[Conversation | Batch]:
@@ -38,18 +36,24 @@ def parse(reading: Reading) -> Iterator[Conversation | Batch]:
 
 def _conversation(record: Record) -> list[Conversation]:
     row = record.value
-    key = next((key for key in _IDS if isinstance(row.get(key), str)), None)
-    extra = rest(row, _TAKEN | {key or ""})
+    key = next((key for key in _IDS if isinstance(row.get(key), str)), "")
+    model = text(row.get("model"))
+    extra = untold(row, {key: row.get(key), "model": model, "conversation": row["conversation"]})
+    if key not in {"", _IDS[0]}:
+        extra["id_key"] = key
+    messages = [_message(turn) for turn in row["conversation"]]
+    if any(message.at for message in messages):
+        extra |= absent(row, ("timestamp",))
     if record.lenient:
         extra["decode"] = "lenient"
     return [
         Conversation(
             ordinal=record.number,
-            id=row[key] if key else None,
-            native_id=row[key] if key else None,
-            model=text(row.get("model")),
+            id=row.get(key),
+            native_id=row.get(key),
+            model=model,
             updated_at=at(row.get("timestamp")),
-            messages=[_message(turn) for turn in row["conversation"]],
+            messages=messages,
             extra=extra,
         )
     ]
@@ -63,7 +67,7 @@ def _message(turn: dict[str, Any]) -> Message:
         role_raw=role,
         content=content,
         at=at(turn.get("timestamp")),
-        extra=rest(turn, _TURN_TAKEN),
+        extra=untold(turn, {"role": role, "content": content}),
     )
 
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatdata.formats.base import FALLBACK, POSSIBLE, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import rest, split, text, tool_names
+from chatdata.formats.content import absent, split, text, tool_names, untold
 from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
-from chatdata.formats.times import at
+from chatdata.formats.times import at, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 _LISTS = ("messages", "conversations", "conversation", "items")
 _IDS = ("custom_id", "chat_id", "conversation_id", "id")
 _PAIR = ("chosen", "rejected")
-_ROW_TAKEN = frozenset({"title", "model", "user_id", *_IDS, *_PAIR})
-_MESSAGE_TAKEN = frozenset(
-    {"role", "content", "tool_calls", "function_call", "tool_call_id", "reasoning_content"}
-)
 
 
 def messages(listed: list[Any], time_zone: str = "UTC") -> list[Message]:
@@ -59,26 +55,35 @@ def message(item: dict[str, Any], time_zone: str = "UTC") -> Message:
     role = item["role"]
     if not isinstance(role, str):
         raise TypeError("the role is no text")
-    content = split(item.get("content"))
-    extra = rest(item, _MESSAGE_TAKEN)
-    if content.parts is not None:
-        extra["parts"] = content.parts
-    refusal = text(item.get("refusal"))
-    if content.text is None and refusal:
-        content.texts.append(refusal)
-        extra["refusal"] = {"n_chars": len(refusal)}
+    content = split(item.get("content"), "tool_call".__eq__)
+    answers = role in {"tool", "function"}
+    called, first_call = item.get("tool_calls"), item.get("function_call")
+    told: dict[str, Any] = {
+        "role": role,
+        "content": content.text,
+        "tool_calls": called or None,
+        "tool_call_id": text(item.get("tool_call_id")) if answers else None,
+        "reasoning_content": None if content.reasonings else text(item.get("reasoning_content")),
+        "function_call": first_call if isinstance(first_call, dict) else None,
+    }
     read = Message(
         role_raw=role,
         content=content.text,
-        reasoning=content.reasoning or text(item.get("reasoning_content")),
-        calls=_calls(item, content.others),
-        extra=extra,
+        reasoning=content.reasoning or told["reasoning_content"],
+        calls=_calls(called, told["function_call"], content.others),
+        extra=untold(item, told),
     )
+    if content.parts is not None:
+        read.extra["content"] = content.parts
+    refusal = text(item.get("refusal"))
+    if content.text is None and refusal:
+        read.content = refusal
+        read.extra["refusal"] = {"n_chars": len(refusal)}
     for key in ("created_at", "timestamp"):
         if read.at is None and (moment := at(item.get(key), time_zone)):
             read.at = moment
-    if role in {"tool", "function"}:
-        read.results = [Result(native_id=text(item.get("tool_call_id")), text=content.text)]
+    if answers:
+        read.results = [Result(native_id=told["tool_call_id"], text=content.text)]
     return read
 
 
@@ -99,38 +104,43 @@ def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
     )
 
 
-def _calls(item: dict[str, Any], parts: list[dict[str, Any]]) -> list[Call]:
-    calls = [_call(call) for call in item.get("tool_calls") or ()]
-    if isinstance(item.get("function_call"), dict):
-        calls.append(_call({"function": item["function_call"]}, type="function_call"))
+def _calls(
+    called: list[Any] | None, first_call: dict[str, Any] | None, parts: list[dict[str, Any]]
+) -> list[Call]:
+    calls = [_call(call) for call in called or ()]
+    if first_call is not None:
+        calls.append(_call({"function": first_call}, type="function_call"))
     return calls + [_call_of_part(part) for part in parts if part.get("type") == "tool_call"]
 
 
 def _call(call: dict[str, Any], **extra: Any) -> Call:  # noqa: ANN401 - kept as it is
-    function = call.get("function") or call
-    arguments = function.get("arguments", msgspec.UNSET)
-    if isinstance(arguments, dict | list):
-        extra["arguments"] = "value"
-    taken = frozenset({"id", "function", "name", "arguments"})
-    if function is not call and (more := rest(function, taken)):
-        extra["function"] = more
-    return Call(
+    nested = isinstance(call.get("function"), dict)
+    function = call["function"] if nested else call
+    read = Call(
         name=text(function.get("name")),
         native_id=text(call.get("id")),
-        arguments=arguments,
-        extra={**rest(call, taken), **extra},
+        arguments=function.get("arguments", msgspec.UNSET),
     )
+    told = {"name": read.name, "arguments": read.arguments}
+    if nested:
+        read.extra = untold(call, {"id": read.native_id, "function": function})
+        if more := untold(function, told):
+            read.extra["function"] = more
+    else:
+        read.extra = untold(call, {"id": read.native_id, **told}) | {"flat": True}
+    if not isinstance(read.arguments, str | None | msgspec.UnsetType):
+        read.extra["arguments"] = "value"
+    read.extra |= extra
+    return read
 
 
 def _call_of_part(part: dict[str, Any]) -> Call:
+    """Read a call among the content, of which every word is kept."""
     value = part.get("value", part)
-    try:
-        decoded = msgspec.json.decode(value) if isinstance(value, str) else value
-    except msgspec.DecodeError:
-        decoded = None
-    if not isinstance(decoded, dict):
-        return Call(arguments=value, extra={"part": "value"})
-    return _call(decoded)
+    decoded = _decoded(value) if isinstance(value, str) else value
+    read = _call(decoded) if isinstance(decoded, dict) else Call(arguments=value)
+    read.extra = {"part": part}
+    return read
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -153,76 +163,100 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
 
 
 def _conversations(record: Record, reading: Reading) -> Iterator[Conversation]:
-    row = {"messages": record.value} if isinstance(record.value, list) else record.value
+    bare = isinstance(record.value, list)
+    row = {"messages": record.value, "messages_key": None} if bare else record.value
     if record.lenient:
         row = {**row, "decode": "lenient"}
-    if not any(side in row for side in _PAIR):
+    if any(side in row for side in _PAIR):
+        yield from _pair(row, record.number, reading)
+    else:
         yield _conversation(row, record.number, reading.time_zone)
-        return
-    start = _prompt(row, reading.time_zone)
+
+
+def _pair(row: dict[str, Any], ordinal: int, reading: Reading) -> Iterator[Conversation]:
+    """Read a preferred and a refused answer: two conversations that begin alike."""
+    key = next((key for key in ("prompt", *_LISTS) if row.get(key)), "")
+    prompt = row.get(key) or []
+    sides = {side: row.get(side) or None for side in _PAIR}
     for place, side in enumerate(_PAIR):
-        base = _row(row, record.number)
-        base.id = f"{base.id or f'{reading.name}#{record.number}'}/{side}"
-        base.ordinal, base.n_records = record.number, int(place == 0)
-        base.extra["pair"] = side
-        answer = row.get(side) or []
-        listed = [answer] if isinstance(answer, dict) else answer
-        base.messages = start + messages(listed, reading.time_zone)
-        yield base
-
-
-def _prompt(row: dict[str, Any], time_zone: str) -> list[Message]:
-    prompt: Any = row.get("prompt") or next((row[key] for key in _LISTS if row.get(key)), [])
-    if isinstance(prompt, str):
-        return [Message(role_raw="user", content=prompt)]
-    return messages(prompt, time_zone)
+        answer = row.get(side) or None
+        answers = [answer] if isinstance(answer, dict) else answer or []
+        conversation = _row(row, ordinal, {key: prompt, **sides}, reading.time_zone)
+        conversation.id = f"{conversation.id or f'{reading.name}#{ordinal}'}/{side}"
+        conversation.n_records = int(place == 0)
+        said = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        conversation.messages = messages([*said, *answers], reading.time_zone)
+        conversation.extra["pair"] = side
+        conversation.extra["prompt"] = {"key": key, "n_messages": len(said)}
+        if isinstance(prompt, str):
+            conversation.extra["prompt"]["text"] = True
+        if isinstance(answer, dict):
+            conversation.extra["answer"] = "object"
+        yield conversation
 
 
 def _conversation(row: dict[str, Any], ordinal: int, time_zone: str) -> Conversation:
-    conversation = _row(row, ordinal)
-    response = row.get("response")
-    body: dict[str, Any] = row["body"] if isinstance(row.get("body"), dict) else row
-    answer = response.get("body") if isinstance(response, dict) else row
-    listed: Any = next((body[key] for key in _LISTS if isinstance(body.get(key), list)), None)
+    body = row["body"] if isinstance(row.get("body"), dict) else row
+    response = row["response"] if isinstance(row.get("response"), dict) else None
+    answer = row if response is None else response.get("body")
+    key = next((key for key in _LISTS if isinstance(body.get(key), list)), "")
     choices = answer.get("choices") if isinstance(answer, dict) else None
-    if listed is None and choices is None and "custom_id" not in row:
+    if not key and not isinstance(choices, list) and "custom_id" not in row:
         raise TypeError("no messages")
-    conversation.messages = messages(listed or [], time_zone)
-    conversation.created_at = at(row.get("created_at"), time_zone)
-    if isinstance(choices, list) and isinstance(answer, dict):
-        conversation.messages += _answers(answer, conversation.messages)
+    asked = {key: body.get(key)}
+    answered = {"choices": choices or None} if answer is row else {"response": response}
+    own = {"body": body} if body is not row else asked
+    conversation = _row(row, ordinal, own | answered, time_zone)
+    if key not in {"", "messages"}:
+        conversation.extra["messages_key"] = key
+    if body is not row:
+        told = {**asked, "model": conversation.model}
+        conversation.extra["body"] = untold(body, told) | absent(body, ("model",))
+    conversation.messages = messages(body.get(key) or [], time_zone)
+    if isinstance(answer, dict) and choices:
+        asked_last = conversation.messages[-1:]
+        conversation.messages += _answers(answer, asked_last, told=answer is row)
+    if response is not None:
+        conversation.extra["response"] = untold(response, {"body": answer if choices else None})
+    if "custom_id" in row:
+        conversation.part = "request" if "response" not in row else "outcome"
+        conversation.extra = {conversation.part: conversation.extra}
     return conversation
 
 
-def _row(row: dict[str, Any], ordinal: int) -> Conversation:
-    """Read what a row says beside its messages."""
+def _row(row: dict[str, Any], ordinal: int, told: dict[str, Any], time_zone: str) -> Conversation:
+    """Read what a row says beside its messages, which are told elsewhere."""
     body = row["body"] if isinstance(row.get("body"), dict) else {}
-    native = next((row[key] for key in _IDS if isinstance(row.get(key), str | int)), None)
+    id_key = next((key for key in _IDS if type(row.get(key)) in {str, int}), "")
+    native = str(row[id_key]) if id_key else None
     tools = row.get("tools", body.get("tools"))
-    if isinstance(tools, str):
-        tools = _decoded(tools)
-    extra = rest(row, _ROW_TAKEN | frozenset(_LISTS) | {"choices", "response", "body"})
-    extra |= {key: row[key] for key in _IDS if key in row and row[key] != native}
-    if body:
-        extra["body"] = rest(body, frozenset({"messages", "model"}))
-    if isinstance(row.get("response"), dict):
-        extra["response"] = rest(row["response"], frozenset({"body"}))
-    return Conversation(
+    conversation = Conversation(
         ordinal=ordinal,
-        id=None if native is None else str(native),
-        native_id=None if native is None else str(native),
+        id=native,
+        native_id=native,
         user_id=text(row.get("user_id")),
         title=text(row.get("title")),
         model=text(row.get("model")) or text(body.get("model")),
-        declared_tools=tool_names(tools),
-        joins="custom_id" in row,
-        extra=extra,
+        created_at=at(row.get("created_at"), time_zone),
+        declared_tools=tool_names(_decoded(tools) if isinstance(tools, str) else tools),
     )
+    columns = ("user_id", "title", "model")
+    conversation.extra = untold(
+        row, {id_key: native, **{name: getattr(conversation, name) for name in columns}, **told}
+    )
+    if id_key not in {"", "id"}:
+        conversation.extra["id_key"] = id_key
+    return conversation
 
 
-def _answers(completion: dict[str, Any], asked: list[Message]) -> list[Message]:
-    """Read the choices of a completion: siblings after the last message that was asked."""
-    answers = []
+def _answers(completion: dict[str, Any], asked: list[Message], *, told: bool) -> Iterator[Message]:
+    """Read the choices of a completion: siblings after the last message that was asked.
+
+    Args:
+        completion: the response's body.
+        asked: the last message before it, if any.
+        told: whether the conversation keeps what the completion says beside its choices.
+    """
     for place, choice in enumerate(completion["choices"]):
         answer = message(choice["message"])
         answer.native_id = text(completion.get("id"))
@@ -232,19 +266,24 @@ def _answers(completion: dict[str, Any], asked: list[Message]) -> list[Message]:
         answer.model = text(completion.get("model"))
         answer.at = at(completion.get("created"))
         answer.finish_reason = text(choice.get("finish_reason"))
-        answer.extra |= rest(choice, frozenset({"message", "finish_reason", "index"}))
+        taken = {"message": choice["message"], "finish_reason": answer.finish_reason}
+        answer.extra["choice"] = untold(choice, taken)
         if place == 0:
             answer.usage = usage(completion.get("usage"))
-            answer.extra["completion"] = rest(
-                completion, frozenset({"id", "choices", "created", "model", "messages"})
-            )
         elif asked:
-            asked[-1].aliases = ("asked",)
+            asked[0].aliases = ("asked",)
             answer.parent = "asked"
         else:
             answer.parent = None
-        answers.append(answer)
-    return answers
+        if place == 0 and not told:
+            columns = {
+                "id": answer.native_id,
+                "model": answer.model,
+                "created": spelled(answer.at, completion.get("created")),
+                "choices": completion["choices"],
+            }
+            answer.extra["completion"] = untold(completion, columns)
+        yield answer
 
 
 def _decoded(value: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -9,7 +9,7 @@ import msgspec
 from chatdata.formats.records import encode
 
 if TYPE_CHECKING:
-    from chatdata.formats.rows import Call, Conversation, Result
+    from chatdata.formats.rows import Call, Conversation, Message, Result
 
 
 class Arguments(NamedTuple):
@@ -54,9 +54,10 @@ def pair(conversation: Conversation, message_ids: list[str]) -> None:
     """Give every call of a conversation its result.
 
     By native id, the latest unanswered call that has it (ids repeat across turns); by order within
-    the last calling message where a result has no id. The first result of a call counts, further
-    ones leave their messages' ids in its `extra`. A result that nobody asked for stays with its
-    message, whose `extra` names the call as `results_for`.
+    the last calling message where a result has no id, which its message's `extra` notes as
+    `paired_by`. The first result of a call counts, further ones leave their messages' ids in its
+    `extra`. What these say, and a result that nobody asked for, stays with its own message, in
+    `extra.results`.
     """
     named: dict[str, list[_Open]] = {}
     unnamed: list[_Open] = []
@@ -67,21 +68,20 @@ def pair(conversation: Conversation, message_ids: list[str]) -> None:
     for place, message in enumerate(conversation.messages):
         for result in message.results:
             asked = _asked_by_id(named, result, place) or _asked_in_order(unnamed, result)
-            if asked is not None:
-                answer(asked, result, message_ids[place])
-                continue
-            if result.native_id is not None:
-                message.extra.setdefault("results_for", []).append(result.native_id)
-            message.extra |= result.extra
+            if asked is not None and answer(asked, result, message_ids[place]):
+                if result.native_id != asked.native_id:
+                    message.extra["paired_by"] = "order"
+            elif spare := _spare(result, message):
+                message.extra.setdefault("results", []).append(spare)
         if message.calls:
             unnamed = [_Open(place, call) for call in message.calls]
 
 
-def answer(call: Call, result: Result, message_id: str) -> None:
-    """Write a result into its call, unless the call has one already."""
+def answer(call: Call, result: Result, message_id: str) -> bool:
+    """Write a result into its call, and say so; a call that has one already keeps that."""
     if call.has_result:
         call.extra.setdefault("other_results", []).append(message_id)
-        return
+        return False
     call.has_result = True
     call.result = result.text
     call.result_key = message_id
@@ -91,6 +91,15 @@ def answer(call: Call, result: Result, message_id: str) -> None:
     if call.started_at is not None:
         call.ended_at = result.ended_at
     call.extra.update(result.extra)
+    return True
+
+
+def _spare(result: Result, message: Message) -> dict[str, Any]:
+    """Give all that a result says which became part of no call."""
+    said = {"for": result.native_id, "status": result.status, **result.extra}
+    if result.text != message.content:
+        said["text"] = result.text
+    return {key: value for key, value in said.items() if value is not None and value != "unknown"}
 
 
 def _asked_by_id(named: dict[str, list[_Open]], result: Result, place: int) -> Call | None:

@@ -8,12 +8,14 @@ neither is a conversation without rows.
 
 Gives: users, models, days. Does not give: times of day, calls, tokens. Front matter is read line by
 line, because some is not valid YAML and `id: 0012` must stay text. `none`, `null` and unfilled
-`{{…}}` are null.
+`{{…}}` are null;
+the front matter stays in `extra` as it is written, and the headings beside it.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, POSSIBLE, SURE, Evidence, Format, Reading
@@ -24,19 +26,28 @@ from chatdata.formats.times import iso
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
+_FRONT = re.compile(r"\A\s*---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 _PAIR = re.compile(r"([A-Za-z_][\w-]*):(?:\s+(.*?))?\s*\Z")
+_PARTS = {"user": "prompt", "assistant": "response"}
 _PROMPTS = ("prompt", "original prompt", "user input", "user prompt")
 _NOTHING = re.compile(r"(none|null|~|\{\{.*\}\})?\Z", re.IGNORECASE)
 _TAKEN = frozenset({"id", "title", "model", "user", "feature", "prompt_text", "response_text"})
 _SURE_OF = ("surface", "command", "feature", "prompt_text")
 
 
+@dataclass(frozen=True)
+class _Section:
+    """Text below a heading of level 2; `part` says which message it is, if one."""
+
+    heading: str
+    text: str
+    part: str | None
+
+
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    body = reading.text().replace("\r\n", "\n")
-    found = _FRONT.match(body)
-    front = _front_matter(found.group(1)) if found else {}
-    sections = _sections(body[found.end() :] if found else body)
+    block, body = _halves(reading.text())
+    front = _front_matter(block or "")
+    sections = _sections(body)
     moment = next(
         (iso(front[key]) for key in ("date", "date_iso") if isinstance(front.get(key), str)), None
     )
@@ -49,52 +60,68 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
         project=_one(front.get("feature")),
         extra=rest(front, _TAKEN),
     )
-    for role, name in (("user", "prompt"), ("assistant", "response")):
-        said, extra = sections.pop(name, None), {}
+    for role, part in _PARTS.items():
+        said, extra = next((s.text for s in sections if s.part == part), None), {}
         if said is None:
-            said, extra = _one(front.get(f"{name}_text")), {"place": "front matter"}
+            said, extra = _one(front.get(f"{part}_text")), {"place": "front matter"}
         if said is not None:
             conversation.messages.append(
                 Message(
-                    role_raw=name,
+                    role_raw=part,
                     role=role,
                     kind="chat",
-                    native_id=name,
+                    native_id=part,
                     content=said,
                     at=moment,
                     extra=extra,
                 )
             )
+    if block is not None:
+        conversation.extra["front_matter"] = block
     if sections:
-        conversation.extra["sections"] = sections
+        conversation.extra["sections"] = [_kept(section) for section in sections]
     yield conversation
 
 
-def _sections(body: str) -> dict[str, str]:
-    """Split at level-2 headings outside fences; the prompt's and response's get their own names."""
-    sections: dict[str, list[str]] = {}
-    lines: list[str] = sections.setdefault("", [])
+def _halves(document: str) -> tuple[str | None, str]:
+    """Split a document into front matter, if it has one, and body."""
+    document = document.replace("\r\n", "\n")
+    found = _FRONT.match(document)
+    return (found.group(1), document[found.end() :]) if found else (None, document)
+
+
+def _kept(section: _Section) -> dict[str, str]:
+    told = {"part": section.part} if section.part else {"text": section.text}
+    return {"heading": section.heading, **told}
+
+
+def _sections(body: str) -> list[_Section]:
+    """Split at level-2 headings outside fences; text before the first has none."""
+    found: list[tuple[str, list[str]]] = [("", [])]
     fence = None
     for line in body.split("\n"):
         mark = line.lstrip()[:3]
         if mark in {"```", "~~~"} and fence in {None, mark}:
             fence = None if fence else mark
         if fence is None and line.startswith("## "):
-            lines = sections.setdefault(_name(line[3:].strip(), sections), [])
+            found.append((line[3:].strip(), []))
         else:
-            lines.append(line)
-    texts = {name: "\n".join(lines).strip() for name, lines in sections.items()}
-    return {name: said for name, said in texts.items() if name or said}
+            found[-1][1].append(line)
+    sections: list[_Section] = []
+    for heading, lines in found:
+        part = _part(heading)
+        taken = any(section.part == part for section in sections)
+        text = "\n".join(lines).strip()
+        if heading or text:
+            sections.append(_Section(heading, text, None if taken else part))
+    return sections
 
 
-def _name(heading: str, known: dict[str, list[str]]) -> str:
+def _part(heading: str) -> str | None:
     lowered = heading.strip("*_ ").lower()
-    name = heading
     if lowered.startswith(_PROMPTS):
-        name = "prompt"
-    elif lowered.startswith("response"):
-        name = "response"
-    return heading if name in known and name != heading else name
+        return "prompt"
+    return "response" if lowered.startswith("response") else None
 
 
 def _front_matter(block: str) -> dict[str, Any]:
@@ -139,18 +166,15 @@ def _one(value: Any) -> str | None:  # noqa: ANN401 - text, a list of texts, or 
 def _sniff(evidence: Evidence) -> float:
     if evidence.kind != "text":
         return 0.0
-    body = evidence.text.replace("\r\n", "\n")
-    found = _FRONT.match(body)
-    front = _front_matter(found.group(1)) if found else {}
+    block, body = _halves(evidence.text)
+    front = _front_matter(block or "")
     if "stage" in front and any(key in front for key in _SURE_OF):
         return SURE
-    sections = _sections(body[found.end() :] if found else body)
-    if {"prompt", "response"} <= sections.keys():
+    parts = {section.part for section in _sections(body)}
+    if parts >= set(_PARTS.values()):
         return LIKELY
     named = evidence.path.endswith(".prompt.md") and ".github/" not in evidence.path
-    return (
-        POSSIBLE if named and ("prompt" in sections or "history/prompts/" in evidence.path) else 0.0
-    )
+    return POSSIBLE if named and ("prompt" in parts or "history/prompts/" in evidence.path) else 0.0
 
 
 FORMAT = Format("phr", "Prompt history records (Spec-Kit-Plus)", _sniff, _parse, __doc__)

@@ -63,6 +63,8 @@ class Call(Struct, kw_only=True):
         has_result: whether `result` was recorded, even as null.
         result_key: the message that carries the result, or SAME_MESSAGE; None where none does.
         n_records: physical records of its own (0 where its message's record holds it).
+        stamped: whether the log itself marks the call as a copy.
+        twin: what identifies a copy of a call without a message.
         status: as the format says; None lets the pairing decide.
     """
 
@@ -81,6 +83,8 @@ class Call(Struct, kw_only=True):
     started_at: At | None = None
     ended_at: At | None = None
     n_records: int = 0
+    stamped: bool = False
+    twin: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -141,6 +145,8 @@ class Conversation(Struct, kw_only=True):
         calls: calls whose message the log does not tell.
         n_records: records of its own, not counting those of its messages.
         joins: whether another one of the same id is a part of it, not a different one.
+        part: where a conversation has one record of each kind (a batch's request and its outcome),
+            which one this is; a second one of a kind is of a different conversation.
         hint: whether this only adds to a conversation that others have; alone it is no row.
         of_message: for a hint without an id, a message of the conversation that it is about.
         title_rank: of several titles of one conversation the highest rank is taken.
@@ -164,6 +170,7 @@ class Conversation(Struct, kw_only=True):
     calls: list[Call] = field(default_factory=list)
     n_records: int = 1
     joins: bool = False
+    part: str | None = None
     hint: bool = False
     of_message: str | None = None
     title_rank: int = 0

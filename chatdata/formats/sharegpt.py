@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
-from chatdata.formats.content import rest, text, tool_names
+from chatdata.formats.content import rest, text, tool_names, untold
 from chatdata.formats.rows import Call, Conversation, Message, Result
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from chatdata.formats.records import Record
 
 _LISTS = ("conversations", "conversation", "messages", "items")
-_TAKEN = frozenset({"id", *_LISTS})
 _CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 _RESPONSE = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>", re.DOTALL)
 _GLAIVE_TURN = re.compile(r"\s*^(USER|ASSISTANT|FUNCTION RESPONSE):\s?", re.MULTILINE)
@@ -44,44 +43,44 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
 
 def _conversation(record: Record) -> list[Conversation]:
     row = record.value
-    native = row.get("id")
+    native = None if row.get("id") is None else str(row["id"])
+    tools = row.get("tools")
     conversation = Conversation(
         ordinal=record.number,
-        id=None if native is None else str(native),
-        native_id=None if native is None else str(native),
-        extra=rest(row, _TAKEN),
+        id=native,
+        native_id=native,
+        declared_tools=tool_names(_decoded(tools) if isinstance(tools, str) else tools),
     )
-    if isinstance(row.get("chat"), str):
-        conversation.messages = _glaive(row["chat"])
-        del conversation.extra["chat"]
+    key = next((key for key in _LISTS if key in row), "chat")
+    if isinstance(row[key], str):
+        conversation.messages = _glaive(row[key])
+        told = row[key] if _glaive_text(conversation.messages) == row[key] else None
     else:
-        turns = next(row[key] for key in _LISTS if key in row)
-        conversation.messages = [_turn(turn) for turn in turns]
-    tools = row.get("tools")
-    conversation.declared_tools = tool_names(_decoded(tools) if isinstance(tools, str) else tools)
+        conversation.messages = [_turn(turn) for turn in row[key]]
+        told = row[key]
+    conversation.extra = untold(row, {"id": native, key: told})
+    if key != "conversations":
+        conversation.extra["messages_key"] = key
     if record.lenient:
         conversation.extra["decode"] = "lenient"
     return [conversation]
 
 
 def _turn(turn: dict[str, Any]) -> Message:
-    role = turn["from"] if "from" in turn else turn["role"]
-    value = turn["value"] if "value" in turn else turn.get("content")
+    keys = ("from" if "from" in turn else "role", "value" if "value" in turn else "content")
+    role, value = turn[keys[0]], turn.get(keys[1])
     if not isinstance(role, str) or not isinstance(value, str | None):
         raise TypeError("a turn without a speaker or with content that is no text")
-    message = Message(
-        role_raw=role, role=_ROLES.get(role), content=value, extra=rest(turn, _TURN_TAKEN)
-    )
-    if role == "function_call":
+    called = role == "function_call"
+    message = Message(role_raw=role, role=_ROLES.get(role), content=None if called else value)
+    message.extra = untold(turn, dict(zip(keys, (role, message.content), strict=True)))
+    if keys != ("from", "value"):
+        message.extra["keys"] = keys
+    if called:
         message.calls = _calls(value or "")
-        message.content = None
-        message.extra["value"] = value
     elif message.role is None and value is not None:
         _read_tags(message, value)
     return message
-
-
-_TURN_TAKEN = frozenset({"from", "value", "role", "content"})
 
 
 def _read_tags(message: Message, value: str) -> None:
@@ -114,6 +113,13 @@ def _glaive(chat: str) -> list[Message]:
         _glaive_turn(speaker, said.replace("<|endoftext|>", "").strip(), said)
         for speaker, said in zip(pieces[1::2], pieces[2::2], strict=True)
     ]
+
+
+def _glaive_text(messages: list[Message]) -> str:
+    """Write turns as most glaive rows do."""
+    ends = {"ASSISTANT": " <|endoftext|>"}
+    turns = (f"{m.role_raw}: {m.content}{ends.get(m.role_raw, '')}" for m in messages)
+    return "\n\n\n".join(turns)
 
 
 def _glaive_turn(speaker: str, said: str, whole: str) -> Message:

@@ -58,16 +58,50 @@ def iso(text: str, time_zone: str = "UTC") -> At | None:
         return None
 
 
-def note(extra: dict[str, Any], source: dict[str, Any], key: str, moment: At | None) -> None:
-    """Keep a value that was there and is no time."""
-    if moment is None and source.get(key) is not None:
-        extra[key] = source[key]
+def spelled(moment: At | None, like: Any, zone: str = "Z") -> Any:  # noqa: ANN401 - text or a number
+    """Write a moment as the most usual log does; a source that wrote it otherwise is kept.
+
+    Args:
+        moment: what was read.
+        like: the source's value; its type decides between text and a number.
+        zone: how the format writes UTC after ISO text.
+    """
+    if moment is None or isinstance(like, bool):
+        return None
+    if isinstance(like, str):
+        return _iso_text(moment) + (zone if moment.precision != "day" else "")
+    if moment.precision == "ms":
+        return moment.us // 1000
+    return moment.us // 1_000_000 if moment.precision == "s" else moment.us / 1_000_000
+
+
+def note(
+    extra: dict[str, Any], source: dict[str, Any], key: str, moment: At | None, zone: str = "Z"
+) -> None:
+    """Keep a value that was there and that the moment read from it does not spell."""
+    value = source.get(key)
+    if moment is not None and type(value) is str and _usual(value) and zone == "Z":
+        return
+    if key in source and (value is None or spelled(moment, value, zone) != value):
+        extra[key] = value
 
 
 def nanoseconds(value: Any) -> At | None:  # noqa: ANN401 - whatever the log holds
     """Read a decimal count of nanoseconds since 1970, cut to microseconds."""
     text = str(value)
     return _within(int(text) // 1000, "us") if text.isdecimal() else None
+
+
+def _usual(text: str) -> bool:
+    """Whether text that is a time is "2025-01-01T00:00:00.000Z", as most logs write it."""
+    return len(text) == 24 and text[10] == "T" and text[19] == "." and text[-1] == "Z"  # noqa: PLR2004 - places in it
+
+
+def _iso_text(moment: At) -> str:
+    if moment.precision == "day":
+        return (_EPOCH + moment.us * _MICROSECOND).strftime("%Y-%m-%d")
+    digits = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}[moment.precision]
+    return (_EPOCH + moment.us * _MICROSECOND).replace(tzinfo=None).isoformat(timespec=digits)
 
 
 def _precision(text: str) -> str:

@@ -10,7 +10,10 @@ _RESULT = ("result", "result_message_id", "status", "error_source", "error_class
 
 
 def decide(calls: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Decide which calls count: those of messages that count, each id once."""
+    """Decide which calls count: those of messages that count, each id once.
+
+    Copies of calls that no message issued are found by their `_twin`.
+    """
     issuers = rows.select(
         "_bundle",
         message_id="_old_id",
@@ -27,7 +30,10 @@ def decide(calls: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
         "tool_call_id",
         "position",
         "status",
+        "_twin",
+        pl.col("_stamped").fill_null(value=False),
     ).collect()
+    alone = pl.col("message_id").is_null() & pl.col("_twin").is_not_null()
     derived = pl.col("tool_call_id") == pl.concat_str("message_id", pl.lit(":"), "position")
     return (
         keys.join(issuers, on=["_bundle", "message_id"], how="left", maintain_order="left")
@@ -36,11 +42,13 @@ def decide(calls: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
             .then(pl.concat_str("_new_id", pl.lit(":"), "position"))
             .otherwise("tool_call_id"),
             _issuer_counts=pl.col("_issuer_counts").fill_null(value=True),
-            _own=pl.col("_own").fill_null(value=True),
+            _own=pl.col("_own").fill_null(~pl.col("_stamped")),
         )
-        .sort(pl.col("_issuer_counts").not_(), "_row")
+        .sort(pl.col("_issuer_counts").not_(), "_stamped", "_row")
         .with_columns(
-            _counts=pl.col("_issuer_counts") & (pl.int_range(pl.len()).over("tool_call_id") == 0)
+            _counts=pl.col("_issuer_counts")
+            & (pl.int_range(pl.len()).over("tool_call_id") == 0)
+            & (~alone | (pl.int_range(pl.len()).over("_twin") == 0))
         )
         .sort("_row")
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import polars as pl
 
 from chatdata import schema
@@ -44,23 +47,26 @@ def conversations_of(
         )
     )
     extras = pl.col("extra").drop_nulls().unique(maintain_order=True)
-    merged = pl.concat_str(pl.lit("{"), extras.str.slice(1).str.head(-1).str.join(","), pl.lit("}"))
+    newest = ["_rank", "updated_at", "_row"]
     orphan = pl.col("parent_conversation_id").is_null()
     return (
         conversations.with_columns(conversation_id="_about")
         .filter(pl.col("conversation_id").is_not_null())
-        .sort("_hint", maintain_order=True)
+        .sort("_hint", "updated_at", "_row", descending=[False, True, False], nulls_last=True)
         .group_by("conversation_id", maintain_order=True)
         .agg(
             *(pl.col(name).drop_nulls().first() for name in columns),
             title=pl.col("title")
-            .sort_by("_rank", descending=True, maintain_order=True)
+            .sort_by(newest, descending=True, nulls_last=True)
             .drop_nulls()
             .first(),
             _hint=pl.col("_hint").all(),
-            extra=pl.when(extras.len() > 1).then(merged).otherwise(extras.first()),
+            _place=pl.col("_row").filter(~pl.col("_hint")).min(),
+            _extras=extras,
         )
         .filter(~pl.col("_hint"))
+        .sort("_place")
+        .pipe(_with_one_extra)
         .join(told, on="conversation_id", how="left", maintain_order="left")
         .join(copied, on="conversation_id", how="left", maintain_order="left")
         .with_columns(
@@ -72,3 +78,35 @@ def conversations_of(
         )
         .select(schema.CONVERSATIONS.schema.names())
     )
+
+
+def _with_one_extra(conversations: pl.DataFrame) -> pl.DataFrame:
+    """Put the `extra` of a conversation's parts together; most have one part."""
+    several = conversations.filter(pl.col("_extras").list.len() > 1)
+    merged = pl.DataFrame(
+        {
+            "conversation_id": several["conversation_id"],
+            "_merged": [_put_together(list(parts)) for parts in several["_extras"]],
+        },
+        schema={"conversation_id": pl.String(), "_merged": pl.String()},
+    )
+    return conversations.join(
+        merged, on="conversation_id", how="left", maintain_order="left"
+    ).with_columns(extra=pl.coalesce("_merged", pl.col("_extras").list.first()))
+
+
+def _put_together(parts: list[str]) -> str:
+    whole: dict[str, Any] = {}
+    for part in parts:
+        _add(whole, msgspec.json.decode(part))
+    return msgspec.json.encode(whole).decode()
+
+
+def _add(whole: dict[str, Any], part: dict[str, Any]) -> None:
+    """Add what is new; lists grow, and of two values under one key the first one stays."""
+    for key, value in part.items():
+        known = whole.setdefault(key, value)
+        if isinstance(known, dict) and isinstance(value, dict) and known is not value:
+            _add(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            known += [item for item in value if item not in known]
