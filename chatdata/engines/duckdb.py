@@ -11,6 +11,7 @@ import duckdb
 import narwhals as nw
 import polars as pl
 
+from chatdata.engines.scanned import Scanned
 from chatdata.errors import EngineError
 from chatdata.spool import folder
 
@@ -74,7 +75,7 @@ def query_lazily(frames: Mapping[str, pl.LazyFrame], sql: str) -> pl.DataFrame:
     with duckdb.connect(config=_settings()) as alone:
         alone.execute("SET TimeZone = 'UTC'")
         for name, frame in frames.items():
-            alone.register(name, _OnDemand(frame))
+            alone.register(name, Scanned(frame))
         answer: pl.DataFrame = alone.sql(sql).pl()
     return answer
 
@@ -135,21 +136,6 @@ def batches(frame: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
     """Give the rows in batches, in no order, never all of them at once."""
     for batch in frame.to_arrow_reader(_BATCH_ROWS):
         yield pl.DataFrame(batch)
-
-
-class _OnDemand:
-    """A Polars frame that DuckDB reads through Arrow when a query scans it."""
-
-    def __init__(self, frame: pl.LazyFrame) -> None:
-        self._frame = frame
-
-    def __arrow_c_schema__(self) -> object:
-        empty = pl.DataFrame(schema=self._frame.collect_schema())
-        return empty.to_arrow().schema.__arrow_c_schema__()
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        table: Any = self._frame.collect().to_arrow()
-        return table.__arrow_c_stream__(requested_schema)
 
 
 @cache
