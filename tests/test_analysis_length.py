@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from chat_rows import called, chats, conversation, said
+from random_chats import random_chats
 from scipy import stats
 
 import chatdata as cd
@@ -265,3 +266,40 @@ def test_conversation_ending(turns, calls, expected):
     log = chats(conversations=[conversation()], messages=said(*turns), tool_calls=calls)
 
     assert [expected] == analysis.conversation_ending(log).collect()["ending"].to_list()
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_ecdf_is_that_of_scipy(seed):
+    """
+    Each point of the curve is exact, by an independent implementation.
+    """
+    log = random_chats(seed)
+    found = analysis.length_ecdf(log)
+    running = analysis.length_distribution(log)["n_running"][0]
+    lengths = analysis.conversation_length(log).collect()
+
+    assert 0 == running
+    for (metric,), points in found.group_by("metric"):
+        values = lengths[metric].drop_nulls().to_numpy()
+        expected = stats.ecdf(values).cdf
+        band = np.sqrt(np.log(40) / (2 * len(values)))
+
+        assert expected.quantiles.tolist() == points["value"].to_list()
+        assert expected.probabilities == pytest.approx(points["share"].to_numpy())
+        assert np.clip(expected.probabilities - band, 0, 1) == pytest.approx(
+            points["share_low"].to_numpy()
+        )
+
+
+@pytest.mark.parametrize("most", [2, 3, 7, 39, 40, 41])
+def test_ecdf_shows_a_few_points(most):
+    """
+    Of many values, some at even ranks are shown, both ends among them, as exact as all.
+    """
+    talks = [said(*["user"] * (n + 1), conversation_id=f"{n:02}") for n in range(40)]
+    log = chats(messages=[row for talk in talks for row in talk])
+    whole, few = (analysis.length_ecdf(log, most=n).filter(metric="n_messages") for n in (99, most))
+
+    assert min(most, 40) == few.height
+    assert [1.0, 40.0] == [few["value"][0], few["value"][-1]]
+    assert set(few.rows()) <= set(whole.rows())

@@ -7,22 +7,29 @@ of its input; a summary is a Polars DataFrame. Definitions are those of `docs/me
 from __future__ import annotations
 
 from chatdata.analysis.activity import activity_over_time, hour_of_week
+from chatdata.analysis.agents import agent_trees, subagent_usage
 from chatdata.analysis.arguments import tool_argument_values, tool_arguments
-from chatdata.analysis.cycles import tool_cycles
+from chatdata.analysis.context import context_growth, conversation_context
+from chatdata.analysis.cycles import tool_cycles, tool_loops
+from chatdata.analysis.distributions import length_distribution, length_ecdf, length_histogram
 from chatdata.analysis.drift import argument_drift
 from chatdata.analysis.endings import conversation_ending, ending_shares
 from chatdata.analysis.errors import tool_error_signatures, tool_errors, tool_latency
 from chatdata.analysis.funnel import tool_funnel
+from chatdata.analysis.gaps import message_gaps
 from chatdata.analysis.invalid import invalid_arguments
-from chatdata.analysis.length import conversation_length, length_distribution, length_histogram
+from chatdata.analysis.length import conversation_length
 from chatdata.analysis.messages import message_reconciliation, messages_by_role
+from chatdata.analysis.neighbours import tool_neighbours
 from chatdata.analysis.outcomes import call_outcomes
 from chatdata.analysis.overview import overview
+from chatdata.analysis.parallel import parallel_calls, parallel_calls_by_tool
 from chatdata.analysis.quality import completeness, quality_checks, rejects_by_reason
 from chatdata.analysis.retries import tool_recovery, tool_repeats
 from chatdata.analysis.schemas import tool_schemas
-from chatdata.analysis.sequence import parallel_calls, tool_ngrams, tool_transitions
+from chatdata.analysis.sequence import tool_ngrams, tool_transitions
 from chatdata.analysis.survival import prompt_survival, survival_by_cohort
+from chatdata.analysis.talk import conversation_bytes, talk_share, talk_share_distribution
 from chatdata.analysis.tokens import conversation_tokens, token_cost, tokens_by_model
 from chatdata.analysis.tools import (
     tool_usage,
@@ -30,13 +37,18 @@ from chatdata.analysis.tools import (
     tool_usage_by_server,
     tool_usage_over_time,
 )
+from chatdata.analysis.turns import response_times, turns
 from chatdata.analysis.users import session_thresholds, user_sessions, weekly_retention
 
 __all__ = [
     "activity_over_time",
+    "agent_trees",
     "argument_drift",
     "call_outcomes",
     "completeness",
+    "context_growth",
+    "conversation_bytes",
+    "conversation_context",
     "conversation_ending",
     "conversation_length",
     "conversation_tokens",
@@ -44,16 +56,23 @@ __all__ = [
     "hour_of_week",
     "invalid_arguments",
     "length_distribution",
+    "length_ecdf",
     "length_histogram",
+    "message_gaps",
     "message_reconciliation",
     "messages_by_role",
     "overview",
     "parallel_calls",
+    "parallel_calls_by_tool",
     "prompt_survival",
     "quality_checks",
     "rejects_by_reason",
+    "response_times",
     "session_thresholds",
+    "subagent_usage",
     "survival_by_cohort",
+    "talk_share",
+    "talk_share_distribution",
     "token_cost",
     "tokens_by_model",
     "tool_argument_values",
@@ -63,6 +82,8 @@ __all__ = [
     "tool_errors",
     "tool_funnel",
     "tool_latency",
+    "tool_loops",
+    "tool_neighbours",
     "tool_ngrams",
     "tool_recovery",
     "tool_repeats",
@@ -72,6 +93,7 @@ __all__ = [
     "tool_usage_by_group",
     "tool_usage_by_server",
     "tool_usage_over_time",
+    "turns",
     "user_sessions",
     "weekly_retention",
 ]

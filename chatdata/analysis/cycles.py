@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
+from chatdata.analysis.rows import batches
 from chatdata.analysis.sequence import ORDER, sequenced
 
 if TYPE_CHECKING:
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
     from chatdata.chats import Chats
 
-__all__ = ["tool_cycles"]
+__all__ = ["tool_cycles", "tool_loops"]
 
+WINDOW = 8
+MIN_CALLS = 6
 _LONGEST = 4
 _ARROW = " → "
 
@@ -40,22 +43,74 @@ def tool_cycles(chats: Chats[Frame], *, min_rounds: int = 3) -> pl.DataFrame:
     return pl.concat(found).sort("n_steps", "conversation_id", "start").drop("start")
 
 
+def tool_loops(
+    chats: Chats[Frame], *, window: int = WINDOW, min_calls: int = MIN_CALLS
+) -> pl.DataFrame:
+    """Find stretches of calls that only repeat what was called shortly before, in any order.
+
+    Where `tool_cycles` looks for rounds that are all the same, this finds an agent that tries the
+    same few things over and over.
+
+    Args:
+        chats: where to look.
+        window: how many calls back the same tool with the same arguments must be found.
+        min_calls: how many calls in a row must be such repeats.
+
+    Returns:
+        One row per stretch, longest first, then by conversation and place: `conversation_id`,
+        `first_tool_call_id` (str, the first repeat), `n_tool_calls` (i64, repeats in a row),
+        `n_distinct` (i64, different tools and arguments among them), `n_errors` (i64), `tools`
+        (str, their names, joined by ", ").
+    """
+    calls = _signed(chats)
+    before = pl.col("start").shift(1).over("conversation_id", "signature")
+    marked = calls.with_columns(repeats=(pl.col("start") - before <= window).fill_null(value=False))
+    stretches = marked.with_columns(
+        run=pl.struct("conversation_id", "repeats").rle_id(),
+    ).filter("repeats")
+    return (
+        stretches.group_by("run", maintain_order=True)
+        .agg(
+            pl.col("conversation_id", "tool_call_id", "start").first(),
+            n_tool_calls=pl.len().cast(pl.Int64),
+            n_distinct=pl.col("signature").n_unique().cast(pl.Int64),
+            n_errors=pl.col("is_error").sum(),
+            tools=pl.col("name").unique().sort().str.join(", "),
+        )
+        .filter(pl.col("n_tool_calls") >= min_calls)
+        .sort("n_tool_calls", "conversation_id", "start", descending=[True, False, False])
+        .select(
+            "conversation_id",
+            pl.col("tool_call_id").alias("first_tool_call_id"),
+            "n_tool_calls",
+            "n_distinct",
+            "n_errors",
+            "tools",
+        )
+    )
+
+
 def _signed(chats: Chats[Frame]) -> pl.DataFrame:
     """Give the calls of each conversation in order, tool and arguments made one number."""
-    arguments = nw.coalesce("arguments", "arguments_raw").fill_null("")
     calls = sequenced(chats).select(
         "conversation_id",
         *ORDER,
         "name",
-        signature=nw.concat_str("name", arguments, separator="\n"),
+        "is_error",
+        arguments=nw.coalesce("arguments", "arguments_raw"),
     )
+    parts = [_numbered(batch) for batch in batches(calls)]
+    nothing = _numbered(calls.head(0).collect("polars").to_polars())
     return (
-        calls.collect("polars")
-        .to_polars()
+        pl.concat([nothing, *parts])
         .sort("conversation_id", *ORDER)
-        .with_columns(pl.col("signature").cast(pl.Categorical).to_physical())
         .with_columns(start=pl.int_range(pl.len(), dtype=pl.Int64))
     )
+
+
+def _numbered(batch: pl.DataFrame) -> pl.DataFrame:
+    """Put a hash in place of arguments, which may be long; it only has to differ nearby."""
+    return batch.with_columns(signature=pl.struct("name", "arguments").hash()).drop("arguments")
 
 
 def _of_length(calls: pl.DataFrame, steps: int, min_rounds: int) -> pl.DataFrame:

@@ -102,6 +102,30 @@ LENGTH = Topic(
             ("conversation_length.n_chars", "messages_by_role.n_chars"),
         ),
         Metric(
+            "bytes",
+            1,
+            "bytes of UTF-8",
+            "visible content of counted messages; reads every text",
+            "conversations without text are left out",
+            ("conversation_bytes.n_bytes",),
+        ),
+        Metric(
+            "talk_share",
+            1,
+            "0 to 1",
+            "the part of a conversation's characters that a role wrote",
+            "null where all text is empty",
+            ("talk_share.user_share", "talk_share_distribution.p50_share"),
+        ),
+        Metric(
+            "ecdf",
+            1,
+            "0 to 1, with the band of Dvoretzky, Kiefer and Wolfowitz",
+            "the share of finished conversations with that length or less",
+            "as the length",
+            ("length_ecdf.share", "length_ecdf.share_low", "length_ecdf.share_high"),
+        ),
+        Metric(
             "running",
             1,
             "count",
@@ -118,7 +142,10 @@ LENGTH = Topic(
 
 TIME = Topic(
     "Time",
-    "Over counted messages with a time finer than a day.",
+    (
+        "Over counted messages with a time finer than a day. `duration.working`, model and tool "
+        "time alone, is not offered: no frame records when the model began."
+    ),
     (
         Metric(
             "duration.wall",
@@ -135,6 +162,38 @@ TIME = Topic(
             "Σ min(gap, cap) over consecutive messages; cap 300 s unless asked otherwise",
             "as `duration.wall`",
             ("conversation_length.duration_active_s",),
+        ),
+        Metric(
+            "latency.first_response",
+            1,
+            "s",
+            "first answer minus first prompt of a conversation",
+            "null where either has no time, or time runs backwards",
+            ("response_times.p50_s", "response_times.n"),
+        ),
+        Metric(
+            "latency.response",
+            1,
+            "s",
+            "first answer of a turn minus its prompt",
+            "as before",
+            ("turns.response_s", "response_times.p90_s"),
+        ),
+        Metric(
+            "latency.turn",
+            1,
+            "s",
+            "last answer or tool result of a turn minus its prompt",
+            "as before",
+            ("turns.latency_s", "response_times.max_s"),
+        ),
+        Metric(
+            "gap",
+            1,
+            "s",
+            "the time of a message minus that of the one before it",
+            "quantiles leave out gaps below 0, which are counted",
+            ("message_gaps.p50_s", "message_gaps.n_gaps", "message_gaps.n_backwards"),
         ),
     ),
 )

@@ -104,6 +104,61 @@ TOOL_CALLS = Topic(
             _NEVER,
             ("tool_transitions.n_transitions", "tool_transitions.n_parallel"),
         ),
+        Metric(
+            "lift",
+            1,
+            "ratio",
+            (
+                "the share of a neighbour among what is called right before or after a tool, over "
+                "its share of all calls of the main path: 1 is what chance would give"
+            ),
+            "null for the start and the end of a conversation's calls",
+            ("tool_neighbours.lift", "tool_neighbours.share"),
+        ),
+        Metric(
+            "cycle",
+            1,
+            "calls",
+            "1 to 4 calls with the same arguments, made 3 times or more in a row",
+            _NEVER,
+            ("tool_cycles.n_tool_calls", "tool_cycles.n_steps"),
+        ),
+        Metric(
+            "loop",
+            1,
+            "calls",
+            (
+                "6 or more calls in a row each of which was made, with the same arguments, among "
+                "the 8 before it"
+            ),
+            _NEVER,
+            ("tool_loops.n_tool_calls", "tool_loops.n_distinct"),
+        ),
+        Metric(
+            "fan_out",
+            1,
+            "calls",
+            "calls of one message; more than one are parallel",
+            "calls that name no message are left out",
+            ("parallel_calls.fan_out", "parallel_calls_by_tool.n_parallel"),
+        ),
+        Metric(
+            "agent_tree",
+            1,
+            "conversations",
+            (
+                "a conversation and those that come from it, step by step, by relation subagent; "
+                "depth is the number of steps, fan-out the most sub-agents that one starts"
+            ),
+            _NEVER,
+            (
+                "agent_trees.n_conversations",
+                "agent_trees.depth",
+                "agent_trees.fan_out",
+                "agent_trees.share_below",
+                "subagent_usage.n_conversations",
+            ),
+        ),
     ),
 )
 

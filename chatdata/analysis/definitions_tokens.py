@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatdata.analysis.metric import Metric, Topic
 
+_NEVER = "never null"
 _NOT_RECORDED = "null where not recorded; never estimated"
 
 TOKENS = Topic(
@@ -34,6 +35,29 @@ TOKENS = Topic(
             "tokens times the price of their kind, whole micro-units, with the price's id and date",
             "null, with the reason, for models and kinds of tokens without a price; never 0",
             ("token_cost.cost_micro", "token_cost.price_id", "token_cost.reason"),
+        ),
+        Metric(
+            "context",
+            1,
+            "tokens",
+            "all input of a generation of the main path: uncached, from the cache and to it",
+            "null where not recorded",
+            (
+                "conversation_context.max_context",
+                "conversation_context.growth",
+                "context_growth.p50_context",
+            ),
+        ),
+        Metric(
+            "compaction",
+            1,
+            "count",
+            (
+                "summaries on the main path; beside it, generations with less than half the "
+                "context of the one before"
+            ),
+            _NEVER,
+            ("conversation_context.n_compactions", "conversation_context.n_drops"),
         ),
     ),
 )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import narwhals as nw
-import polars as pl
 
-from chatdata.analysis.endings import running
 from chatdata.analysis.rows import (
     conversation_ids,
     counted,
@@ -22,20 +20,11 @@ if TYPE_CHECKING:
 
     from chatdata.chats import Chats
 
-__all__ = ["conversation_length", "length_distribution", "length_histogram"]
+__all__ = ["conversation_length"]
 
 ACTIVE_CAP_S = 300.0
 _ORDER = ("position", "message_id")
 _COUNTS = ("n_messages", "n_prompts", "n_tool_calls", "turns_role_switch", "turns_speaker")
-_QUANTILES = {
-    "p10": 0.1,
-    "p25": 0.25,
-    "p50": 0.5,
-    "p75": 0.75,
-    "p90": 0.9,
-    "p95": 0.95,
-    "p99": 0.99,
-}
 
 
 def conversation_length(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP_S) -> Frame:
@@ -99,82 +88,6 @@ def _told(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
         n_named=nw.col("generation_id").count().cast(nw.Int64),
         n_log_answers=tally(is_answer()).sum().cast(nw.Int64),
     )
-
-
-def length_distribution(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP_S) -> pl.DataFrame:
-    """Summarise each length over all finished conversations, with exact quantiles.
-
-    Conversations that the end of the log cut in the middle of a turn are left out and counted.
-
-    Args:
-        chats: what to measure.
-        active_cap_s: as in `conversation_length`.
-
-    Returns:
-        One row per length, in the order of `conversation_length`: `metric` (str),
-        `n_conversations` (i64, with a value), `n_unknown` (i64, finished, without one),
-        `n_running` (i64, left out), `mean`, `min`, `p10`, `p25`, `p50`, `p75`, `p90`, `p95`,
-        `p99`, `max` (f64, linear between neighbours, null without conversations).
-    """
-    lengths, n_running = _finished(chats, active_cap_s)
-    values = lengths.unpivot(variable_name="metric").group_by("metric", maintain_order=True)
-    value = pl.col("value")
-    return values.agg(
-        value.count().cast(pl.Int64).alias("n_conversations"),
-        value.null_count().cast(pl.Int64).alias("n_unknown"),
-        pl.lit(n_running, pl.Int64).alias("n_running"),
-        value.mean().alias("mean"),
-        value.min().alias("min"),
-        *(value.quantile(q, "linear").alias(name) for name, q in _QUANTILES.items()),
-        value.max().alias("max"),
-    )
-
-
-def length_histogram(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP_S) -> pl.DataFrame:
-    """Count finished conversations in bins of each length that double in width.
-
-    Returns:
-        One row per length and bin, bins without conversations between others included:
-        `metric` (str), `low` and `high` (f64, low <= length < high; the first bin is 0 to 1),
-        `n_conversations` (i64), `share` (f64, of those with a value), `share_up_to` (f64, shorter
-        than `high`: the cumulative share).
-    """
-    lengths, _ = _finished(chats, active_cap_s)
-    values = lengths.unpivot(variable_name="metric").drop_nulls()
-    edges = pl.Series("high", [2.0**power for power in range(63)])
-    bins = (
-        values.with_columns(bin=edges.search_sorted(values["value"], side="right").cast(pl.Int64))
-        .group_by("metric", "bin")
-        .agg(pl.len().cast(pl.Int64).alias("n_conversations"))
-    )
-    spans = bins.group_by("metric").agg(
-        pl.int_ranges(pl.col("bin").min(), pl.col("bin").max() + 1).first().alias("bin")
-    )
-    n = pl.col("n_conversations")
-    return (
-        pl.DataFrame({"metric": lengths.columns})
-        .join(spans.explode("bin"), on="metric", maintain_order="left_right")
-        .join(bins, on=["metric", "bin"], how="left", maintain_order="left")
-        .sort(pl.col("metric").cast(pl.Enum(lengths.columns)), "bin")
-        .select(
-            "metric",
-            low=pl.when(pl.col("bin") == 0).then(0.0).otherwise(2.0 ** (pl.col("bin") - 1)),
-            high=2.0 ** pl.col("bin").cast(pl.Float64),
-            n_conversations=n.fill_null(0),
-            share=n.fill_null(0) / n.sum().over("metric"),
-            share_up_to=n.fill_null(0).cum_sum().over("metric") / n.sum().over("metric"),
-        )
-    )
-
-
-def _finished(chats: Chats[Frame], active_cap_s: float) -> tuple[pl.DataFrame, int]:
-    """Give the lengths of finished conversations as floats, and how many are not finished."""
-    lengths = nw.from_native(conversation_length(chats, active_cap_s=active_cap_s))
-    cut = running(chats).with_columns(running=nw.lit(1))
-    marked = lengths.join(cut, on="conversation_id", how="left").drop("conversation_id")
-    rows = marked.select(nw.all().cast(nw.Float64)).collect("polars").to_polars()
-    n_running = int(rows["running"].count())
-    return rows.filter(pl.col("running").is_null()).drop("running"), n_running
 
 
 def _lengths(rows: nw.LazyFrame[Frame]) -> nw.LazyFrame[Frame]:

@@ -87,6 +87,12 @@ def with_us(frame: Frame, *times: str) -> nw.LazyFrame[Frame]:
     return nw.from_native(added)
 
 
+def with_bytes(frame: Frame, text: str) -> nw.LazyFrame[Frame]:
+    """Add a `*_bytes` column: how many bytes of UTF-8 a text has."""
+    added: Frame = engines.engine_of(frame).with_bytes(frame, {f"{text}_bytes": text})
+    return nw.from_native(added)
+
+
 def conversation_ids(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Name every conversation once, those that only messages or calls speak of among them."""
     frames = (chats.conversations, chats.messages, chats.tool_calls)

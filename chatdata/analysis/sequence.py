@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from chatdata.chats import Chats
 
-__all__ = ["parallel_calls", "tool_ngrams", "tool_transitions"]
+__all__ = ["tool_ngrams", "tool_transitions"]
 
 NO_NAME = "(no name)"
 ORDER = ("place", "position", "tool_call_id")
@@ -120,27 +120,3 @@ def tool_ngrams(chats: Chats[Frame], *, n: int = 3) -> pl.DataFrame:
         "n_conversations",
         share(times, times.sum()).alias("share"),
     ).sort("n_times", "tools", descending=[True, False])
-
-
-def parallel_calls(chats: Chats[Frame]) -> pl.DataFrame:
-    """Count messages by how many calls they make at once.
-
-    Returns:
-        One row per fan-out that occurs, smallest first: `fan_out` (i64, calls in one message),
-        `n_messages`, `n_tool_calls` (i64), `share` (f64, of the messages with calls). Calls that
-        name no message are left out.
-    """
-    messages = (
-        nw.from_native(chats.tool_calls)
-        .filter(~nw.col("message_id").is_null())
-        .group_by("message_id")
-        .agg(fan_out=nw.len().cast(nw.Int64))
-        .group_by("fan_out")
-        .agg(n_messages=nw.len().cast(nw.Int64))
-        .collect("polars")
-        .to_polars()
-    )
-    n = pl.col("n_messages")
-    return messages.select(
-        "fan_out", "n_messages", n_tool_calls=n * pl.col("fan_out"), share=share(n, n.sum())
-    ).sort("fan_out")

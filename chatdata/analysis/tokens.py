@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["conversation_tokens", "token_cost", "tokens_by_model"]
 
-_KINDS = {
+KINDS = {
     "tokens_in": "input_tokens",
     "tokens_out": "output_tokens",
     "tokens_cache_read": "cache_read_tokens",
@@ -106,27 +106,25 @@ def _sums(chats: Chats[Frame], by: str) -> nw.LazyFrame[Frame]:
         generation=nw.coalesce("generation_id", "message_id"),
         n_generations=tally(
             ~nw.all_horizontal(
-                *(nw.col(column).is_null() for column in _KINDS.values()), ignore_nulls=True
+                *(nw.col(column).is_null() for column in KINDS.values()), ignore_nulls=True
             )
         ),
     )
     generations = rows.group_by("conversation_id", "generation").agg(
         nw.col("n_generations").max(),
         nw.col("model").max(),
-        *(nw.col(column).max().alias(kind) for kind, column in _KINDS.items()),
+        *(nw.col(column).max().alias(kind) for kind, column in KINDS.items()),
     )
-    present = {f"has_{kind}": tally(~nw.col(kind).is_null()) for kind in _KINDS}
+    present = {f"has_{kind}": tally(~nw.col(kind).is_null()) for kind in KINDS}
     sums = (
         generations.with_columns(**present)
         .group_by(by)
-        .agg(
-            total("n_generations"), *(total(kind) for kind in _KINDS), *(total(n) for n in present)
-        )
+        .agg(total("n_generations"), *(total(kind) for kind in KINDS), *(total(n) for n in present))
     )
     return sums.select(
         by,
         "n_generations",
-        **{kind: nw.when(nw.col(f"has_{kind}") > 0).then(nw.col(kind)) for kind in _KINDS},
+        **{kind: nw.when(nw.col(f"has_{kind}") > 0).then(nw.col(kind)) for kind in KINDS},
     )
 
 

@@ -42,6 +42,9 @@ class Engine(Protocol):
     def with_microseconds(self, frame: Any, columns: Mapping[str, str]) -> Any:  # noqa: ANN401 - its own frame
         """Add integer microseconds since 1970, named by the keys, of the times that are values."""
 
+    def with_bytes(self, frame: Any, columns: Mapping[str, str]) -> Any:  # noqa: ANN401 - its own frame
+        """Add how many bytes of UTF-8, named by the keys, the texts that are values have."""
+
     def moment(self, at: datetime) -> nw.Expr:
         """Give a naive moment in UTC as a literal that compares with times of the contract."""
 

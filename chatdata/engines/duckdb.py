@@ -106,6 +106,14 @@ def with_microseconds(
     return frame.select(f"*, {added}")
 
 
+def with_bytes(
+    frame: duckdb.DuckDBPyRelation, columns: Mapping[str, str]
+) -> duckdb.DuckDBPyRelation:
+    """Add numbers of bytes."""
+    added = ", ".join(f"strlen({text}) AS {name}" for name, text in columns.items())
+    return frame.select(f"*, {added}")
+
+
 def moment(at: datetime) -> nw.Expr:
     """Give a naive moment in UTC as a literal."""
     return nw.lit(at)

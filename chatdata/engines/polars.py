@@ -49,6 +49,13 @@ def with_microseconds(frame: pl.LazyFrame, columns: Mapping[str, str]) -> pl.Laz
     )
 
 
+def with_bytes(frame: pl.LazyFrame, columns: Mapping[str, str]) -> pl.LazyFrame:
+    """Add numbers of bytes."""
+    return frame.with_columns(
+        pl.col(text).str.len_bytes().cast(pl.Int64).alias(name) for name, text in columns.items()
+    )
+
+
 def moment(at: datetime) -> nw.Expr:
     """Give a naive moment in UTC as a literal."""
     return nw.lit(at)

@@ -104,6 +104,13 @@ def with_microseconds(frame: DataFrame, columns: Mapping[str, str]) -> DataFrame
     )
 
 
+def with_bytes(frame: DataFrame, columns: Mapping[str, str]) -> DataFrame:
+    """Add numbers of bytes."""
+    return frame.withColumns(
+        {name: F.octet_length(text).cast("bigint") for name, text in columns.items()}
+    )
+
+
 def moment(at: datetime) -> nw.Expr:
     """Give a naive moment in UTC as a literal; Spark would take a Python one for local time."""
     return nw.lit(at.isoformat(" ")).cast(nw.Datetime("us"))

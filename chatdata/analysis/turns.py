@@ -1,0 +1,139 @@
+"""Turns: from one prompt to the next, what happens in each and how long it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+import polars as pl
+
+from chatdata.analysis.quantiles import LATE
+from chatdata.analysis.rows import counted, is_answer, is_prompt, tally, total
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoLazyFrameT as Frame
+
+    from chatdata.chats import Chats
+
+__all__ = ["response_times", "turns"]
+
+_ORDER = ("position", "message_id")
+
+
+def turns(chats: Chats[Frame]) -> Frame:
+    """Part each conversation into turns: a prompt and what follows until the next one.
+
+    What comes before the first prompt is in no turn.
+
+    Returns:
+        One row per turn, by conversation, then in order: `conversation_id` (str), `turn` (i64, from
+        1), `prompt_id` (str, the message id of its prompt), `started_at` (time of the prompt, null
+        where it has none), `n_messages` (i64, the prompt included), `n_answers` (i64, the model's
+        messages), `n_tool_calls` (i64, of its messages), `response_s` (f64, seconds from the prompt
+        to the first answer), `latency_s` (f64, to the last answer or tool result). Seconds are null
+        where a time is missing, is only a day, or lies before the prompt's.
+    """
+    return (
+        _turns(chats)
+        .join(_calls(chats), on=["conversation_id", "turn"], how="left")
+        .select(
+            *("conversation_id", "turn", "prompt_id", "started_at", "n_messages", "n_answers"),
+            nw.col("n_tool_calls").fill_null(0),
+            _seconds("response_us", "prompt_us").alias("response_s"),
+            _seconds("active_us", "prompt_us").alias("latency_s"),
+        )
+        .sort("conversation_id", "turn")
+        .to_native()
+    )
+
+
+def response_times(chats: Chats[Frame]) -> pl.DataFrame:
+    """Summarise how long people wait, where prompts and answers have times.
+
+    Returns:
+        Three rows: `measure` (str: `first_response`, once a conversation, from its first prompt to
+        its first answer after it; `response`, once a turn, from the prompt to the first answer;
+        `turn`, once a turn, to the last answer or tool result), `n` (i64, with a value),
+        `n_unknown` (i64, turns or conversations with a prompt, without one), `p50_s`, `p90_s`,
+        `p95_s`, `p99_s`, `max_s` (f64, seconds, exact, linear between neighbours, null without
+        any).
+    """
+    each = (
+        _turns(chats)
+        .select("conversation_id", "turn", "prompt_us", "response_us", "active_us")
+        .collect("polars")
+        .to_polars()
+    )
+    asked = pl.col("prompt_us").filter(pl.col("turn") == 1).first()
+    opened = each.group_by("conversation_id").agg(
+        prompt_us=asked, response_us=pl.col("response_us").min()
+    )
+    waits = {
+        "first_response": (opened, "response_us"),
+        "response": (each, "response_us"),
+        "turn": (each, "active_us"),
+    }
+    return pl.concat([_waits(rows, until, name) for name, (rows, until) in waits.items()])
+
+
+def _turns(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give each turn with its prompt, its times in microseconds and its messages."""
+    worked = (nw.col("role") == "assistant") | (nw.col("role") == "tool")
+    told = nw.when(is_prompt())
+    return (
+        numbered(chats)
+        .filter(nw.col("turn") > 0)
+        .select(
+            "conversation_id",
+            "turn",
+            prompt_id=told.then(nw.col("message_id")),
+            started_at=told.then(nw.col("created_at")),
+            prompt_us=told.then(nw.col("created_us")),
+            response_us=nw.when(is_answer()).then(nw.col("created_us")),
+            active_us=nw.when(worked).then(nw.col("created_us")),
+            answer=tally(is_answer()),
+        )
+        .group_by("conversation_id", "turn")
+        .agg(
+            nw.col("prompt_id", "started_at", "prompt_us").max(),
+            nw.col("response_us").min(),
+            nw.col("active_us").max(),
+            nw.len().cast(nw.Int64).alias("n_messages"),
+            total("answer").alias("n_answers"),
+        )
+    )
+
+
+def numbered(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the counted messages with their turn, from 1; 0 is before the first prompt."""
+    turn = tally(is_prompt()).cum_sum().over("conversation_id", order_by=_ORDER).cast(nw.Int64)
+    return counted(chats).with_columns(turn=turn)
+
+
+def _calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    calls = nw.from_native(chats.tool_calls).select("message_id")
+    return (
+        numbered(chats)
+        .select("conversation_id", "turn", "message_id")
+        .join(calls, on="message_id", how="inner")
+        .group_by("conversation_id", "turn")
+        .agg(n_tool_calls=nw.len().cast(nw.Int64))
+    )
+
+
+def _seconds(later: str, earlier: str) -> nw.Expr:
+    gap = nw.col(later) - nw.col(earlier)
+    return nw.when(gap >= 0).then(gap / 1e6)
+
+
+def _waits(rows: pl.DataFrame, until: str, measure: str) -> pl.DataFrame:
+    """Summarise the time from a prompt until something else."""
+    gap = pl.col(until) - pl.col("prompt_us")
+    seconds = rows.select(s=pl.when(gap >= 0).then(gap / 1e6))["s"]
+    return seconds.to_frame().select(
+        measure=pl.lit(measure),
+        n=pl.col("s").count().cast(pl.Int64),
+        n_unknown=pl.col("s").null_count().cast(pl.Int64),
+        **{f"{name}_s": pl.col("s").quantile(q, "linear") for name, q in LATE.items()},
+        max_s=pl.col("s").max(),
+    )
