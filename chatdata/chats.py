@@ -13,7 +13,7 @@ import narwhals as nw
 import polars as pl
 
 from chatdata import engines, schema
-from chatdata.errors import SchemaError
+from chatdata.errors import EngineError, SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,8 +113,7 @@ class Chats(Generic[Frame]):
         the order the query asks for; without `order by` the order is unspecified.
 
         Raises:
-            duckdb.Error: the query is wrong.
-            pyspark.errors.PySparkException: the same on Spark.
+            QueryError: the query is wrong, or a value of the log does not fit it.
         """
         return engines.common(self.frames.values()).query(self.frames, query)
 
@@ -152,6 +151,25 @@ class Chats(Generic[Frame]):
         from chatdata import privacy
 
         return from_frames(privacy.pseudonymised(self.frames, key))
+
+    def mask(self: Chats[pl.LazyFrame], *keys: str) -> Chats[pl.LazyFrame]:
+        """Hide what stands under some keys of arguments, results and extras, however deep.
+
+        `[masked]` takes the place of the value. A text that is no JSON and names a key is masked
+        whole, as nobody can tell where its value ends. Texts that name no key stay as they are.
+
+        Args:
+            keys: names, in whatever case.
+
+        Raises:
+            EngineError: the frames are not on Polars.
+            ValueError: no key is named.
+        """
+        from chatdata import masking
+
+        if self.engine != "polars":
+            raise EngineError("only Polars can mask; move the frames with chats.to('polars') first")
+        return from_frames(masking.masked(self.frames, keys), self.findings)
 
     def audit(self) -> pl.DataFrame:
         """Set naive and certified counts side by side, cause by cause.

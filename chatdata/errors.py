@@ -9,6 +9,7 @@ ChatdataError
 │   └── AccessError        a password, a lock, encryption or row-level security is in the way
 ├── EngineError            an engine cannot be started, or not do what was asked of it
 ├── SchemaError            frames break the contract of `schema.py`
+├── QueryError             a query is wrong, or what a log holds does not fit it
 └── MigrationError         a schema could not be changed, or must not be
 ```
 
@@ -33,6 +34,10 @@ class ChatdataError(Exception):
         self.line = line
         place = "" if source is None else f"{source}: " if line is None else f"{source}:{line}: "
         super().__init__(f"{place}{message}")
+
+    def _render_traceback_(self) -> list[str]:
+        """Show one line in a notebook, by IPython's protocol: where we raised helps nobody."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class SourceError(ChatdataError):
@@ -77,6 +82,10 @@ class SchemaError(ChatdataError):
     def __init__(self, violations: tuple[str, ...], *, source: str | None = None) -> None:
         self.violations = violations
         super().__init__("; ".join(violations), source=source)
+
+
+class QueryError(ChatdataError):
+    """A query is wrong, or a value that the log holds does not fit what it asks."""
 
 
 class MigrationError(ChatdataError):

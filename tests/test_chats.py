@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from chat_rows import chats as made
+from chat_rows import said
 
 import chatdata as cd
 from chatdata import schema
 from chatdata.chats import Finding, empty, from_rows
+from chatdata.errors import QueryError
 
 
 def small():
@@ -160,6 +163,34 @@ def test_sql_sees_the_five_frames():
     )
 
     assert [("a", 2), ("b", 1)] == answer.rows()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param("selec 1", "Parser Error: syntax error", id="no SQL"),
+        pytest.param("select x from messages", 'Binder Error: Referenced column "x"', id="column"),
+        pytest.param("from nowhere", "Catalog Error: Table with name nowhere", id="table"),
+        pytest.param("", "found nothing to answer", id="nothing"),
+        pytest.param("set threads = 1", "found nothing to answer", id="no rows"),
+        pytest.param(
+            "select content::int from messages", "Conversion Error: a value does not", id="a cast"
+        ),
+        pytest.param("select error(content) from messages", "it is not shown", id="words"),
+        pytest.param("select strptime(content, '%Y') from messages", "is not shown", id="a time"),
+    ],
+)
+def test_wrong_queries_are_one_line_without_a_value(query, expected):
+    """
+    A query that fails says why in one line, and never quotes what somebody wrote.
+    """
+    log = made(messages=said({"role": "user", "content": "the secret is swordfish"}))
+    with pytest.raises(QueryError) as caught:
+        log.sql(query)
+
+    assert str(caught.value).startswith(expected) or expected in str(caught.value)
+    assert "swordfish" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_engines_hold_the_same_frames():

@@ -149,8 +149,20 @@ def test_sql(engine, moved):
 
     assert [("u", 8), (None, 3)] == log.sql(query).rows()
     assert [("u", 8), (None, 3)] == log.sql(query).rows()
-    with pytest.raises(Exception, match=r"(?i)rejected|not found|cannot be found"):
+    with pytest.raises(cd.QueryError, match=r"(?i)rejected"):
         log.sql("select * from rejected")
+
+
+@pytest.mark.parametrize("engine", ["polars", *OTHERS])
+def test_queries_that_fail_quote_nothing(engine, moved):
+    """
+    A value that does not fit a query is not in the error, on any engine.
+    """
+    with pytest.raises(cd.QueryError, match="a value does not fit the query") as caught:
+        moved("odd", engine).sql("select cast(content as int) from messages")
+
+    assert "naïve" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.spark

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 
 import polars as pl
 import pytest
@@ -150,3 +151,77 @@ def test_without_text(engine):
         ("tool_calls", "result"),
     } <= gone
     assert log.messages.collect()["n_chars"].equals(bare.messages.collect()["n_chars"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param('{"email": "a@b", "n": 1.50}', '{"email":"[masked]","n":1.5}', id="a value"),
+        pytest.param('{"Email":{"a":[1]}}', '{"Email":"[masked]"}', id="whatever it is"),
+        pytest.param('[{"u":{"pass word":1}}]', '[{"u":{"pass word":"[masked]"}}]', id="deep"),
+        pytest.param(
+            '{"\\u0065mail":"a"}', '{"email":"[masked]"}', id="a key that is written with escapes"
+        ),
+        pytest.param(
+            json.dumps({"body": '{"email": "a"}'}),
+            json.dumps({"body": '{"email":"[masked]"}'}, separators=(",", ":")),
+            id="JSON in a string of JSON",
+        ),
+        pytest.param("{'email': 'a'}", "[masked]", id="no JSON, a key"),
+        pytest.param('{"email": "a', "[masked]", id="cut JSON, a key"),
+        pytest.param("[" * 200_000 + '"email"', "[masked]", id="too deep to read"),
+        pytest.param('{"email_sent": true}', '{"email_sent": true}', id="another key"),
+        pytest.param('{"to": "the emails"}', '{"to": "the emails"}', id="another word"),
+        pytest.param("all is well", "all is well", id="no JSON, no key"),
+        pytest.param("12345678901234567890.10", "12345678901234567890.10", id="no key, no change"),
+        pytest.param('{ "n": 1.10 }', '{ "n": 1.10 }', id="no key, not a space changed"),
+        pytest.param(None, None, id="nothing"),
+    ],
+)
+@pytest.mark.parametrize("column", ["arguments", "arguments_raw", "result", "extra"])
+def test_mask(column, text, expected):
+    """
+    What stands under a key is masked however deep; what names no key stays as it is to the letter.
+    """
+    log = chats(tool_calls=called({column: text})).mask("email", "PASS WORD").check()
+
+    assert [expected] == log.tool_calls.collect()[column].to_list()
+
+
+def test_mask_reaches_results_and_extras_elsewhere():
+    """
+    A result is masked in the message that carries it too, and extras everywhere; words are not.
+    """
+    text, hidden = '{"email":"a"}', '{"email":"[masked]"}'
+    turns = [{"role": role, "content": text, "extra": text} for role in ("user", "tool")]
+    log = chats(conversations=[conversation(extra=text)], messages=said(*turns)).mask("email")
+
+    assert [text, hidden] == log.messages.collect()["content"].to_list()
+    assert [hidden] * 2 == log.messages.collect()["extra"].to_list()
+    assert [hidden] == log.conversations.collect()["extra"].to_list()
+
+
+def test_mask_of_letters_beyond_ascii():
+    """
+    Keys of any alphabet are found, in whatever case.
+    """
+    log = chats(tool_calls=called({"result": '{"ПАРОЛЬ":1}'})).mask("пароль")
+
+    assert ['{"ПАРОЛЬ":"[masked]"}'] == log.tool_calls.collect()["result"].to_list()
+
+
+@pytest.mark.parametrize("keys", [(), ("",)], ids=["none", "empty"])
+def test_mask_wants_keys(keys):
+    """
+    Masking nothing is a mistake, not a promise kept.
+    """
+    with pytest.raises(ValueError, match="found no key to mask"):
+        chats().mask(*keys)
+
+
+def test_mask_stays_on_polars():
+    """
+    Another engine is told how to get there, instead of being moved in silence.
+    """
+    with pytest.raises(cd.EngineError, match="only Polars can mask; move the frames with"):
+        chats().to("duckdb").mask("email")

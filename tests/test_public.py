@@ -18,6 +18,7 @@ PUBLIC = [
     "FormatError",
     "LayoutError",
     "MigrationError",
+    "QueryError",
     "SchemaError",
     "SourceError",
     "UnknownFormatError",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -38,7 +39,7 @@ _HOMES = {
 _EXTRAS = {
     **dict.fromkeys(("adbc_driver_postgresql", "psycopg"), "postgres"),
     **dict.fromkeys(("altair", "great_tables", "IPython", "ipykernel"), "lab"),
-    **dict.fromkeys(("nbclient", "nbconvert", "nbformat", "vl_convert"), "lab"),
+    **dict.fromkeys(("detect_secrets", "nbclient", "nbconvert", "nbformat", "vl_convert"), "lab"),
     "pyspark": "spark",
 }
 
@@ -68,6 +69,13 @@ def chatdata() -> None:
 
 def main() -> None:
     """Run the program and exit."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        sys.exit(_run())
+
+
+def _run() -> int:
+    """Run the program and give its exit code."""
     try:
         code = chatdata.main(prog_name="chatdata", standalone_mode=False)
         sys.stdout.flush()
@@ -86,7 +94,12 @@ def main() -> None:
             raise
         click.echo(f"chatdata: {line}", err=True)
         code = error.exit_code if isinstance(error, MigrationError) else 2
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line, without the place in our code that gave it."""
+    click.echo(f"chatdata: warning: {message}", err=True)
 
 
 def _one_line(error: Exception) -> str | None:
@@ -100,7 +113,4 @@ def _one_line(error: Exception) -> str | None:
         return f"this needs {error.name}; install 'chatdata[{_EXTRAS[error.name]}]'"
     if isinstance(error, OSError):
         return f"{error.filename or 'input'}: {error.strerror or error}"
-    if type(error).__module__.startswith(("duckdb", "_duckdb")):
-        lines = [line.strip() for line in str(error).splitlines()]
-        return " ".join(line for line in lines if line and not line.startswith(("LINE ", "^")))
     return None

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Name = Literal["polars", "duckdb", "spark"]
 NAMES: tuple[Name, ...] = ("polars", "duckdb", "spark")
 
+# What is said in place of an engine's own words where these quote what it met in the data.
+UNSAID = "a value does not fit the query; it is not shown, as it may be somebody's words"
+
 _PACKAGES: dict[str, Name] = {"polars": "polars", "_duckdb": "duckdb", "pyspark": "spark"}
 
 
@@ -34,7 +37,11 @@ class Engine(Protocol):
         """Read frames of the contract into memory, in the types of the contract."""
 
     def query(self, frames: Mapping[str, Any], sql: str) -> pl.DataFrame:
-        """Run a query in which frames of the contract are tables, by name."""
+        """Run a query in which frames of the contract are tables, by name.
+
+        Raises:
+            QueryError: the query is wrong, or a value does not fit it; no value is quoted.
+        """
 
     def types(self, table: schema.Table) -> dict[str, pl.DataType]:
         """Give the types in which this engine holds the columns of a frame."""

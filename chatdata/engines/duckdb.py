@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import narwhals as nw
 import polars as pl
 
+from chatdata.engines import UNSAID
 from chatdata.engines.scanned import Scanned
-from chatdata.errors import EngineError
+from chatdata.errors import EngineError, QueryError
 from chatdata.spool import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from chatdata import schema
@@ -27,6 +28,16 @@ NAME: Name = "duckdb"
 _DIGITS = 32
 _BLOCK_BYTES = 64
 _BATCH_ROWS = 65_536
+# What DuckDB says of a query before it has seen a row; its other errors quote what they met.
+_QUOTE_NOTHING = (
+    "BinderException",
+    "CatalogException",
+    "InterruptException",
+    "IOException",
+    "OutOfMemoryException",
+    "ParserException",
+    "SyntaxException",
+)
 _own = threading.local()
 _naming = threading.Lock()
 
@@ -63,11 +74,10 @@ def query(frames: Mapping[str, duckdb.DuckDBPyRelation], sql: str) -> pl.DataFra
         for name, frame in frames.items():
             frame.create_view(name)
         try:
-            answer: pl.DataFrame = frame.query(name, sql).pl()
+            return _answer(partial(frame.query, name), sql)
         finally:
             for name, frame in frames.items():
                 frame.query(name, f"DROP VIEW {name}")
-    return answer
 
 
 def query_lazily(frames: Mapping[str, pl.LazyFrame], sql: str) -> pl.DataFrame:
@@ -76,8 +86,7 @@ def query_lazily(frames: Mapping[str, pl.LazyFrame], sql: str) -> pl.DataFrame:
         alone.execute("SET TimeZone = 'UTC'")
         for name, frame in frames.items():
             alone.register(name, Scanned(frame))
-        answer: pl.DataFrame = alone.sql(sql).pl()
-    return answer
+        return _answer(alone.sql, sql)
 
 
 def check_joinable(frames: Iterable[duckdb.DuckDBPyRelation]) -> None:
@@ -144,6 +153,24 @@ def batches(frame: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
     """Give the rows in batches, in no order, never all of them at once."""
     for batch in frame.to_arrow_reader(_BATCH_ROWS):
         yield pl.DataFrame(batch)
+
+
+def _answer(ask: Callable[[str], duckdb.DuckDBPyRelation | None], sql: str) -> pl.DataFrame:
+    """Ask a query, and put what is wrong with it on one line in which no value is quoted."""
+    try:
+        relation = ask(sql)
+        if relation is None:
+            raise QueryError("found nothing to answer, expected a query that selects rows")
+        answer: pl.DataFrame = relation.pl()
+    except duckdb.Error as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        if type(error).__name__ in _QUOTE_NOTHING:
+            told = (line for line in lines if line and not line.startswith(("LINE ", "^")))
+            raise QueryError(" ".join(told)) from None
+        kind, _, _ = lines[0].partition(": ")
+        instead = "try_cast(x as type) and try(expression) give null instead"
+        raise QueryError(f"{kind}: {UNSAID}; {instead}") from None
+    return answer
 
 
 @cache

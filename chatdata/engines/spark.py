@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 import pyarrow as pa
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F  # noqa: N812 - as everybody writes it
 from pyspark.sql import types as T  # noqa: N812
 
 from chatdata import schema
+from chatdata.engines import UNSAID
 from chatdata.engines.polars import pseudonyms
-from chatdata.errors import EngineError
+from chatdata.errors import EngineError, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -72,6 +74,11 @@ def query(frames: Mapping[str, DataFrame], sql: str) -> pl.DataFrame:
             frame.createOrReplaceTempView(name)
         try:
             return _polars(session.sql(sql))
+        except AnalysisException as error:
+            raise QueryError(str(error).strip().splitlines()[0]) from None
+        except PySparkException as error:
+            instead = "try_cast(x as type) and the other try_ functions give null instead"
+            raise QueryError(f"{error.getCondition()}: {UNSAID}; {instead}") from None
         finally:
             for name in frames:
                 session.catalog.dropTempView(name)

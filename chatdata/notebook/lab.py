@@ -82,11 +82,15 @@ def snapshots(sources: Sequence[str]) -> Iterator[list[str]]:
 
 
 def command(folder: Path, notebook: Path) -> list[str]:
-    """Give the command that opens JupyterLab on one notebook, without news from outside."""
+    """Give the command that opens JupyterLab on one notebook, without news from outside.
+
+    Whoever saves a notebook is warned of what looks like a secret in it.
+    """
     return [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={folder.resolve()}",
         f"--LabApp.default_url=/lab/workspaces/chatdata/tree/{notebook.name}",
         "--LabApp.news_url=None",
+        "--ContentsManager.pre_save_hook=chatdata.notebook.secrets.warn_on_save",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]

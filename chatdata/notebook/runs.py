@@ -1,4 +1,7 @@
-"""Notebooks as files: run them, refresh their stored outputs, put them on one page."""
+"""Notebooks as files: run them, refresh their stored outputs, put them on one page.
+
+What looks like a secret is warned of before anything is written.
+"""
 
 # mypy: disable-error-code="no-untyped-call"
 # nbformat and nbconvert are typed in part.
@@ -15,6 +18,7 @@ from nbconvert import HTMLExporter
 
 from chatdata.errors import ChatdataError
 from chatdata.notebook.page import Section, page
+from chatdata.notebook.secrets import warn_of_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,9 +44,10 @@ def execute(path: Path, output: Path, *, source: str | None = None) -> Path:
     Raises:
         ChatdataError: a cell failed; the message says which and by what error.
     """
-    notebook = _run(path, source)
+    text = nbformat.writes(_run(path, source)) + "\n"
+    warn_of_secrets(text, output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    output.write_text(text, encoding="utf-8")
     return output
 
 
@@ -61,6 +66,7 @@ def refresh(paths: Iterable[Path]) -> list[Path]:
         notebook.metadata.get("language_info", {}).pop("version", None)
         fresh = nbformat.writes(notebook) + "\n"
         if fresh != path.read_text(encoding="utf-8"):
+            warn_of_secrets(fresh, path)
             path.write_text(fresh, encoding="utf-8")
             changed.append(path)
     return changed
@@ -84,8 +90,10 @@ def export(paths: Iterable[Path], html: Path, *, title: str = "chatdata") -> Pat
         _inline_pictures(notebook)
         body, _ = exporter.from_notebook_node(notebook)
         sections.append(Section(path.stem, _question(notebook, path), body))
+    text = page(title, sections)
+    warn_of_secrets(text, html)
     html.parent.mkdir(parents=True, exist_ok=True)
-    html.write_text(page(title, sections), encoding="utf-8")
+    html.write_text(text, encoding="utf-8")
     return html
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatdata.notebook.page import page
+from chatdata.notebook.secrets import warn_of_secrets
 from chatdata.report.sections import sections
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def report(
 ) -> Path:
     """Write a report on a chat log as one HTML page that needs no network.
 
-    It names tools and models, but no user, title, path, message, argument or result.
+    It names tools and models, but no user, title, path, message, argument or result. What looks
+    like a secret is warned of before the page is written.
 
     Args:
         chats: what to report on; read once and held in memory.
@@ -48,6 +50,8 @@ def report(
     """
     found = list(sections(chats.collect(), time_zone))
     lead = " ".join(filter(None, (about, "Nothing that anybody wrote is on this page.")))
+    text = page(title, found, lead=lead)
+    warn_of_secrets(text, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(title, found, lead=lead), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
