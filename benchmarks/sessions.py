@@ -27,7 +27,7 @@ _SHARE_FAILED = 0.06
 
 
 def folder(n_files: int) -> Path:
-    """Give a folder of that many session files, about 90 kB each."""
+    """Give a folder of that many session files, about 115 kB each."""
     path = FOLDER / f"sessions-{n_files}"
     if path.exists():
         return path / "projects"
@@ -81,7 +81,7 @@ def _answer(dice: random.Random, record: Any) -> Iterator[dict[str, Any]]:  # no
     grown = {**whole["usage"], "output_tokens": whole["usage"]["output_tokens"] * 2}
     yield record("assistant", {**whole, "content": [use], "usage": grown})
     failed = dice.random() < _SHARE_FAILED
-    output = _text(dice, int(dice.lognormvariate(5.2, 0.9)))
+    output = _text(dice, int(dice.lognormvariate(5.7, 0.9)))
     result = {"type": "tool_result", "tool_use_id": call, "content": output}
     if failed:
         result["is_error"] = True

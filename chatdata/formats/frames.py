@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 
 from chatdata import schema
 from chatdata.formats.pairing import arguments, pair
@@ -276,7 +277,7 @@ def _message_row(
         m.parent is msgspec.UNSET,
         m.stamped,
         m.twin,
-        list(m.aliases),
+        m.aliases,
     )
 
 
@@ -321,6 +322,9 @@ def _call_row(  # noqa: PLR0913, PLR0917 - a row of that many independent parts
 def _series(name: str, values: Iterable[Any], dtype: pl.DataType) -> pl.Series:
     if isinstance(dtype, pl.Datetime):
         return pl.Series(name, values, pl.Int64()).cast(dtype)
+    if isinstance(dtype, pl.List):
+        # Polars makes a series of each list before it makes one of them all.
+        return pl.Series(name, pa.array(values, pa.large_list(pa.large_string())))
     try:
         return pl.Series(name, values, dtype)
     except (TypeError, pl.exceptions.PolarsError):
