@@ -10,6 +10,7 @@ from functools import cache
 import polars as pl
 import pytest
 from chat_logs import EDGES
+from chat_rows import at, called, chats, said
 
 import chatdata as cd
 from chatdata import analysis
@@ -25,8 +26,20 @@ ANSWERS = {
     "endings": lambda log: (analysis.ending_shares(log),),
     "survival": lambda log: (analysis.prompt_survival(log),),
     "transitions": lambda log: (analysis.tool_transitions(log),),
+    "flow": lambda log: (analysis.tool_transitions(log),),
+    "latencies": lambda log: (analysis.tool_latency(log),),
+    "ecdf": lambda log: (analysis.length_ecdf(log), "n_messages"),
+    "timeline": lambda log: (log, longest(log)),
 }
-OPTIONS = {"lengths": {"unit": "messages"}}
+OPTIONS = {"lengths": {"unit": "messages"}, "ecdf": {"unit": "messages"}}
+
+
+def longest(log):
+    """
+    The conversation with most messages.
+    """
+    ids = log.messages.group_by("conversation_id").len().sort("len", "conversation_id").collect()
+    return ids["conversation_id"].last() or "none"
 
 
 @cache
@@ -173,3 +186,57 @@ def test_table_says_what_it_leaves_out(n_rows, expected):
     shown = table(pl.DataFrame({"n": range(n_rows)}, schema={"n": pl.Int64}), "Rows", most=3)
 
     assert expected == repr(shown) == shown._repr_mimebundle_()["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("n_days", "expected"),
+    [
+        pytest.param(1, "per day", id="a day"),
+        pytest.param(31, "per day", id="a month"),
+        pytest.param(60, "per week", id="two months"),
+        pytest.param(1500, "per month", id="four years"),
+        pytest.param(9000, "per year", id="24 years"),
+    ],
+)
+@pytest.mark.parametrize("name", ["activity", "calls_over_time"])
+def test_days_go_together_until_they_can_be_drawn(name, n_days, expected):
+    """
+    However long a log is, there are no more bars than a picture can show, and no count is lost.
+    """
+    days = pl.date_range(pl.date(2001, 1, 1), pl.date(2001, 1, 1) + pl.duration(days=n_days - 1))
+    counts = {"n_messages": 2, "n_prompts": 1, "n_tool_calls": 3, "n_errors": 1}
+    frame = pl.select(period=days, name=pl.lit("t")).with_columns(
+        **{column: pl.lit(n, pl.Int64) for column, n in counts.items()}
+    )
+    chart = getattr(charts, name)(frame, every="day")
+    bars = next(iter(chart.spec["datasets"].values()))
+
+    assert expected in chart.text
+    assert 210 >= len(bars)
+    assert n_days * (3 if name == "activity" else 4) == sum(bar["n"] for bar in bars)
+
+
+def test_a_timeline_shortens_pauses_alone():
+    """
+    A night without a word takes no more room than five minutes; calls last as long as they did.
+    """
+    turns = [{"role": role, "at": at} for role, at in (("user", 0), ("assistant", 60))]
+    later = {"role": "user", "at": 40_000}
+    ran = {"name": "run", "started_at": at(60), "ended_at": at(100), "message_id": "c.1"}
+    log = chats(messages=said(*turns, later), tool_calls=called(ran))
+    marks = next(iter(charts.timeline(log, "c").spec["datasets"].values()))
+    places = {mark["lane"]: (mark["at"], mark["until"]) for mark in marks if mark["at"]}
+
+    assert {"assistant": (60, 60), "run()": (60, 100), "user": (400, 400)} == places
+
+
+def test_a_timeline_without_times_keeps_the_order():
+    """
+    Messages without a time stand where they stood, and the axis says so.
+    """
+    log = chats(messages=said("user", "assistant", "user"), tool_calls=called(message_id="c.1"))
+    chart = charts.timeline(log, "c")
+    marks = next(iter(chart.spec["datasets"].values()))
+
+    assert {("user", 0), ("assistant", 1), ("user", 2)} == {(m["lane"], m["at"]) for m in marks}
+    assert "no message has a time" in json.dumps(chart.spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,8 +27,11 @@ SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#999999"
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, GREY, YELLOW)
 
 WIDTH, ROW = 560, 24
-_PERIOD_MS = {"day": 86_400_000, "week": 604_800_000}
+_LENGTHS = {"day": "1d", "week": "1w", "month": "1mo", "year": "1y"}
+_MOST_DAYS = {"day": 31, "week": 2 * 365, "month": 10 * 365}
 _MOST_TICKS = 6
+_MOST_POWERS = 9
+_NUMBER = "datum.value < 1 ? '' + datum.value : format(datum.value, ',.0f')"
 
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 # Two versions of one font kern "11" differently. Pictures are laid out with a font that no machine
@@ -141,20 +145,63 @@ def when(frame: pl.DataFrame) -> alt.X:
     return alt.X("begins:T", title=None).scale(type="utc").axis(format="%d %b %y", values=ticks)
 
 
-def layers(periods: pl.DataFrame, every: Every, names: Mapping[str, str], *by: str) -> pl.DataFrame:
+def fitting(periods: pl.DataFrame, every: Every, *by: str) -> tuple[pl.DataFrame, str]:
+    """Put days together to weeks, months or years, whichever a picture can show; say which.
+
+    Weeks stay weeks: no month is made of them.
+    """
+    if every == "week":
+        return periods, every
+    days = periods["period"]
+    n_days = (days.max() - days.min()).days if len(days) else 0  # type: ignore[operator, union-attr] # both are dates
+    unit = next((unit for unit, most in _MOST_DAYS.items() if n_days <= most), "year")
+    grown = (
+        periods.with_columns(pl.col("period").dt.truncate(_LENGTHS[unit]))
+        .group_by("period", *by)
+        .agg(pl.selectors.integer().sum())
+    )
+    return grown.sort("period", *by, nulls_last=True), unit
+
+
+def layers(periods: pl.DataFrame, unit: str, names: Mapping[str, str], *by: str) -> pl.DataFrame:
     """Make columns of counts the layers of a chart over time, one row each.
 
     The ends of periods are milliseconds, which mean the same in every zone; `words` says what a
     bar is, to those who point at it and those who cannot see it.
     """
-    begins = pl.col("period").cast(pl.Datetime("ms")).dt.epoch("ms")
+
+    def milliseconds(day: pl.Expr) -> pl.Expr:
+        return day.cast(pl.Datetime("ms")).dt.epoch("ms")
+
     return (
         periods.rename(dict(names))
         .unpivot(list(names.values()), index=["period", *by], variable_name="what", value_name="n")
         .with_columns(
-            begins=begins,
-            ends=begins + _PERIOD_MS[every],
-            words=pl.format("{} of {}: {} {}", pl.lit(every), "period", "n", "what"),
+            begins=milliseconds(pl.col("period")),
+            ends=milliseconds(pl.col("period").dt.offset_by(_LENGTHS[unit])),
+            words=pl.format("{} of {}: {} {}", pl.lit(unit), "period", "n", "what"),
         )
         .drop("period")
+    )
+
+
+def thinned(points: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Keep no more points of a curve than a picture can show, the last among them."""
+    step = -(-len(points) // most) if len(points) else 1
+    return points.filter(
+        (pl.int_range(pl.len()) % step == 0) | (pl.int_range(pl.len()) == pl.len() - 1)
+    )
+
+
+def powers(column: str, title: str, most: float, *, least: float = 1.0) -> alt.X:
+    """Put numbers from 0 on a scale of powers that tells those above `least` apart."""
+    first, last = (math.floor(math.log10(max(each, least))) for each in (least, most))
+    ticks = [factor * 10.0**power for power in range(first, last + 1) for factor in (1, 2, 5)]
+    inside = [tick for tick in ticks if tick <= most]
+    # No more of them than can be read beside each other.
+    shown = inside if len(inside) <= _MOST_POWERS else inside[::3]
+    return (
+        alt.X(column, title=title)
+        .scale(type="symlog", constant=least)
+        .axis(values=[0, *shown], labelExpr=_NUMBER)
     )

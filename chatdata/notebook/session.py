@@ -9,7 +9,9 @@ import polars as pl
 from IPython.core.getipython import get_ipython
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
+from chatdata.errors import QueryError
 from chatdata.load import concat, names, scan
+from chatdata.notebook.completion import complete_columns
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -32,7 +34,7 @@ def read(source: str) -> Chats[pl.LazyFrame]:
 
 
 def setup(chats: Chats[pl.LazyFrame]) -> None:
-    """Settle how frames look and let `%%sql` query these chats.
+    """Settle how frames look, let `%%sql` query these chats, and complete their columns.
 
     `%%sql` answers with a frame; `%%sql name` keeps it under that name instead. Warnings, which
     hold paths of the machine they were raised on, stay out of the outputs.
@@ -49,6 +51,7 @@ def setup(chats: Chats[pl.LazyFrame]) -> None:
     shell = get_ipython()
     if shell is not None:
         shell.register_magics(Sql(shell, chats))
+        complete_columns(shell)
 
 
 @magics_class
@@ -62,8 +65,16 @@ class Sql(Magics):
 
     @line_cell_magic
     def sql(self, line: str, cell: str | None = None) -> pl.DataFrame | None:
-        """Run a DuckDB query; a name after `%%sql` keeps the answer under it."""
+        """Run a DuckDB query; a name after `%%sql` keeps the answer under it.
+
+        Raises:
+            QueryError: the query is wrong, or the name is none.
+        """
         name, query = ("", line) if cell is None else (line.strip(), cell)
+        if name and not name.isidentifier():
+            raise QueryError(
+                f"found {name!r} after %%sql, expected a name to keep the answer under"
+            )
         answer = self.chats.sql(query)
         if not name:
             return answer

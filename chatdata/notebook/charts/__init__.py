@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from chatdata.notebook.charts.activity import activity, week
-from chatdata.notebook.charts.lengths import endings, lengths
+from chatdata.notebook.charts.flow import flow
+from chatdata.notebook.charts.lengths import ecdf, endings, lengths
 from chatdata.notebook.charts.sequences import survival, transitions
-from chatdata.notebook.charts.tools import calls_by_tool, calls_over_time, error_rates
+from chatdata.notebook.charts.timeline import timeline
+from chatdata.notebook.charts.tools import (
+    calls_by_tool,
+    calls_over_time,
+    error_rates,
+    latencies,
+)
 
 __all__ = [
     "activity",
     "calls_by_tool",
     "calls_over_time",
+    "ecdf",
     "endings",
     "error_rates",
+    "flow",
+    "latencies",
     "lengths",
     "survival",
+    "timeline",
     "transitions",
     "week",
 ]

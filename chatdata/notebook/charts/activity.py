@@ -13,6 +13,7 @@ from chatdata.notebook.chart import (
     WIDTH,
     Chart,
     finished,
+    fitting,
     layers,
     nothing,
     when,
@@ -25,13 +26,13 @@ _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 def activity(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
-    """Draw `activity_over_time` as bars of messages, prompts in front."""
+    """Draw `activity_over_time` as bars, prompts in front; many days go together."""
     title = "Messages over time"
-    timed = periods.drop_nulls("period")
+    timed, unit = fitting(periods.drop_nulls("period"), every)
     if timed.is_empty():
         return nothing(title, "No message has a time")
     names = {"n_messages": "all messages", "n_prompts": "prompts"}
-    long = layers(timed, every, names)
+    long = layers(timed, unit, names)
     bars = (
         alt.Chart(long)
         .mark_bar(stroke="white", strokeWidth=1)
@@ -50,8 +51,8 @@ def activity(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
     return finished(
         bars,
         title,
-        f"per {every}, n = {periods['n_messages'].sum():,} messages",
-        text=f"Most in the {every} of {busiest['period']}: {busiest['n_messages']:,}.",
+        f"per {unit}, n = {periods['n_messages'].sum():,} messages",
+        text=f"Most in the {unit} of {busiest['period']}: {busiest['n_messages']:,}.",
     )
 
 

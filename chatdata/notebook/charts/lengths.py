@@ -5,8 +5,21 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from chatdata.notebook.chart import BLUE, INK, ROW, SKY, WIDTH, Chart, finished, listed, nothing
+from chatdata.notebook.chart import (
+    BLUE,
+    INK,
+    ROW,
+    SKY,
+    WIDTH,
+    Chart,
+    finished,
+    listed,
+    nothing,
+    powers,
+    thinned,
+)
 
+_MOST_POINTS = 400
 _ENDINGS = {
     "assistant": "on an answer",
     "user": "on a prompt without answer",
@@ -37,6 +50,31 @@ def lengths(histogram: pl.DataFrame, metric: str, *, unit: str) -> Chart:
         title,
         f"bins double in width, n = {bins['n_conversations'].sum():,} conversations",
         text=listed(named.select("label", "n_conversations")),
+    )
+
+
+def ecdf(distribution: pl.DataFrame, metric: str, *, unit: str) -> Chart:
+    """Draw one metric of `length_ecdf` as a curve with its band."""
+    title = f"Conversations up to so many {unit}"
+    points = distribution.filter(pl.col("metric") == metric)
+    if points.is_empty():
+        return nothing(title, f"No conversation has a known number of {unit}")
+    base = alt.Chart(thinned(points, _MOST_POINTS).drop("metric", "n_up_to")).encode(
+        powers("value:Q", unit, points["value"][-1])
+    )
+    band = base.mark_area(interpolate="step-after", opacity=0.22, color=BLUE).encode(
+        alt.Y("share_low:Q", title="share of conversations").axis(format=".0%"),
+        alt.Y2("share_high:Q"),
+    )
+    line = base.mark_line(interpolate="step-after", color=BLUE, strokeWidth=2).encode(
+        alt.Y("share:Q")
+    )
+    half = points.filter(pl.col("share") >= 1 / 2)["value"][0]
+    return finished(
+        (band + line).properties(width=WIDTH, height=220),
+        title,
+        f"with 95 % band, n = {points['n_up_to'][-1]:,} conversations",
+        text=f"Half of them have {half:,.0f} or fewer.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from chatdata.notebook.chart import BLUE, INK, WIDTH, Chart, finished, nothing
+from chatdata.notebook.chart import BLUE, INK, WIDTH, Chart, finished, nothing, thinned
 
 _MOST_TOOLS = 12
 _MOST_STEPS = 1000
@@ -87,11 +87,12 @@ def survival(curve: pl.DataFrame) -> Chart:
 
 
 def _steps(curve: pl.DataFrame) -> pl.DataFrame:
-    """Keep the prompts at which a curve steps, and no more of them than a picture can show."""
+    """Keep the prompts at which a long curve steps, and no more of them than a picture can show."""
+    if len(curve) <= _MOST_STEPS:
+        return curve
     survival = pl.col("survival")
     steps = curve.filter((survival != survival.shift(1)).fill_null(value=True))
-    kept = steps.gather_every(max(1, len(steps) // _MOST_STEPS))
-    return pl.concat([kept, curve.tail(1)]).unique("prompt").sort("prompt")
+    return pl.concat([thinned(steps, _MOST_STEPS), curve.tail(1)]).unique("prompt").sort("prompt")
 
 
 def _busiest(pairs: pl.DataFrame) -> pl.DataFrame:

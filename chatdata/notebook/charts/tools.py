@@ -17,9 +17,11 @@ from chatdata.notebook.chart import (
     WIDTH,
     Chart,
     finished,
+    fitting,
     layers,
     listed,
     nothing,
+    powers,
     when,
 )
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_TOOLS = 15
 _MOST_PANELS = 6
+_TIMES = ("n_timed", "p50_s", "p95_s")
 _OUTCOMES = {
     "ok": (BLUE, ["n_ok"]),
     "failed": (VERMILLION, ["n_error", "n_timeout"]),
@@ -97,10 +100,35 @@ def error_rates(usage: pl.DataFrame) -> Chart:
     )
 
 
+def latencies(latency: pl.DataFrame) -> Chart:
+    """Draw `tool_latency`: from half of a tool's calls to 95 in 100, on a scale of powers."""
+    title = "How long calls take"
+    timed = _busiest(latency.filter(pl.col("n_timed") > 0).select("name", "n_tool_calls", *_TIMES))
+    if timed.is_empty():
+        return nothing(title, "No call has a start and an end of its own")
+    tools = timed.head(_MOST_TOOLS).with_columns(tool=pl.format("{} (n = {})", "tool", "n_timed"))
+    tall = alt.Y("tool:N", title=None, sort=tools["tool"].to_list())
+    base = alt.Chart(tools).encode(tall)
+    longest = float(tools.select(pl.col("p95_s").max()).item())
+    across = powers(
+        "p50_s:Q", "seconds that half of the calls take, and 95 in 100", longest, least=0.1
+    )
+    span = base.mark_rule(color=BLUE, strokeWidth=2).encode(across, alt.X2("p95_s:Q"))
+    half = base.mark_circle(color=BLUE, size=90, opacity=1).encode(across)
+    most = base.mark_tick(color=BLUE, thickness=2, size=12).encode(alt.X("p95_s:Q"))
+    return finished(
+        (span + half + most).properties(width=WIDTH, height=ROW * len(tools)),
+        title,
+        f"n = {latency['n_timed'].sum():,} calls with both ends recorded",
+        text=listed(tools.select("tool", pl.col("p50_s").round(2)), " s"),
+    )
+
+
 def calls_over_time(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
     """Draw `tool_usage_over_time`: one panel for each of the busiest tools, errors in front."""
     title = "Calls over time"
-    timed = periods.drop_nulls("period").with_columns(tool=pl.col("name").fill_null("(no name)"))
+    named = periods.drop_nulls("period").with_columns(tool=pl.col("name").fill_null("(no name)"))
+    timed, unit = fitting(named, every, "tool")
     if timed.is_empty():
         return nothing(title, "No call has a time")
     shown = (
@@ -111,7 +139,7 @@ def calls_over_time(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
         .to_list()
     )
     names = {"n_tool_calls": "calls", "n_errors": "failed"}
-    long = layers(timed.filter(pl.col("tool").is_in(shown)), every, names, "tool")
+    long = layers(timed.filter(pl.col("tool").is_in(shown)), unit, names, "tool")
     bars = (
         alt.Chart(long)
         .mark_bar(stroke="white", strokeWidth=1)
@@ -135,7 +163,7 @@ def calls_over_time(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
     return finished(
         bars,
         title,
-        f"per {every}, n = {timed['n_tool_calls'].sum():,} calls",
+        f"per {unit}, n = {timed['n_tool_calls'].sum():,} calls",
         f"rarer tools that are not shown: {left_out:,}" if left_out else "",
     )
 
