@@ -134,8 +134,8 @@ def killer():
         text=True,
     )
 
-    def attempt(call, *args, kill_at=None, **kwargs):
-        request = {"call": call, "args": args, "kwargs": kwargs, "kill_at": kill_at}
+    def attempt(call, *args, kill_at=None, watch=None, **kwargs):
+        request = {"call": call, "args": args, "kwargs": kwargs, "kill_at": kill_at, "watch": watch}
         process.stdin.write(json.dumps(request, default=str) + "\n")
         process.stdin.flush()
         return json.loads(process.stdout.readline())

@@ -10,13 +10,19 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
+from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import chatdata as cd
-from chatdata.ingest import ingest, originals, places, restore
+from chatdata.ingest import ingest, originals, places, raw, restore, settle
+from chatdata.store import rows as store_rows
 
+DATA = Path(__file__).with_name("data")
 ROW = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
 
 
@@ -49,6 +55,19 @@ def state(lake):
     }
 
 
+def assert_same(expected, found):
+    """
+    Two `Chats` have the same rows, in whatever order.
+    """
+    for name in expected.frames:
+        assert_frame_equal(
+            *(
+                chats.frames[name].collect().sort(pl.all(), nulls_last=True)
+                for chats in (expected, found)
+            )
+        )
+
+
 def files(lake):
     return {path: path.stat().st_mtime_ns for path in lake.glob("*/**/*.parquet")}
 
@@ -67,10 +86,7 @@ def test_imported_equals_scanned(tmp_path):
     lake, scanned = cd.scan(tmp_path / "lake").check(), cd.scan(logs)
 
     assert (4, 0) == (done.n_read, done.n_skipped)
-    for name in scanned.frames:
-        assert sorted(scanned.frames[name].collect().rows(), key=str) == rows(
-            tmp_path / "lake", name
-        )
+    assert_same(scanned, lake)
     assert scanned.audit().equals(lake.audit())
 
 
@@ -119,6 +135,110 @@ def test_growing_file(tmp_path):
     assert set(first) < set(rows(lake))
     assert 4 == len(rows(lake))
     assert [] == rows(lake, "rejects")
+
+
+def test_files_of_one_name_stay_apart(tmp_path):
+    """
+    Files that are called alike in different folders, imported apart, do not mix.
+    """
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jsonl").write_bytes(
+            jsonl({"messages": [{"role": "user", "content": name}]})
+        )
+        ingest([tmp_path / name / "a.jsonl"], tmp_path / "lake")
+
+    assert {"a.jsonl#1": "one", "a.jsonl~2#1": "two"} == dict(
+        cd.scan(tmp_path / "lake")
+        .check()
+        .messages.select("conversation_id", "content")
+        .collect()
+        .rows()
+    )
+
+
+def test_a_copy_outlives_what_it_is_a_copy_of(tmp_path):
+    """
+    When one of two files of the same content changes, the other still counts, read or not.
+    """
+    lake, one, two = (tmp_path / name for name in ("lake", "one.jsonl", "two.jsonl"))
+    for path in (one, two):
+        path.write_bytes(jsonl(ROW))
+    ingest([one, two], lake)
+    assert 2 == len(rows(lake))
+    one.write_bytes(jsonl({"messages": [{"role": "user", "content": "Else"}]}))
+    two.unlink()
+    ingest([one], lake)
+
+    assert ["Else", "Hello", "Hi"] == sorted(
+        cd.scan(lake).check().messages.collect()["content"].to_list()
+    )
+
+
+def test_what_an_import_does_not_touch_stays(tmp_path):
+    """
+    An import writes the files of the months that it changes, and leaves the others as they are.
+    """
+    lake = tmp_path / "lake"
+    march, april = tmp_path / "march.jsonl", tmp_path / "april.jsonl"
+    first, second = (
+        {
+            **spoken("C", f"v{n}", before, f"Number {n}", n),
+            "timestamp": f"2025-04-01T10:00:0{n}.000Z",
+        }
+        for n, before in ((1, None), (2, "v1"))
+    )
+    march.write_bytes(jsonl(*PARENT))
+    april.write_bytes(jsonl(first))
+    ingest([march, april], lake)
+    before = {path: time for path, time in files(lake).items() if "month=2025-03" in str(path)}
+    april.write_bytes(jsonl(first, second))
+    ingest([april], lake)
+
+    assert 2 == len(before)
+    assert before.items() <= files(lake).items()
+    assert 4 == len(rows(lake))
+
+
+def fixtures(folder):
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and ".expected." not in path.name
+    )
+
+
+@pytest.mark.parametrize("folder", sorted(DATA.iterdir()), ids=lambda folder: folder.name)
+def test_in_steps_or_at_once(tmp_path, folder):
+    """
+    Files that come one after the other, growing, give what they give at once, and what a scan does.
+    """
+    logs, random = tmp_path / "logs", Random(folder.name)  # noqa: S311 - a seed, no secret
+    for path in fixtures(folder):
+        copy = logs / path.relative_to(folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        data = path.read_bytes()
+        for end in sorted(random.randrange(len(data) + 1) for _ in range(2)):
+            copy.write_bytes(data[:end])
+            with suppress(cd.ChatdataError):
+                ingest([logs], tmp_path / "lake")
+        copy.write_bytes(data)
+        with suppress(cd.ChatdataError):
+            ingest([logs], tmp_path / "lake")
+    assert_same(cd.scan(logs), cd.scan(tmp_path / "lake").check())
+
+
+@pytest.mark.parametrize("name", ["claude-code", "codex", "openai-chat", "chatgpt-export"])
+def test_memory_does_not_matter(tmp_path, monkeypatch, name):
+    """
+    Where nothing fits into memory, lineages are settled one by one, rows wait on disk, and the
+    lake holds the same.
+    """
+    for part in (settle, store_rows, raw):
+        for limit in ("_GROUP_BYTES", "HELD_BYTES", "FILE_BYTES", "_HELD_BYTES"):
+            if hasattr(part, limit):
+                monkeypatch.setattr(part, limit, 2_000)
+    ingest([DATA / name], tmp_path / "lake")
+
+    assert_same(cd.scan(DATA / name), cd.scan(tmp_path / "lake").check())
 
 
 @pytest.mark.parametrize("order", ["ab", "ba"])
@@ -196,6 +316,19 @@ def database(path, *, start, n):
             )
     connection.close()
     return path
+
+
+def test_database_in_an_archive(tmp_path):
+    """
+    A database that lies in an archive beside logs is imported with them.
+    """
+    packed = tmp_path / "logs.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(database(tmp_path / "app.db", start=1, n=5), "app.db")
+        archive.writestr("a.jsonl", jsonl(ROW))
+    ingest([packed], tmp_path / "lake")
+
+    assert 7 == len(rows(tmp_path / "lake"))
 
 
 def test_databases_do_not_mix(tmp_path):

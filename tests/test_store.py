@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
+from lake_work import world
 
 import chatdata as cd
-from chatdata.chats import from_rows
-from chatdata.formats.lake import JOURNAL, OWN, parts, read_journal
+from chatdata.formats.lake import OWN, parts, read_journal
 from chatdata.store import write
-from chatdata.store.commit import Change, changing
-from chatdata.store.write import put
-
-
-def world(*numbers, content="Hi"):
-    return from_rows(
-        conversations=[
-            {"conversation_id": str(n), "source": "app-db", "origin": "db"} for n in numbers
-        ],
-        messages=[
-            {
-                "message_id": f"{n}:1",
-                "conversation_id": str(n),
-                "position": 0,
-                "is_main_path": True,
-                "role": "user",
-                "role_raw": "user",
-                "kind": "chat",
-                "content": content,
-            }
-            for n in numbers
-        ],
-        accounting=[
-            {
-                "origin": "db",
-                "path": None,
-                "cause": "kept",
-                "n_records": len(numbers),
-                "n_messages": len(numbers),
-                "n_tool_calls": 0,
-            }
-        ],
-    )
+from chatdata.store.commit import Change
 
 
 def rows(lake, name="messages"):
@@ -130,34 +101,64 @@ def test_killed_before_the_journal_changes_nothing(tmp_path, monkeypatch):
     assert 2 == len(rows(lake))
 
 
-@pytest.mark.parametrize("n_moved", [0, 1, 3])
-def test_killed_after_the_journal_is_finished_by_the_next(tmp_path, n_moved):
+def test_killed_anywhere(tmp_path, killer):
     """
-    With the journal written, readers see the new state, and the next writer finishes the moves.
+    Killed before any change of a folder, a writer leaves the lake as before or as after, and the
+    next one makes it whole.
     """
-    lake, other = tmp_path / "lake", tmp_path / "other"
-    for folder in (lake, other):
-        write(world(1), folder)
-    write(world(1, 2), other)
-    with changing(lake) as change:
-        put(change, world(1, 2))
-        journal = {"add": dict(change._add), "remove": list(change._remove)}
-        change._add, change._remove = {}, []
-        for staged in list(journal["add"])[:n_moved]:
-            target = lake / journal["add"][staged]
-            (lake / staged).replace(target)
-        keep = lake / OWN / "kept"
-        change.staging.rename(keep)
-        journal["add"] = {
-            staged.replace(change.staging.name, "kept"): place
-            for staged, place in journal["add"].items()
-        }
-    (lake / OWN / JOURNAL).write_text(json.dumps(journal))
+    lake, kept, goal = (tmp_path / name for name in ("lake", "kept", "goal"))
+    write(world(1, 2), kept)
+    write(world(1, 2), goal)
+    write(world(2, 3, content="Changed"), goal)
+    before, after = rows(kept), rows(goal)
+    seen = []
+    for point in count(1):
+        shutil.copytree(kept, lake)
+        answer = killer(
+            "lake_work:write_world", lake, [2, 3], "Changed", kill_at=point, watch="files"
+        )
+        seen.append(rows(lake))
+        write(world(2, 3, content="Changed"), lake)
 
-    assert rows(other) == rows(lake)
+        assert after == rows(lake)
+        assert [] == list((lake / OWN).glob("staging-*"))
+        shutil.rmtree(lake)
+        if not answer["killed"]:
+            break
+
+    assert answer["error"] is None
+    assert len(seen) >= 10
+    turn = seen.index(after)
+    assert [before] * turn + [after] * (len(seen) - turn) == seen
+
+
+def test_a_commit_that_fails_half_way_loses_nothing(tmp_path, monkeypatch):
+    """
+    Where files cannot be moved into place, readers see them all the same, and the next writer
+    moves them.
+    """
+    lake = tmp_path / "lake"
     write(world(1), lake)
-    assert rows(other) == rows(lake)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write(world(1, content="Changed"), lake)
+    monkeypatch.undo()
+
+    assert ["Changed"] == cd.scan(lake).messages.collect()["content"].to_list()
+    write(world(1, content="Changed"), lake)
     assert not read_journal(lake)["add"]
+    assert ["Changed"] == cd.scan(lake).messages.collect()["content"].to_list()
+
+
+def test_two_writers_wait_for_each_other(tmp_path):
+    """
+    Writers at the same time write one after the other, and nothing is lost.
+    """
+    lake = tmp_path / "lake"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: write(world(n), lake), range(8)))
+
+    assert {f"{n}:1" for n in range(8)} == set(cd.scan(lake).messages.collect()["message_id"])
 
 
 def test_folder_with_other_things_is_refused(tmp_path):

@@ -26,24 +26,16 @@ def batches(reading: Reading) -> Iterator[Batch]:
     source = pl.scan_parquet(reading.document.local())
     names = source.collect_schema().names()
     native = next(name for name in _IDS if name in names)
-    nth = (
-        source.select(pl.col(native).cum_count().over(native).alias("_nth"))
-        .collect()
-        .with_row_index("_bundle")
-    )
-    for start in range(0, nth.height, _ROWS):
-        rows = pl.concat(
-            [nth.slice(start, _ROWS), source.slice(start, _ROWS).collect()], how="horizontal"
-        )
+    n_rows = source.select(pl.len()).collect().item()
+    for start in range(0, n_rows, _ROWS):
+        rows = source.slice(start, _ROWS).collect().with_row_index("_bundle", offset=1)
         reading.n_records += rows.height
-        yield _batch(rows, native, reading)
+        yield _batch(rows, native, reading, start)
 
 
-def _batch(rows: pl.DataFrame, native: str, reading: Reading) -> Batch:
-    repeated = pl.concat_str(native, pl.lit("~"), "_nth")
-    place = pl.concat_str(pl.lit(f"{reading.name}#"), pl.col("_bundle") + 1)
-    numbered = pl.when(pl.col("_nth") > 1).then(repeated).otherwise(native)
-    rows = rows.with_columns(_id=pl.when(pl.col(native).is_null()).then(place).otherwise(numbered))
+def _batch(rows: pl.DataFrame, native: str, reading: Reading, start: int) -> Batch:
+    place = pl.concat_str(pl.lit(f"{reading.name}#"), pl.col("_bundle") + start)
+    rows = rows.with_columns(_id=pl.coalesce(native, place))
     return Batch(
         _conversations(rows, native, reading),
         _messages(rows),
@@ -63,7 +55,7 @@ def _conversations(rows: pl.DataFrame, native: str, reading: Reading) -> pl.Data
         model="model" if "model" in rows.columns else pl.lit(None),
         updated_at=last,
         extra=_json(others, named),
-        _bundle=pl.col("_bundle") + 1,
+        _bundle="_bundle",
         _n_records=pl.lit(1),
         _hint=pl.lit(value=False),
     )
@@ -99,7 +91,7 @@ def _messages(rows: pl.DataFrame) -> pl.DataFrame:
         created_at="_at",
         created_at_precision=pl.when(pl.col("_at").is_not_null()).then(precision),
         extra=_json(others),
-        _bundle=pl.col("_bundle") + 1,
+        _bundle="_bundle",
         _n_records=pl.lit(0),
         _follows=pl.lit(value=True),
         _stamped=pl.lit(value=False),

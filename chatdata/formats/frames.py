@@ -2,7 +2,8 @@
 
 Frames come in batches with a few private columns that `identity.py` needs and removes: `_row` (the
 order of reading), `_document`, `_bundle` (the conversation as one reader gave it), `_n_records`,
-and for messages `_follows` (its parent is the row before it), `_stamped`, `_twin` and `_aliases`.
+for conversations `_hint`, `_of_message`, `_rank`, `_joins` and `_part` (see `rows.Conversation`),
+for messages `_follows` (its parent is the row before it), `_stamped`, `_twin` and `_aliases`.
 Batches that outgrow memory are spooled to temporary Parquet.
 """
 
@@ -22,7 +23,7 @@ from chatdata.formats.rows import KINDS, ROLES, SAME_MESSAGE, At, Call, Conversa
 from chatdata.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from chatdata.formats.base import Reading
 
@@ -32,7 +33,13 @@ _PRIVATE = {
     "_bundle": pl.UInt64(),
     "_n_records": pl.UInt32(),
 }
-_OF_CONVERSATIONS = {"_hint": pl.Boolean(), "_of_message": pl.String(), "_rank": pl.UInt8()}
+_OF_CONVERSATIONS = {
+    "_hint": pl.Boolean(),
+    "_of_message": pl.String(),
+    "_rank": pl.UInt8(),
+    "_joins": pl.Boolean(),
+    "_part": pl.String(),
+}
 _OF_MESSAGES = {
     "_follows": pl.Boolean(),
     "_stamped": pl.Boolean(),
@@ -72,21 +79,25 @@ class Batch:
 
 
 class Builder:
-    """Collects conversations as columns and hands them over as lazy frames."""
+    """Collects conversations as columns and hands them over as lazy frames.
 
-    def __init__(self) -> None:
+    Args:
+        hold: takes each batch, instead of `frames`, the last one at `flush`.
+    """
+
+    def __init__(self, hold: Callable[[Batch], None] | None = None) -> None:
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _NAMES}
         self._counts = dict.fromkeys(_NAMES, 0)
         self._chars = 0
         self._bundle = 0
-        self._seen: dict[tuple[str, str | None], int] = {}
         self._calls_seen: dict[str, int] = {}
         self._spools = {name: Spool(limit=_HELD_BYTES) for name in _NAMES}
+        self._hold = hold or self._spool
 
     def add(self, item: Conversation | Batch, reading: Reading, document: int) -> None:
         """Take one conversation, or a ready batch of a columnar reader."""
         if isinstance(item, Batch):
-            self._flush()
+            self.flush()
             self._hold(
                 Batch(*(self._numbered(name, getattr(item, name), document) for name in _NAMES))
             )
@@ -95,11 +106,11 @@ class Builder:
         self._add_conversation(item, reading, document)
         n_rows = len(self._rows["messages"]) + len(self._rows["conversations"])
         if n_rows > _BATCH_ROWS or self._chars > _BATCH_CHARS:
-            self._flush()
+            self.flush()
 
     def frames(self) -> dict[str, pl.LazyFrame]:
         """Give everything that was added, in the order of reading."""
-        self._flush()
+        self.flush()
         return {
             name: spool.frame() if len(spool) else pl.LazyFrame(schema=_COLUMNS[name])
             for name, spool in self._spools.items()
@@ -108,7 +119,7 @@ class Builder:
     def _add_conversation(
         self, conversation: Conversation, reading: Reading, document: int
     ) -> None:
-        id_ = self._named(conversation, reading)
+        id_ = conversation.id or f"{reading.name}#{conversation.ordinal}"
         self._bundle += 1
         self._calls_seen.clear()
         place = (document, self._bundle)
@@ -125,13 +136,6 @@ class Builder:
             self._add_calls(message.calls, id_, message_id, place)
             before = message_id
         self._add_calls(conversation.calls, id_, None, place)
-
-    def _named(self, conversation: Conversation, reading: Reading) -> str:
-        """Give the conversation's id; another one of the same id gets ~2, unless they join."""
-        id_ = conversation.id or f"{reading.name}#{conversation.ordinal}"
-        part = (id_, conversation.part)
-        nth = self._seen[part] = self._seen.get(part, 0) + 1
-        return id_ if nth == 1 or conversation.joins else f"{id_}~{nth}"
 
     def _add_calls(
         self,
@@ -153,7 +157,8 @@ class Builder:
             )
             self._chars += len(call.result or "")
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Hand over what was added so far."""
         if self._rows["conversations"]:
             self._hold(Batch(*(self._frame(name) for name in _NAMES)))
         self._rows = {name: [] for name in _NAMES}
@@ -183,7 +188,7 @@ class Builder:
         frame = frame.with_columns(pl.lit(None).alias(n) for n in missing)
         return frame.select(list(_COLUMNS[name])).cast(_COLUMNS[name])  # type: ignore[arg-type]
 
-    def _hold(self, batch: Batch) -> None:
+    def _spool(self, batch: Batch) -> None:
         for name, spool in self._spools.items():
             spool.add(getattr(batch, name))
 
@@ -239,6 +244,8 @@ def _conversation_row(
         c.hint,
         c.of_message,
         c.title_rank,
+        c.joins,
+        c.part,
     )
 
 

@@ -87,11 +87,13 @@ def frame_of(folder: Path, table: schema.Table) -> pl.LazyFrame:
     return scan_files(parts(folder)[table.name], table)
 
 
-def scan_files(files: list[Path], table: schema.Table) -> pl.LazyFrame:
-    """Give the rows of some files of a frame."""
+def scan_files(
+    files: list[Path], table: schema.Table, *, include_file_paths: str | None = None
+) -> pl.LazyFrame:
+    """Give the rows of some files of a frame, on request with the path of each row's file."""
     if not files:
         return pl.LazyFrame(schema=table.schema)
-    return pl.scan_parquet(files, hive_partitioning=False)
+    return pl.scan_parquet(files, hive_partitioning=False, include_file_paths=include_file_paths)
 
 
 def parts(folder: Path) -> dict[str, list[Path]]:
@@ -110,8 +112,8 @@ def parts(folder: Path) -> dict[str, list[Path]]:
     for place in state[1]["remove"]:
         files.get(place.split("/")[0], {}).pop(place, None)
     for staged, place in state[1]["add"].items():
-        if (named := files.get(place.split("/")[0])) is not None and (folder / staged).exists():
-            named[place] = folder / staged
+        if (named := files.get(place.split("/")[0])) is not None:
+            named[place] = path if (path := folder / place).exists() else folder / staged
     return {name: [named[place] for place in sorted(named)] for name, named in files.items()}
 
 

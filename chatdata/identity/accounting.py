@@ -10,7 +10,7 @@ _COUNTS = ("n_records", "n_messages", "n_tool_calls")
 def accounting(
     conversations: pl.DataFrame, rows: pl.DataFrame, calls: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add up records, messages, calls and output tokens per document and cause."""
+    """Add up records, messages, calls and output tokens per document, bundle and cause."""
     copy = (
         pl.when(pl.col("_owner") != pl.col("conversation_id"))
         .then(pl.lit("replayed by a fork"))
@@ -19,6 +19,7 @@ def accounting(
     event = pl.when(pl.col("kind") == "event").then(pl.lit("event")).otherwise(pl.lit("kept"))
     of_messages = rows.select(
         "_document",
+        "_bundle",
         cause=pl.when("_counts").then(event).otherwise(copy),
         n_records="_n_records",
         n_messages=1,
@@ -26,6 +27,7 @@ def accounting(
     )
     of_calls = calls.select(
         "_document",
+        "_bundle",
         cause=pl.when("_counts")
         .then(pl.lit("kept"))
         .when("_own")
@@ -41,6 +43,7 @@ def accounting(
         nothing_left, on="_bundle", how="left", maintain_order="left"
     ).select(
         "_document",
+        "_bundle",
         cause=pl.when(pl.col("_all_copies").fill_null(value=False))
         .then(pl.lit("mirrored"))
         .otherwise(pl.lit("kept")),
@@ -48,11 +51,11 @@ def accounting(
     )
     return (
         pl.concat([of_conversations, of_messages, of_calls], how="diagonal_relaxed")
-        .group_by("_document", "cause")
+        .group_by("_document", "_bundle", "cause")
         .agg(
             *(pl.col(name).sum().cast(pl.UInt64) for name in _COUNTS), sum_or_null("output_tokens")
         )
-        .sort("_document", "cause")
+        .sort("_document", "_bundle", "cause")
     )
 
 

@@ -23,6 +23,7 @@ from chatdata.identity import calls
 from chatdata.identity.accounting import accounting
 from chatdata.identity.conversations import conversations_of, hinted
 from chatdata.identity.copies import found_parents, joined, owned
+from chatdata.identity.names import told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,8 @@ class Resolved:
 
     Attributes:
         frames: conversations, messages and tool calls.
-        accounting: per document (`_document`) and cause, in the columns of the contract.
+        accounting: per document (`_document`), bundle (`_bundle`) and cause, in the columns of the
+            contract.
     """
 
     frames: dict[str, pl.LazyFrame]
@@ -60,6 +62,7 @@ class Resolved:
 
 def resolve(raw: Mapping[str, pl.LazyFrame]) -> Resolved:
     """Count everything once and put it in order."""
+    raw = told_apart(raw)
     rows = owned(raw["messages"], raw["messages"].select(_KEYS).collect().sort("_row"))
     kept = rows.filter("_counts").with_columns(
         position=pl.int_range(pl.len(), dtype=pl.UInt32).over("conversation_id")

@@ -2,27 +2,36 @@
 
 Lives in the manifest that is also the writers' lock, so that it changes with the commit. A file
 keeps the number and the name under which its content was first seen: imported alone first and with
-its folder later, it gives the same keys.
+its folder later, it gives the same keys. The rows that a reading of a file gave are a part, or
+several; the newest reading replaces those before it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
 _TABLES = (
     """create table if not exists files (
-        number integer primary key, path text unique not null, name text not null,
+        number integer primary key, path text unique not null, name text unique not null,
         n_bytes integer not null, mtime_ns integer not null, sha256 text not null,
-        twin_of integer, batch text)""",
+        twin_of integer)""",
     "create index if not exists files_by_content on files (sha256)",
     """create table if not exists versions (
         version integer primary key, path text not null, n_bytes integer not null,
         sha256 text not null, unique (path, sha256))""",
+    """create table if not exists parts (
+        part integer primary key, number integer not null references files)""",
+    "create index if not exists parts_by_file on parts (number)",
     "create table if not exists databases (origin text primary key, watermark text)",
+    "create table if not exists counters (name text primary key, next integer not null)",
 )
 
 
@@ -53,6 +62,14 @@ class Manifest:
         )
         return {row[0]: Seen(*row) for row in rows}
 
+    def free_name(self, name: str) -> str:
+        """Give a name that no other file has: ids are made of it."""
+        taken = "select 1 from files where name = ?"
+        numbered = (name if n == 1 else f"{name}~{n}" for n in count(1))
+        return next(
+            each for each in numbered if not self.connection.execute(taken, (each,)).fetchone()
+        )
+
     def same_content(self, sha256: str) -> Seen | None:
         """Find a file of that content whose rows are read."""
         row = self.connection.execute(
@@ -62,17 +79,24 @@ class Manifest:
         ).fetchone()
         return None if row is None else Seen(*row)
 
-    def note(self, seen: Seen, *, twin_of: int | None = None) -> int:
-        """Write down a file, new or changed, and give its number.
-
-        Files of the content that it had before are no twins of it any more; the next import
-        reads them for themselves.
-        """
+    def heir(self, number: int) -> Seen | None:
+        """Let one of a file's twins take its place among them; gives that one, if there is any."""
+        row = self.connection.execute(
+            "select path, name, n_bytes, mtime_ns, sha256, number from files "
+            "where twin_of = ? order by number",
+            (number,),
+        ).fetchone()
+        if row is None:
+            return None
+        heir = Seen(*row)
+        self.connection.execute("update files set twin_of = null where number = ?", (heir.number,))
         self.connection.execute(
-            "update files set twin_of = null, mtime_ns = -1 where twin_of = "
-            "(select number from files where path = ? and sha256 <> ?)",
-            (seen.path, seen.sha256),
+            "update files set twin_of = ? where twin_of = ?", (heir.number, number)
         )
+        return heir
+
+    def note(self, seen: Seen, *, twin_of: int | None = None) -> int:
+        """Write down a file, new or changed, and give its number."""
         self.connection.execute(
             "insert into files (path, name, n_bytes, mtime_ns, sha256, twin_of) "
             "values (?, ?, ?, ?, ?, ?) on conflict (path) do update set "
@@ -87,20 +111,35 @@ class Manifest:
         row = self.connection.execute("select number from files where path = ?", (seen.path,))
         return int(row.fetchone()[0])
 
-    def read_in(self, number: int, batch: str) -> None:
-        """Say which batch holds the rows of a file's newest content."""
-        self.connection.execute("update files set batch = ? where number = ?", (batch, number))
+    def take_numbers(self, name: str, n: int) -> int:
+        """Give the first of some numbers that nothing had before."""
+        self.connection.execute("insert or ignore into counters values (?, 1)", (name,))
+        first = self.connection.execute("select next from counters where name = ?", (name,))
+        start = int(first.fetchone()[0])
+        self.connection.execute("update counters set next = next + ? where name = ?", (n, name))
+        return start
 
-    def live(self) -> dict[str, list[int]]:
-        """Give the files that count, by the batch that holds their rows."""
-        found: dict[str, list[int]] = {}
-        rows = self.connection.execute(
-            "select batch, number from files where batch is not null and twin_of is null "
-            "order by batch, number"
+    def replace_parts(self, number: int, parts: Iterable[int]) -> list[int]:
+        """Say which parts are a file's rows now; gives those that were before."""
+        before = self.connection.execute("select part from parts where number = ?", (number,))
+        gone = [int(row[0]) for row in before.fetchall()]
+        self.connection.execute("delete from parts where number = ?", (number,))
+        self.connection.executemany(
+            "insert into parts values (?, ?)", ((part, number) for part in parts)
         )
-        for batch, number in rows:
-            found.setdefault(batch, []).append(number)
-        return found
+        return gone
+
+    def live(self) -> pl.DataFrame:
+        """List the parts that count (`_document`) in their order by file and reading (`_order`)."""
+        rows = self.connection.execute(
+            "select part, row_number() over (order by files.number, part) from parts "
+            "join files using (number) where twin_of is null order by 2"
+        )
+        return pl.DataFrame(
+            rows.fetchall(),
+            schema={"_document": pl.UInt64(), "_order": pl.UInt64()},
+            orient="row",
+        )
 
     def watermark(self, origin: str) -> str | None:
         """Give the newest message time that was read of a database."""

@@ -1,105 +1,169 @@
 """Rows as readers gave them, kept with the lake, so that a later import can settle who owns what.
 
-A fork imported today may belong to a parent that is imported tomorrow. Therefore the rows of every
-file stay as they were read, batch by batch, and each import resolves all of them together: the
-order of imports does not matter.
+A fork imported today may belong to a parent that is imported tomorrow, so the rows of every file
+stay as they were read: `.chatdata/raw/<batch>/`. Beside the frames (private columns included) lie
+`links`, the names by which bundles know each other, `sizes`, and what only a reading tells:
+`rejects`, `tallies` and `places`.
+
+A part (`_document`) is what one reading of a file gave. Those that the manifest does not name any
+more are dead; they are cleared away when they are half of a batch.
 """
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from chatdata import schema
-from chatdata.formats.lake import OWN, scan_files
-from chatdata.identity import resolve
-from chatdata.load.collect import accounting, places, rejects, tallies
-from chatdata.store.layout import placed
-from chatdata.store.rows import Shelf
+from chatdata.formats.frames import columns_of
+from chatdata.formats.lake import OWN
+from chatdata.ingest.kin import LINKS, links
+from chatdata.load.collect import COUNTED, places, rejects, tallies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from chatdata.formats.frames import Batch
+    from chatdata.ingest.manifest import Manifest
     from chatdata.load.collect import Found
     from chatdata.store.commit import Change
 
-MEMBER_BITS = 20
-_STEM = "files"
-_ROWS = ("conversations", "messages", "tool_calls")
-_ALL = (*_ROWS, "rejects", "tallies", "places")
+RAW = f"{OWN}/raw"
+ROWS = ("conversations", "messages", "tool_calls")
+_HELD_BYTES = 48 << 20
+_ROW_GROUP = 20_000
+SIZES: dict[str, pl.DataType] = {
+    "_document": pl.UInt64(),
+    "_bundle": pl.UInt64(),
+    "n_rows": pl.UInt32(),
+    "n_bytes": pl.UInt64(),
+}
+_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
+    **{name: columns_of(name) for name in ROWS},
+    "links": LINKS,
+    "sizes": SIZES,
+    "rejects": {"_document": pl.UInt64(), **schema.REJECTS.schema},
+    "tallies": {"_document": pl.UInt64(), **COUNTED},
+    "places": {"_document": pl.UInt64(), "origin": pl.String(), "path": pl.String()},
+}
+_TEXTS = {
+    "conversations": ("extra",),
+    "messages": ("content", "reasoning", "extra"),
+    "tool_calls": ("arguments_raw", "arguments", "result", "extra"),
+}
 
 
-def put_batch(change: Change, batch: str, found: Found) -> dict[str, Path]:
-    """Stage the rows of the files that were read; give where each frame lies until the commit."""
-    frames: dict[str, pl.LazyFrame] = {
-        **found.builder.frames(),
-        "rejects": _numbered(found).lazy(),
-        "tallies": tallies(found).lazy(),
-        "places": places(found).lazy(),
-    }
-    staged = {}
-    for name, frame in frames.items():
-        staged[name] = change.stage(f"{OWN}/raw/{batch}/{name}.parquet")
-        frame.sink_parquet(staged[name], compression="zstd", compression_level=1)
-    return staged
+class RawBatch:
+    """The rows of one import, on their way to disk.
+
+    Attributes:
+        parts: what was read (`_document`).
+    """
+
+    def __init__(self, change: Change, manifest: Manifest) -> None:
+        self.parts: list[int] = []
+        self._change = change
+        self._manifest = manifest
+        self._held: dict[str, list[pl.DataFrame]] = {}
+        self._n_bytes = 0
+        self._n_files = 0
+
+    def hold(self, batch: Batch) -> None:
+        """Take rows as the builder gives them."""
+        first, n = batch.conversations.select(
+            pl.col("_bundle").min(), n=pl.col("_bundle").max() - pl.col("_bundle").min() + 1
+        ).row(0)
+        shift = self._manifest.take_numbers("bundle", n) - first
+        frames = {
+            name: getattr(batch, name).with_columns(pl.col("_bundle") + shift) for name in ROWS
+        }
+        frames |= {"links": links(frames), "sizes": _sizes(frames)}
+        for name, frame in frames.items():
+            if not frame.is_empty():
+                self._held.setdefault(name, []).append(frame)
+                self._n_bytes += int(frame.estimated_size())
+        if self._n_bytes > _HELD_BYTES:
+            self._write()
+
+    def close(self, found: Found) -> None:
+        """Write what is held, and what the readings told beside their rows."""
+        found.builder.flush()
+        self._write()
+        for name, frame in (
+            ("rejects", rejects(found)),
+            ("tallies", tallies(found)),
+            ("places", places(found)),
+        ):
+            if not frame.is_empty():
+                self._held[name] = [frame]
+        self._write()
+
+    def _write(self) -> None:
+        for name, frames in self._held.items():
+            self._n_files += 1
+            path = self._change.stage(f"{RAW}/{self._change.name}/{name}-{self._n_files}.parquet")
+            write_raw(path, pl.concat(frames).lazy())
+        self._held.clear()
+        self._n_bytes = 0
 
 
-def settle(
-    change: Change, live: Mapping[str, list[int]], batch: str, staged: Mapping[str, Path]
-) -> None:
-    """Resolve the rows of all files together and stage the frames that follow."""
-    raw = {name: _all(change.lake, name, live, batch, staged) for name in _ALL}
-    resolved = resolve({name: raw[name] for name in _ROWS})
-    counted = accounting(resolved.accounting, raw["tallies"].collect(), raw["places"].collect())
-    frames = {
-        **resolved.frames,
-        "rejects": raw["rejects"].select(schema.REJECTS.schema.names()),
-        "accounting": counted.lazy(),
-    }
-    for table in schema.TABLES:
-        files = change.files(table.name)
-        for path in files:
-            if path.name.startswith(f"{_STEM}-"):
-                change.remove(path)
-        written = scan_files([path for path in files if path.name.startswith("rows-")], table)
-        shelf = Shelf(change, table, _STEM)
-        shelf.put(_not_written(table, placed(table, frames, frames), written))
-        shelf.close()
+def write_raw(path: Path, rows: pl.LazyFrame) -> None:
+    """Write one file of raw rows."""
+    rows.sink_parquet(path, compression="zstd", compression_level=1, row_group_size=_ROW_GROUP)
 
 
-def _not_written(table: schema.Table, frame: pl.LazyFrame, written: pl.LazyFrame) -> pl.LazyFrame:
-    """Leave out rows that were written into the lake by other means."""
-    if table.key is None:
-        return frame
-    return frame.join(written.select(table.key), on=table.key, how="anti", maintain_order="left")
+def raw(change: Change, name: str) -> pl.LazyFrame:
+    """Give all raw rows of a kind, those of dead parts too."""
+    files = change.files(RAW, f"{name}-*.parquet")
+    return pl.scan_parquet(files) if files else pl.LazyFrame(schema=_SCHEMAS[name])
 
 
-def _all(
-    lake: Path,
-    name: str,
-    live: Mapping[str, list[int]],
-    batch: str,
-    staged: Mapping[str, Path],
-) -> pl.LazyFrame:
-    """Put the live rows of all batches together, numbered anew, the earliest files first."""
-    frames = []
-    for place, (key, numbers) in enumerate(sorted(live.items(), key=itemgetter(1))):
-        path = staged[name] if key == batch else lake / OWN / "raw" / key / f"{name}.parquet"
-        frame = pl.scan_parquet(path).filter((pl.col("_document") // 2**MEMBER_BITS).is_in(numbers))
-        if name in _ROWS:
-            frame = frame.with_columns(pl.col("_bundle") + place * 2**40)
-        frames.append(frame)
-    together = pl.concat(frames)
-    if name not in _ROWS:
-        return together
-    return together.drop("_row").with_row_index("_row").with_columns(pl.col("_row").cast(pl.UInt64))
+def clear(change: Change, live: pl.DataFrame) -> None:
+    """Clear dead parts away, batch by batch, where they are half of it or more."""
+    for folder in sorted({path.parent for path in change.files(RAW)}):
+        kinds = {path: path.name.partition("-")[0] for path in sorted(folder.glob("*.parquet"))}
+        places_ = [path for path, kind in kinds.items() if kind == "places"]
+        if not places_:
+            continue
+        parts = pl.scan_parquet(places_).select("_document", n_rows=1)
+        sizes = [path for path, kind in kinds.items() if kind == "sizes"]
+        if sizes:
+            rows = pl.scan_parquet(sizes).select("_document", "n_rows")
+            parts = pl.concat([parts, rows], how="vertical_relaxed")
+        counted = (
+            parts.select(
+                all="n_rows",
+                dead=pl.when(~pl.col("_document").is_in(live["_document"].implode())).then(
+                    "n_rows"
+                ),
+            )
+            .sum()
+            .collect()
+        )
+        n_all, n_dead = counted.row(0)
+        if 2 * n_dead < n_all or not n_dead:
+            continue
+        for path in kinds:
+            rest = pl.scan_parquet(path).join(live.lazy(), on="_document", how="semi")
+            if n_dead < n_all:
+                place = change.place(path)
+                write_raw(change.stage(place.replace(".parquet", "+.parquet")), rest)
+            change.remove(path)
 
 
-def _numbered(found: Found) -> pl.DataFrame:
-    """Give each reject the number of its document."""
-    return rejects(found).join(
-        places(found).select("_document", "path"), on="path", how="left", maintain_order="left"
-    )
+def _sizes(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Say how many rows and bytes of text each bundle has."""
+    counted = [
+        frames[name]
+        .lazy()
+        .select(
+            "_document",
+            "_bundle",
+            n_rows=pl.lit(1, pl.UInt32),
+            n_bytes=pl.sum_horizontal(pl.col(columns).str.len_bytes().cast(pl.UInt64)),
+        )
+        for name, columns in _TEXTS.items()
+    ]
+    return pl.concat(counted).group_by("_document", "_bundle").sum().sort("_bundle").collect()

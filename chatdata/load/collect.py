@@ -19,7 +19,7 @@ from chatdata.identity import sum_or_null
 if TYPE_CHECKING:
     from chatdata.load.scope import Scope
 
-_COUNTED = {
+COUNTED = {
     name: schema.ACCOUNTING.schema[name]
     for name in ("cause", "n_records", "n_messages", "n_tool_calls", "output_tokens")
 }
@@ -57,8 +57,11 @@ def take(
             raise
         found.findings.append(Finding(document.name, document.path, "nothing", error.message))
         if not isinstance(error, LayoutError):
+            number = found.next_number
+            found.next_number += 1
             found.unreadable.append(
                 {
+                    "_document": number,
                     "source": "unknown",
                     "origin": scope.name or document.name,
                     "path": document.path,
@@ -145,18 +148,17 @@ def tallies(found: Found) -> pl.DataFrame:
         for number, reading in zip(found.numbers, found.readings, strict=True)
         for cause, tally in reading.tallies.items()
     ]
-    return pl.DataFrame(rows, schema={"_document": pl.UInt64(), **_COUNTED})
+    return pl.DataFrame(rows, schema={"_document": pl.UInt64(), **COUNTED})
 
 
 def places(found: Found) -> pl.DataFrame:
-    """List the origin and path of each document."""
+    """List the origin and path of each document, those that could not be read too."""
+    rows = [
+        {"_document": number, "origin": reading.origin, "path": reading.document.path}
+        for number, reading in zip(found.numbers, found.readings, strict=True)
+    ] + [{name: row[name] for name in ("_document", "origin", "path")} for row in found.unreadable]
     return pl.DataFrame(
-        {
-            "_document": found.numbers,
-            "origin": [reading.origin for reading in found.readings],
-            "path": [reading.document.path for reading in found.readings],
-        },
-        schema={"_document": pl.UInt64(), "origin": pl.String(), "path": pl.String()},
+        rows, schema={"_document": pl.UInt64(), "origin": pl.String(), "path": pl.String()}
     )
 
 
@@ -164,7 +166,7 @@ def accounting(resolved: pl.DataFrame, tallied: pl.DataFrame, placed: pl.DataFra
     """Add up what rows and tallies say, per document and cause."""
     counts = ("n_records", "n_messages", "n_tool_calls")
     return (
-        pl.concat([resolved, tallied.select(resolved.columns)])
+        pl.concat([resolved, tallied], how="diagonal")
         .group_by("_document", "cause")
         .agg(*(pl.col(name).sum() for name in counts), sum_or_null("output_tokens"))
         .join(placed, on="_document", how="left")
@@ -174,9 +176,10 @@ def accounting(resolved: pl.DataFrame, tallied: pl.DataFrame, placed: pl.DataFra
 
 
 def rejects(found: Found) -> pl.DataFrame:
-    """List the records that could not be read, and the files."""
+    """List the records that could not be read, and the files, with the number of the document."""
     rows = [
         {
+            "_document": number,
             "source": reading.source,
             "origin": reading.origin,
             "path": reading.document.path,
@@ -184,7 +187,9 @@ def rejects(found: Found) -> pl.DataFrame:
             "byte_offset": bad.offset,
             "reason": bad.reason,
         }
-        for reading in found.readings
+        for number, reading in zip(found.numbers, found.readings, strict=True)
         for bad in reading.rejects
     ]
-    return pl.DataFrame(rows + found.unreadable, schema=schema.REJECTS.schema)
+    return pl.DataFrame(
+        rows + found.unreadable, schema={"_document": pl.UInt64(), **schema.REJECTS.schema}
+    )

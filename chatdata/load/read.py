@@ -110,7 +110,7 @@ def _chats(found: Found, where: str) -> Chats[pl.LazyFrame]:
     counted = accounting(resolved.accounting, tallies(found), places(found))
     frames = {
         **resolved.frames,
-        "rejects": rejects(found).lazy(),
+        "rejects": rejects(found).lazy().drop("_document"),
         "accounting": counted.lazy(),
     }
     chats = from_frames(frames, found.findings)

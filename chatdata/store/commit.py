@@ -1,8 +1,10 @@
 """Changing a lake: one writer at a time, and all of a change or nothing of it.
 
-New files are staged inside the lake. A commit writes a journal (one atomic rename), then moves and
-removes files as it says, the lake's mark last, then removes the journal. A writer that was killed
-before the journal has changed nothing; after it, whoever comes next finishes the moves.
+New files are staged inside the lake. The moment that counts is the commit of the manifest, an
+SQLite file whose transaction is also the lock between writers; with it goes the name of the plan
+that was written before: which staged files move where, and which files go. Then the plan becomes
+the journal, which readers follow, and is done, the lake's mark last. A writer that was killed
+before the commit has changed nothing; after it, whoever comes next does what is left.
 """
 
 from __future__ import annotations
@@ -13,17 +15,19 @@ import shutil
 import sqlite3
 import uuid
 from contextlib import closing, contextmanager
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from chatdata import schema
 from chatdata.errors import AccessError, SourceError
-from chatdata.formats.lake import JOURNAL, MANIFEST, MARK, OWN, is_lake, parts, read_journal
+from chatdata.formats.lake import JOURNAL, MANIFEST, MARK, OWN, is_lake, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _WAIT_S = 600
+_PLAN = "plan.json"
 
 
 class Change:
@@ -32,17 +36,24 @@ class Change:
     def __init__(self, lake: Path, manifest: sqlite3.Connection) -> None:
         self.lake = lake
         self.manifest = manifest
-        self.staging = lake / OWN / f"staging-{uuid.uuid4().hex}"
+        self.name = uuid.uuid4().hex
+        self.staging = lake / OWN / f"staging-{self.name}"
         self.staging.mkdir(parents=True)
         self._add: dict[str, str] = {}
-        self._remove: list[str] = []
+        self._remove: set[str] = set()
 
-    def files(self, name: str) -> list[Path]:
-        """List the files of a frame as the commit would leave them."""
-        removed = {self.lake / place for place in self._remove}
-        kept = [path for path in parts(self.lake)[name] if path not in removed]
-        added = (staged for staged, place in self._add.items() if place.split("/")[0] == name)
-        return kept + [self.lake / staged for staged in added]
+    def files(self, folder: str, pattern: str = "*.parquet") -> list[Path]:
+        """List the files below a folder of the lake as the commit would leave them."""
+        kept = [
+            path
+            for path in sorted((self.lake / folder).rglob(pattern))
+            if path.relative_to(self.lake).as_posix() not in self._remove
+        ]
+        return kept + [
+            self.lake / staged
+            for staged, place in self._add.items()
+            if place.startswith(f"{folder}/") and fnmatchcase(place.rsplit("/", 1)[-1], pattern)
+        ]
 
     def place(self, path: Path) -> str:
         """Say where a file of the lake, staged or not, lies or will lie, below the lake."""
@@ -60,23 +71,24 @@ class Change:
         """Drop a file at the commit; a staged one is dropped now."""
         within = path.relative_to(self.lake).as_posix()
         if self._add.pop(within, None) is None:
-            self._remove.append(within)
+            self._remove.add(within)
         else:
             path.unlink()
 
     def commit(self) -> None:
-        """Make the staged files the lake's, all of them or none."""
-        if not self._add and not self._remove and is_lake(self.lake):
-            return
-        mark = {"contract": schema.VERSION, "commit": uuid.uuid4().hex}
-        self.stage(MARK).write_text(json.dumps(mark), encoding="utf-8")
-        draft = self.staging / JOURNAL
-        draft.write_text(json.dumps({"add": self._add, "remove": self._remove}), encoding="utf-8")
-        for path in (*(self.lake / staged for staged in self._add), draft):
-            _to_disk(path)
-        draft.replace(self.lake / OWN / JOURNAL)
-        _to_disk(self.lake / OWN)
-        finish(self.lake)
+        """Make the staged files the lake's, with what the manifest notes: all of it or nothing."""
+        if self._add or self._remove or not is_lake(self.lake):
+            mark = {"contract": schema.VERSION, "commit": self.name}
+            self.stage(MARK).write_text(json.dumps(mark), encoding="utf-8")
+            plan = {"add": self._add, "remove": sorted(self._remove)}
+            (self.lake / OWN / _PLAN).write_text(json.dumps(plan), encoding="utf-8")
+            for path in (*(self.lake / staged for staged in self._add), self.lake / OWN / _PLAN):
+                _to_disk(path)
+            _to_disk(self.lake / OWN)
+            self.manifest.execute("update last_commit set name = ?", (self.name,))
+        self.manifest.execute("commit")
+        self.manifest.execute("begin exclusive")
+        finish(self.lake, self.manifest)
 
 
 @contextmanager
@@ -91,22 +103,27 @@ def changing(lake: Path) -> Iterator[Change]:
         raise SourceError("the folder is not empty and no lake; name another", source=str(lake))
     (lake / OWN).mkdir(parents=True, exist_ok=True)
     with closing(_manifest(lake)) as manifest:
-        finish(lake)
-        for left in (lake / OWN).glob("staging-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        finish(lake, manifest)
         change = Change(lake, manifest)
         try:
             yield change
-            change.commit()
-            manifest.execute("commit")
-        finally:
-            # With a journal, what is staged is the lake's: the next writer moves it into place.
-            if not (lake / OWN / JOURNAL).exists():
-                shutil.rmtree(change.staging, ignore_errors=True)
+        except BaseException:
+            manifest.execute("rollback")
+            shutil.rmtree(change.staging, ignore_errors=True)
+            raise
+        change.commit()
 
 
-def finish(lake: Path) -> None:
-    """Do what a journal says; doing it twice changes nothing."""
+def finish(lake: Path, manifest: sqlite3.Connection) -> None:
+    """Do what a committed plan says, and clear away what never was one; twice changes nothing."""
+    plan = lake / OWN / _PLAN
+    if plan.exists():
+        staging = f"{OWN}/staging-{manifest.execute('select name from last_commit').fetchone()[0]}/"
+        moves = json.loads(plan.read_text(encoding="utf-8"))["add"]
+        if all(staged.startswith(staging) for staged in moves):
+            plan.replace(lake / OWN / JOURNAL)
+        else:
+            plan.unlink()
     journal = read_journal(lake)
     for staged, place in journal["add"].items():
         target = lake / place
@@ -115,7 +132,19 @@ def finish(lake: Path) -> None:
             (lake / staged).replace(target)
     for place in journal["remove"]:
         (lake / place).unlink(missing_ok=True)
-    (lake / OWN / JOURNAL).unlink(missing_ok=True)
+        _without_empty(lake, place)
+    if journal["add"]:
+        (lake / OWN / JOURNAL).unlink()
+    for left in (lake / OWN).glob("staging-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _without_empty(lake: Path, place: str) -> None:
+    """Remove the folders that a removed file leaves empty, up to that of its frame."""
+    for folder in list((lake / place).parents)[: place.count("/") - 1]:
+        if any(folder.iterdir()):
+            return
+        folder.rmdir()
 
 
 def _to_disk(path: Path) -> None:
@@ -137,4 +166,7 @@ def _manifest(lake: Path) -> sqlite3.Connection:
         raise AccessError(
             "another chatdata is writing; wait for it or stop it", source=str(lake)
         ) from error
+    connection.execute("create table if not exists last_commit (name text)")
+    if connection.execute("select count(*) from last_commit").fetchone()[0] == 0:
+        connection.execute("insert into last_commit values ('')")
     return connection

@@ -56,14 +56,16 @@ def order(table: schema.Table) -> list[str]:
 
 
 def placed(
-    table: schema.Table, frames: Mapping[str, pl.LazyFrame], known: Mapping[str, pl.LazyFrame]
+    table: schema.Table,
+    frames: Mapping[str, pl.LazyFrame],
+    known: Mapping[str, pl.LazyFrame] | None = None,
 ) -> pl.LazyFrame:
     """Add to each row of a frame where it belongs: `_source` and `_month`.
 
     Args:
         table: which of the frames.
         frames: the frames to write, by name.
-        known: those of the lake, which tell what `frames` refer to and do not hold.
+        known: those of the lake, where `frames` may refer to rows that they do not hold.
     """
     frame = frames[table.name].select(table.schema.names())
     if table is schema.CONVERSATIONS:
@@ -79,7 +81,7 @@ def placed(
 def _told(
     frame: pl.LazyFrame,
     frames: Mapping[str, pl.LazyFrame],
-    known: Mapping[str, pl.LazyFrame],
+    known: Mapping[str, pl.LazyFrame] | None,
     table: schema.Table,
     **what: pl.Expr,
 ) -> pl.LazyFrame:
@@ -88,6 +90,6 @@ def _told(
     asked = frame.select(key).unique()
     told = pl.concat(
         source[table.name].select(key, **what).join(asked, on=key, how="semi")
-        for source in (frames, known)
+        for source in ((frames, known) if known else (frames,))
     ).unique(key, keep="first", maintain_order=True)
     return frame.join(told, on=key, how="left", maintain_order="left")

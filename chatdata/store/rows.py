@@ -1,11 +1,13 @@
 """Rows on their way into the files of a lake: sorted into partitions as they come.
 
-Rows are held until they make a file of good size, or until all that is held grows too large; then
-the largest partitions are written. So memory is bounded, whatever comes, and a file is sorted.
+Rows are held until they make a file of good size; when all that is held grows too large, the
+largest partitions wait on disk. So memory is bounded, whatever comes, and every file is sorted.
 """
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,18 +16,27 @@ from chatdata import schema
 from chatdata.store.layout import PLACE, folder, new_name, order
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from chatdata.store.commit import Change
 
-FILE_BYTES = 256 << 20
+FILE_BYTES = 64 << 20
 """About what the rows of one file take in memory, at most."""
-HELD_BYTES = 256 << 20
-"""What all partitions hold together before the largest are written."""
+HELD_BYTES = 64 << 20
+"""What all partitions hold together in memory."""
 _ROW_GROUP = 50_000
-_BATCH_ROWS = 50_000
+_BATCH_ROWS = 20_000
 
-_Place = tuple[str | None, str | None]
+
+@dataclass
+class _Partition:
+    """The rows of one partition that wait: on disk, and after those in memory."""
+
+    runs: list[Path] = field(default_factory=list)
+    held: list[pl.DataFrame] = field(default_factory=list)
+    n_held_bytes: int = 0
+    n_bytes: int = 0
 
 
 class Shelf:
@@ -41,36 +52,52 @@ class Shelf:
         self._change = change
         self._table = table
         self._stem = stem
-        self._held: dict[_Place, list[pl.DataFrame]] = {}
-        self._sizes: dict[_Place, int] = {}
-
-    def put(self, rows: pl.LazyFrame) -> None:
-        """Take rows with their place (`_source`, `_month`), batch by batch."""
-        for batch in rows.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
-            self.add(batch)
+        self._waiting: dict[tuple[str | None, str | None], _Partition] = {}
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Take one batch of rows with their place."""
+        """Take one batch of rows with their place (`_source`, `_month`)."""
         parts = rows.partition_by(PLACE, as_dict=True, include_key=False, maintain_order=True)
         for (source, month), part in parts.items():
             place = (source, month)
-            self._held.setdefault(place, []).append(part)
-            self._sizes[place] = self._sizes.get(place, 0) + int(part.estimated_size())
-            if self._sizes[place] > FILE_BYTES:
+            waiting = self._waiting.setdefault(place, _Partition())
+            waiting.held.append(part)
+            n_bytes = int(part.estimated_size())
+            waiting.n_held_bytes += n_bytes
+            waiting.n_bytes += n_bytes
+            if waiting.n_bytes > FILE_BYTES:
                 self._write(place)
-        while sum(self._sizes.values()) > HELD_BYTES:
-            self._write(max(self._sizes, key=self._sizes.__getitem__))
+        if self._n_held_bytes > HELD_BYTES:
+            while self._n_held_bytes > HELD_BYTES // 2:
+                self._spill(max(self._waiting.values(), key=lambda part: part.n_held_bytes))
 
     def close(self) -> None:
-        """Write what is held."""
-        for place in list(self._held):
+        """Write what waits."""
+        for place in list(self._waiting):
             self._write(place)
 
-    def _write(self, place: _Place) -> None:
-        rows = pl.concat(self._held.pop(place), rechunk=False)
-        del self._sizes[place]
+    @property
+    def _n_held_bytes(self) -> int:
+        return sum(part.n_held_bytes for part in self._waiting.values())
+
+    def _spill(self, part: _Partition) -> None:
+        path = self._change.staging / f"{uuid.uuid4().hex}.run"
+        pl.concat(part.held).write_parquet(path, compression="lz4", statistics=False)
+        part.runs.append(path)
+        part.held, part.n_held_bytes = [], 0
+
+    def _write(self, place: tuple[str | None, str | None]) -> None:
+        part = self._waiting.pop(place)
+        rows = [pl.scan_parquet(path) for path in part.runs]
+        rows += [frame.lazy() for frame in part.held]
         path = self._change.stage(new_name(folder(self._table, *place), self._stem))
-        write_file(path, self._table, rows.lazy())
+        write_file(path, self._table, pl.concat(rows))
+        for run in part.runs:
+            run.unlink()
+
+
+def batches(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Compute a frame piece by piece, in its order."""
+    return iter(rows.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True))
 
 
 def write_file(path: Path, table: schema.Table, rows: pl.LazyFrame) -> None:

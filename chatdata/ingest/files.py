@@ -1,0 +1,145 @@
+"""Importing files: each content once, archived, its rows settled with those they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from chatdata.chats import Finding
+from chatdata.errors import SourceError
+from chatdata.formats.base import sniff
+from chatdata.formats.frames import Builder
+from chatdata.formats.sources import Document, documents
+from chatdata.ingest.archive import digest, keep, restore
+from chatdata.ingest.databases import import_database, import_member
+from chatdata.ingest.manifest import Manifest, Seen
+from chatdata.ingest.raw import RawBatch, clear
+from chatdata.ingest.settle import settle
+from chatdata.load.collect import Found, take
+from chatdata.spool import folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chatdata.load.scope import Scope
+    from chatdata.store.commit import Change
+
+
+@dataclass
+class Run:
+    """One import while it goes on.
+
+    Attributes:
+        batch: takes the rows that are read.
+        found: what the files were taken for, and gave beside rows.
+        dead: parts whose rows counted before and do not any more.
+        n_read: files that were read, application databases (`n_databases`) among them.
+        n_bytes: their size.
+        n_skipped: files that had not changed.
+    """
+
+    change: Change
+    manifest: Manifest
+    scope: Scope
+    progress: Callable[[str, int], None] | None
+    batch: RawBatch
+    found: Found
+    dead: list[int] = field(default_factory=list)
+    n_read: int = 0
+    n_databases: int = 0
+    n_skipped: int = 0
+    n_bytes: int = 0
+
+    @classmethod
+    def of(cls, change: Change, scope: Scope, progress: Callable[[str, int], None] | None) -> Run:
+        """Begin an import."""
+        manifest = Manifest(change.manifest)
+        batch = RawBatch(change, manifest)
+        return cls(change, manifest, scope, progress, batch, Found(Builder(batch.hold)))
+
+
+def import_files(run: Run, wanted: list[Document]) -> None:
+    """Read what is new or changed; what cannot be read is noted, and raises only alone."""
+    known = run.manifest.files()
+    for document in wanted:
+        try:
+            _import_file(run, document, known.get(str(document.file.resolve())))
+        except SourceError as error:
+            if len(wanted) == 1:
+                raise
+            run.found.findings.append(
+                Finding(document.name, document.path, "nothing", error.message)
+            )
+    run.batch.close(run.found)
+    if run.batch.parts or run.dead:
+        live = run.manifest.live()
+        settle(run.change, live, run.batch.parts, run.dead)
+        clear(run.change, live)
+
+
+def _import_file(run: Run, document: Document, before: Seen | None) -> None:
+    stat = document.file.stat()
+    if before and (before.n_bytes, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        run.n_skipped += 1
+        return
+    if run.progress:
+        run.progress(document.path, stat.st_size)
+    if _is_application(document):
+        import_database(run.change, run.manifest, str(document.file), run.scope)
+        run.n_databases += 1
+    elif not _import_log(run, document, before, stat.st_size, stat.st_mtime_ns):
+        run.n_skipped += 1
+        return
+    run.n_read += 1
+    run.n_bytes += stat.st_size
+
+
+def _import_log(
+    run: Run, document: Document, before: Seen | None, n_bytes: int, mtime_ns: int
+) -> bool:
+    """Read a log, unless its content is in the lake already; says whether it was read."""
+    path = str(document.file.resolve())
+    name = before.name if before else run.manifest.free_name(run.scope.name or document.name)
+    seen = Seen(path, name, n_bytes, mtime_ns, digest(document.file))
+    twin = run.manifest.same_content(seen.sha256)
+    if twin is not None and twin.path == path:
+        run.manifest.note(seen)
+        return False
+    if before:
+        _part_from_twins(run, before)
+    if twin is not None:
+        number = run.manifest.note(seen, twin_of=twin.number)
+        run.dead.extend(run.manifest.replace_parts(number, ()))
+        return False
+    number = run.manifest.note(seen)
+    keep(document.file, run.change.lake, seen.sha256)
+    _read(run, number, replace(document, name=name))
+    return True
+
+
+def _part_from_twins(run: Run, changed: Seen) -> None:
+    """Read a file that had the content of one that changes: from now on it stands for itself."""
+    heir = run.manifest.heir(changed.number)
+    if heir is None:
+        return
+    copy = folder() / changed.sha256
+    restore(run.change.lake, changed.sha256, copy)
+    (document,) = documents(copy)
+    _read(run, heir.number, replace(document, path=heir.path, name=heir.name))
+
+
+def _read(run: Run, number: int, document: Document) -> None:
+    """Read a file; its rows take the place of those that it had."""
+    first = run.found.next_number = run.manifest.take_numbers("part", 0)
+    take(run.found, document, None, run.scope, alone=False)
+    for name, chats in run.found.databases.items():
+        import_member(run.change, chats, name)
+    run.found.databases.clear()
+    parts = range(first, run.found.next_number)
+    run.manifest.take_numbers("part", len(parts))
+    run.batch.parts.extend(parts)
+    run.dead.extend(run.manifest.replace_parts(number, parts))
+
+
+def _is_application(document: Document) -> bool:
+    return document.kind() == "sqlite" and sniff(document).format is None
