@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
-from chat_rows import called, chats, conversation, said
+from chat_rows import at, called, chats, conversation, said
+from random_chats import random_chats
 
 import chatdata as cd
 from chatdata import analysis, schema
@@ -103,3 +105,65 @@ def test_rejects_are_all_counted():
     log = cd.sample(200)
 
     assert log.rejects.collect().height == analysis.rejects_by_reason(log)["n_records"].sum() > 0
+
+
+def test_coverage():
+    """
+    Days are counted from the first message to the last, and the longest silence between them.
+    """
+    day = 86_400
+    log = chats(
+        conversations=[conversation("c"), conversation("d"), conversation("e", origin="other")],
+        messages=[
+            *said({"role": "user", "at": 0}, {"role": "user", "at": 4 * day}),
+            *said({"role": "user", "at": 5 * day}, "user", conversation_id="d"),
+            *said("user", conversation_id="e"),
+            *said({"role": "user", "at": 0}, conversation_id="gone"),
+        ],
+    )
+
+    assert [
+        ("other", 1, 1, 1, None, None, 0, 0, None, 0),
+        ("test", 2, 4, 1, at(0), at(5 * day), 6, 3, 0.5, 3),
+        (None, 1, 1, 0, at(0), at(0), 1, 1, 1.0, 0),
+    ] == analysis.coverage(log).rows()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_coverage_is_that_of_sql(seed):
+    """
+    Coverage equals that of a query written by hand, on random logs.
+    """
+    log = random_chats(seed)
+    expected = log.sql("""with days as (
+      select distinct origin, messages.created_at::date as day
+      from messages left join conversations using (conversation_id)
+      where messages.created_at is not null
+    ), gaps as (
+      select origin, day - lag(day) over (partition by origin order by day) - 1 as gap from days
+    )
+    select origin, count(distinct conversation_id), count(*),
+      count(*) filter (messages.created_at is null), min(messages.created_at),
+      max(messages.created_at), max(messages.created_at)::date - min(messages.created_at)::date + 1,
+      (select count(*) from days d where d.origin = conversations.origin),
+      (select max(gap) from gaps g where g.origin = conversations.origin)
+    from messages left join conversations using (conversation_id)
+    group by origin order by origin""")
+
+    assert expected.rows() == analysis.coverage(log).drop("share").rows()
+
+
+def test_records_by_cause():
+    """
+    Causes of all origins add up to the audit, and to one within each.
+    """
+    log = cd.concat(a=cd.sample(30), b=cd.sample(20, seed=1))
+    found = analysis.records_by_cause(log)
+    naive = log.audit().row(by_predicate=pl.col("cause") == "naive", named=True)
+
+    assert naive["n_records"] == found["n_records"].sum()
+    assert naive["n_messages"] == found["n_messages"].sum()
+    assert {"a", "b"} == set(found["origin"])
+    assert [1.0, 1.0] == pytest.approx(
+        found.group_by("origin").agg(pl.col("share").sum())["share"].to_list()
+    )

@@ -9,7 +9,10 @@ from __future__ import annotations
 from chatdata.analysis.activity import activity_over_time, hour_of_week
 from chatdata.analysis.agents import agent_trees, subagent_usage
 from chatdata.analysis.arguments import tool_argument_values, tool_arguments
+from chatdata.analysis.comparison import compare_cohorts, compare_periods
 from chatdata.analysis.context import context_growth, conversation_context
+from chatdata.analysis.costs import conversation_cost, token_cost
+from chatdata.analysis.coverage import coverage, records_by_cause
 from chatdata.analysis.cycles import tool_cycles, tool_loops
 from chatdata.analysis.distributions import length_distribution, length_ecdf, length_histogram
 from chatdata.analysis.drift import argument_drift
@@ -30,7 +33,7 @@ from chatdata.analysis.schemas import tool_schemas
 from chatdata.analysis.sequence import tool_ngrams, tool_transitions
 from chatdata.analysis.survival import prompt_survival, survival_by_cohort
 from chatdata.analysis.talk import conversation_bytes, talk_share, talk_share_distribution
-from chatdata.analysis.tokens import conversation_tokens, token_cost, tokens_by_model
+from chatdata.analysis.tokens import conversation_tokens, tokens_by_model, tokens_by_tool_turn
 from chatdata.analysis.tools import (
     tool_usage,
     tool_usage_by_group,
@@ -45,13 +48,17 @@ __all__ = [
     "agent_trees",
     "argument_drift",
     "call_outcomes",
+    "compare_cohorts",
+    "compare_periods",
     "completeness",
     "context_growth",
     "conversation_bytes",
     "conversation_context",
+    "conversation_cost",
     "conversation_ending",
     "conversation_length",
     "conversation_tokens",
+    "coverage",
     "ending_shares",
     "hour_of_week",
     "invalid_arguments",
@@ -66,6 +73,7 @@ __all__ = [
     "parallel_calls_by_tool",
     "prompt_survival",
     "quality_checks",
+    "records_by_cause",
     "rejects_by_reason",
     "response_times",
     "session_thresholds",
@@ -75,6 +83,7 @@ __all__ = [
     "talk_share_distribution",
     "token_cost",
     "tokens_by_model",
+    "tokens_by_tool_turn",
     "tool_argument_values",
     "tool_arguments",
     "tool_cycles",

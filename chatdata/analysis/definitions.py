@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chatdata.analysis.definitions_calls import ARGUMENTS, TOOL_CALLS
 from chatdata.analysis.definitions_tokens import TOKENS
-from chatdata.analysis.definitions_users import SURVIVAL, USERS
+from chatdata.analysis.definitions_users import COMPARISON, QUALITY, SURVIVAL, USERS
 from chatdata.analysis.metric import Metric, Topic
 
 _NEVER = "never null"
@@ -198,7 +198,29 @@ TIME = Topic(
     ),
 )
 
-TOPICS = (LENGTH, TIME, TOOL_CALLS, ARGUMENTS, SURVIVAL, USERS, TOKENS)
+TOPICS = (
+    LENGTH,
+    TIME,
+    TOOL_CALLS,
+    ARGUMENTS,
+    SURVIVAL,
+    USERS,
+    TOKENS,
+    COMPARISON,
+    QUALITY,
+)
+
+
+_PUBLISHING = (
+    "",
+    "## Publishing",
+    "",
+    (
+        "A table meant to be published goes through `chatdata.publish.suppressed`: cells with "
+        "fewer than 10 different users are left out, and in every line the next smallest with "
+        "them, until what is hidden is two cells or more with 10 users together."
+    ),
+)
 
 
 def page() -> str:
@@ -220,7 +242,7 @@ def page() -> str:
             "|---|---|---|---|---|---|",
         ]
         lines += [_row(metric) for metric in topic.metrics]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *_PUBLISHING, ""])
 
 
 def _row(metric: Metric) -> str:

@@ -29,12 +29,38 @@ TOKENS = Topic(
             }.items()
         ),
         Metric(
-            "cost",
+            "tool_turn",
             1,
+            "tokens",
+            (
+                "tokens of turns by how many calls they make; a turn is a prompt and what stands "
+                "before the next one, on the main path and off it"
+            ),
+            "as the kinds of tokens",
+            ("tokens_by_tool_turn.tokens_out", "tokens_by_tool_turn.tokens_out_per_turn"),
+        ),
+        Metric(
+            "cost",
+            2,
             "micro-units of the price's currency",
-            "tokens times the price of their kind, whole micro-units, with the price's id and date",
-            "null, with the reason, for models and kinds of tokens without a price; never 0",
-            ("token_cost.cost_micro", "token_cost.price_id", "token_cost.reason"),
+            (
+                "tokens times the price of their kind, each generation rounded to a whole "
+                "micro-unit; its price is the newest of its model that is not younger than it is, "
+                "else the oldest, and its id and date are shown. The bundled list, "
+                "`chatdata/analysis/prices.toml`, is in US dollars"
+            ),
+            (
+                "null, with the reason, for models and kinds of tokens without a price, and for "
+                "contexts longer than the price holds for; never 0"
+            ),
+            (
+                "token_cost.cost_micro",
+                "token_cost.price_id",
+                "token_cost.price_date",
+                "token_cost.reason",
+                "conversation_cost.cost_micro",
+                "conversation_cost.n_unpriced",
+            ),
         ),
         Metric(
             "context",

@@ -1,4 +1,4 @@
-"""What the numbers about how far conversations get, and who comes back, mean."""
+"""What the numbers about how far conversations get, who comes back, and what differs mean."""
 
 from __future__ import annotations
 
@@ -66,6 +66,65 @@ USERS = Topic(
             "users of a week's cohort who write in a later week, of all who began in that week",
             _NEVER,
             ("weekly_retention.share", "weekly_retention.n_cohort"),
+        ),
+    ),
+)
+
+COMPARISON = Topic(
+    "Comparison",
+    (
+        "Of two periods of one length, in whole weeks where they fit, or of two cohorts while both "
+        "were in use. Conversations that are still running are left out."
+    ),
+    (
+        Metric(
+            "difference",
+            1,
+            "that of the measure, with a 95 % interval",
+            (
+                "second minus first of a sum over a sum; what varies is the user (the "
+                "conversation, where fewer than 5 users are known on a side): Welch's interval for "
+                "means, Newcombe's over the effective number of cases for shares"
+            ),
+            "null, with the reason, with fewer than `min_n` (20) cases or 5 clusters on a side",
+            (
+                "compare_periods.difference",
+                "compare_periods.difference_low",
+                "compare_periods.difference_high",
+                "compare_periods.reason",
+                "compare_cohorts.difference",
+            ),
+        ),
+    ),
+)
+
+QUALITY = Topic(
+    "Coverage",
+    "Over rows of every kind.",
+    (
+        Metric(
+            "active_days",
+            1,
+            "days in UTC",
+            "days with a message, of those from the first to the last",
+            "0 where no message has a time",
+            ("coverage.n_active_days", "coverage.n_days", "coverage.share"),
+        ),
+        Metric(
+            "silence",
+            1,
+            "days",
+            "most days in a row without a message, between two with one",
+            "0 where no message has a time",
+            ("coverage.longest_silence_days",),
+        ),
+        Metric(
+            "cause",
+            1,
+            "records",
+            "what became of the records that were read; all but `kept` count nowhere",
+            _NEVER,
+            ("records_by_cause.n_records", "records_by_cause.share"),
         ),
     ),
 )

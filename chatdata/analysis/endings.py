@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["conversation_ending", "ending_shares"]
 
 RUNNING_S = 1800
-_UNFINISHED = ("user", "tool_result", "pending_tool")
+UNFINISHED = ("user", "tool_result", "pending_tool")
 _LENGTH_STOPS = ("length", "max_tokens", "model_length", "max_output_tokens", "MAX_TOKENS")
 
 
@@ -32,8 +32,8 @@ def conversation_ending(chats: Chats[Frame]) -> Frame:
         without answer; `other`; `nothing`, without counted messages), `last_at` (time of the last
         message row of any kind, null where none has one).
     """
-    endings = _endings(chats).select("conversation_id", "ending", "last_at")
-    return endings.sort("conversation_id").to_native()
+    found = endings(chats).select("conversation_id", "ending", "last_at")
+    return found.sort("conversation_id").to_native()
 
 
 def ending_shares(chats: Chats[Frame]) -> pl.DataFrame:
@@ -45,7 +45,7 @@ def ending_shares(chats: Chats[Frame]) -> pl.DataFrame:
         `share_low`, `share_high` (f64, its Wilson 95 % interval).
     """
     counts = (
-        _endings(chats)
+        endings(chats)
         .group_by("ending")
         .agg(n_conversations=nw.len().cast(nw.Int64))
         .collect("polars")
@@ -63,17 +63,18 @@ def running(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     Their last turn is unfinished, and its last message is not older than half an hour at the time
     of the log's last message.
     """
-    ended = _endings(chats)
+    ended = endings(chats)
     cut = ended.select(cut_us=nw.col("last_us").max())
     return (
-        ended.filter(nw.col("ending").is_in(_UNFINISHED))
+        ended.filter(nw.col("ending").is_in(UNFINISHED))
         .join(cut, how="cross")
         .filter(nw.col("last_us") >= nw.col("cut_us") - RUNNING_S * 1_000_000)
         .select("conversation_id")
     )
 
 
-def _endings(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+def endings(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the ending of each conversation, with the time of its last message row."""
     ending = (
         nw.when(nw.col("role").is_null())
         .then(nw.lit("nothing"))
