@@ -125,7 +125,7 @@ def spark():
 @pytest.fixture
 def killer():
     """
-    Run a function in a process of its own that kills itself at a given write; see `killer.py`.
+    Run a function in a process of its own that is killed at a given write; see `killer.py`.
     """
     process = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("killer.py")],
@@ -134,8 +134,9 @@ def killer():
         text=True,
     )
 
-    def attempt(call, *args, kill_at=None, watch=None, **kwargs):
-        request = {"call": call, "args": args, "kwargs": kwargs, "kill_at": kill_at, "watch": watch}
+    def attempt(call, *args, kill_at=None, watch=None, how="SIGKILL", **kwargs):
+        request = {"call": call, "args": args, "kwargs": kwargs}
+        request |= {"kill_at": kill_at, "watch": watch, "how": how}
         process.stdin.write(json.dumps(request, default=str) + "\n")
         process.stdin.flush()
         return json.loads(process.stdout.readline())

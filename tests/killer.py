@@ -1,9 +1,10 @@
 """Kills work where it hurts: a process that forks one child per attempt.
 
-Reads one JSON object per line: `call` (module:function), `args`, `kwargs`, `kill_at`, `watch`. The
-child sends itself SIGKILL before its `kill_at`-th point: a write or commit to a database, or where
-`watch` is "files" a change of a folder. Answers with one JSON object per line: `killed`, `points`
-(how many it came to, where it lived) and `error`. Forking from here is quick, for everything is
+Reads one JSON object per line: `call` (module:function), `args`, `kwargs`, `kill_at`, `watch`,
+`how`. Before its `kill_at`-th point (a write or commit to a database, or where `watch` is "files" a
+change of a folder) the child sends itself SIGKILL or, where `how` is "terminate", has the server
+end its session. Answers with one JSON object per line: `killed`, `points` (how many it came to,
+where it lived) and `error`. Forking from here is quick, for everything is
 imported, and safe, for there are no threads.
 """
 
@@ -16,6 +17,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 
 import chatdata.migrate.runner
@@ -26,18 +28,23 @@ CHANGES = ("os.rename", "os.remove")
 READS = ("SELECT", "PRAGMA", "SHOW", "WITH", "BEGIN")
 
 
-def count_down(kill_at, watch):
+def count_down(kill_at, watch, how):
     seen = 0
 
-    def point(*_):
+    def point(connection=None):
         nonlocal seen
         seen += 1
-        if seen == kill_at:
+        if seen != kill_at:
+            return
+        if how == "SIGKILL":
             os.kill(os.getpid(), signal.SIGKILL)
+        info = connection.connection.driver_connection.info
+        with psycopg.connect(info.dsn, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (info.backend_pid,))
 
-    def before(_conn, _cursor, statement, *_rest):
+    def before(connection, _cursor, statement, *_rest):
         if not statement.lstrip().upper().startswith(READS):
-            point()
+            point(connection)
 
     def audit(event, args):
         # What Python does to files, whoever asks for it; engines write theirs unseen.
@@ -53,7 +60,7 @@ def count_down(kill_at, watch):
 
 
 def attempt(request, out):
-    points = count_down(request.get("kill_at"), request.get("watch"))
+    points = count_down(request.get("kill_at"), request.get("watch"), request["how"])
     module, _, name = request["call"].partition(":")
     kwargs = request.get("kwargs", {})
     if "scripts" in kwargs:

@@ -7,7 +7,8 @@ from chatdata.migrate import backfill
 
 def run_backfill(url):
     """
-    A backfill in batches of a hundred messages.
+    A backfill in batches of a hundred messages, and transactions of twenty calls.
     """
     backfill.FIRST = backfill.LARGEST = 100
+    backfill.PART = dict.fromkeys(backfill.PART, 20)
     backfill.run(url)

@@ -216,14 +216,11 @@ def test_a_late_commit_is_not_missed(postgres):
     assert [(15,)] == fetch(url, "SELECT message_id FROM tool_calls WHERE message_id = 15")
 
 
-@pytest.mark.parametrize(
-    ("n", "kills"), [(2_000, 10), pytest.param(20_000, 100, marks=pytest.mark.slow)]
-)
-def test_sigkill_anywhere(new_database, killer, n, kills):
+def survive(calm, url, killer, *, n, kills, how):
     """
-    However often a run is killed, the rows and counters end as those of a calm one.
+    Run a backfill on one database in peace, and on another one until it was killed so often and has
+    come to its end; say what the first and the second came to.
     """
-    calm, url = new_database(), new_database()
     fill(calm, n)
     fill(url, n)
     expected = counters(backfill.run(calm))
@@ -234,12 +231,38 @@ def test_sigkill_anywhere(new_database, killer, n, kills):
             execute(url, "DELETE FROM tool_calls", "DELETE FROM chatdata_backfill_error")
             execute(url, "DELETE FROM chatdata_backfill")
         execute_lease(url)
-        kill_at = dice.randint(1, 24)
-        answer = killer("small:run_backfill", url, kill_at=kill_at)
-        died += answer["killed"]
+        answer = killer("small:run_backfill", url, kill_at=dice.randint(1, 60), how=how)
+        died += answer["killed"] or answer["error"] is not None
     execute_lease(url)
+    return expected, counters(backfill.run(url))
 
-    assert expected == counters(backfill.run(url))
+
+MANY_KILLS = pytest.mark.parametrize(
+    ("n", "kills"), [(2_000, 12), pytest.param(20_000, 100, marks=pytest.mark.slow)]
+)
+
+
+@MANY_KILLS
+def test_sigkill_anywhere(new_database, killer, n, kills):
+    """
+    However often a run is killed, the rows and counters end as those of a calm one.
+    """
+    calm, url = new_database(), new_database()
+    expected, found = survive(calm, url, killer, n=n, kills=kills, how="SIGKILL")
+
+    assert expected == found
+    assert rows(calm) == rows(url)
+
+
+@MANY_KILLS
+def test_terminated_anywhere(postgres, killer, n, kills):
+    """
+    However often the server ends its session, the same.
+    """
+    calm, url = postgres(), postgres()
+    expected, found = survive(calm, url, killer, n=n, kills=kills, how="terminate")
+
+    assert expected == found
     assert rows(calm) == rows(url)
 
 

@@ -367,7 +367,7 @@ def test_who_holds_a_lock_is_named(postgres_url, monkeypatch):
     """
     When the attempts are used up, the session in the way is named and exit code 4 given.
     """
-    monkeypatch.setattr(migrate.environment, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(migrate.engine, "PATIENCE_S", 0.2)
     with migrate.connect(postgres_url) as reader:
         reader.exec_driver_sql("SELECT * FROM people")
         pid = reader.connection.driver_connection.info.backend_pid

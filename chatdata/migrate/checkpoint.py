@@ -47,8 +47,8 @@ class Progress:
     """A backfill as it stands.
 
     `state` is "not started", "running", "paused" or "done"; `cursor` the last message that was
-    read, `upper` the last one to be read; `scanned`, `written` and `bad` count messages, calls and
-    messages set aside; `lag` is how many messages the application has added since.
+    read, `upper` the last one to be read; `scanned` counts the messages up to there, `written` the
+    calls and `bad` the messages set aside; `lag` is how many the application has added since.
     """
 
     name: str
@@ -68,31 +68,48 @@ class Progress:
 
 
 def prepare(connection: sa.Connection, name: str) -> None:
-    """Create the records and fix the upper bound, once."""
+    """Create the records and fix both bounds, once: no message is below one or above the other."""
     METADATA.create_all(connection, checkfirst=True)
     if load(connection, name) is None:
-        upper = connection.scalar(sa.text("SELECT coalesce(max(id), 0) FROM messages"))
-        connection.execute(
-            BACKFILL.insert().values(
-                name=name, state="running", cursor=0, upper=upper, scanned=0, written=0, bad=0
-            )
-        )
+        bounds = "SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM messages"
+        cursor, upper = connection.exec_driver_sql(bounds).one()
+        first = Progress(name, "running", cursor=cursor, upper=upper)
+        connection.execute(BACKFILL.insert().values(_values(first)))
 
 
-def load(connection: sa.Connection, name: str, *, lock: bool = False) -> Progress | None:
-    """Read the checkpoint, on PostgreSQL with `lock` so that nobody else moves it."""
-    columns = [BACKFILL.c[key] for key in Progress.__dataclass_fields__ if key != "lag"]
-    query = sa.select(*columns).where(BACKFILL.c.name == name)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+def load(connection: sa.Connection, name: str) -> Progress | None:
+    """Read the checkpoint."""
+    row = connection.execute(_query(name)).one_or_none()
     return None if row is None else Progress(*row)
 
 
-def save(connection: sa.Connection, progress: Progress, owner: str | None) -> None:
-    """Move the checkpoint and extend the lease; without an owner the lease ends."""
-    values: dict[str, Any] = {
-        key: getattr(progress, key) for key in Progress.__dataclass_fields__ if key != "lag"
-    }
-    values |= {"lease_owner": owner, "lease_until": owner and time.time() + LEASE_S}
+def hold(connection: sa.Connection, name: str, owner: str | None) -> Progress:
+    """Read the checkpoint so that until the commit nobody else moves it.
+
+    Args:
+        connection: in a transaction that writes.
+        name: of the backfill.
+        owner: who must hold the lease; None where it does not matter.
+
+    Raises:
+        MigrationError: another worker holds the lease.
+    """
+    query = _query(name) if owner is None else _query(name).where(BACKFILL.c.lease_owner == owner)
+    row = connection.execute(query.with_for_update()).one_or_none()
+    if row is None:
+        raise MigrationError(
+            "another worker has taken over",
+            state="what was written stays, and its run goes on",
+            then="watch it with: chatdata db backfill status tool_calls URL",
+            source=engine.label(connection.engine.url),
+            exit_code=4,
+        )
+    return Progress(*row)
+
+
+def save(connection: sa.Connection, progress: Progress) -> None:
+    """Move the checkpoint, and extend the lease of whoever has it."""
+    values = _values(progress) | {"lease_until": time.time() + LEASE_S}
     connection.execute(BACKFILL.update().where(BACKFILL.c.name == progress.name).values(values))
 
 
@@ -111,10 +128,15 @@ def lease(connection: sa.Connection, name: str) -> str | None:
     return owner if taken.rowcount else None
 
 
-def holds(connection: sa.Connection, name: str, owner: str) -> bool:
-    """Whether the lease is still ours; nobody else may have taken it over."""
-    query = sa.select(BACKFILL.c.lease_owner).where(BACKFILL.c.name == name)
-    return connection.scalar(query) == owner
+def release(connection: sa.Connection, name: str, owner: str) -> None:
+    """End the lease, if it is still ours; what has not come to its end is paused."""
+    columns = BACKFILL.c
+    paused = sa.case((columns.state == "running", "paused"), else_=columns.state)
+    connection.execute(
+        BACKFILL.update()
+        .where(columns.name == name, columns.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None, state=paused)
+    )
 
 
 def status(url: str | sa.URL, name: str, *, schema: str | None = None) -> Progress:
@@ -137,3 +159,12 @@ def status(url: str | sa.URL, name: str, *, schema: str | None = None) -> Progre
         )
     shown = found or Progress(name, "not started")
     return Progress(**{**vars(shown), "lag": int(behind or 0)})
+
+
+def _query(name: str) -> sa.Select[Any]:
+    columns = [BACKFILL.c[key] for key in Progress.__dataclass_fields__ if key != "lag"]
+    return sa.select(*columns).where(BACKFILL.c.name == name)
+
+
+def _values(progress: Progress) -> dict[str, Any]:
+    return {key: value for key, value in vars(progress).items() if key != "lag"}

@@ -8,11 +8,13 @@ transaction waits for locks only briefly, so that nobody queues behind us.
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
+import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -20,7 +22,9 @@ from sqlalchemy import event
 from chatdata.errors import MigrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 BUSY_MS = 5_000
 LOCK_MS = 50
@@ -29,6 +33,12 @@ LOCK_MS = 50
 Whoever comes after it stands in line behind it, so this, and what it then does under the lock, is
 how long we can make an application wait.
 """
+PATIENCE_S = 60.0
+_MOMENTARY = ("55P03", "40P01", "40001", "23503")
+"""A lock not to be had, a deadlock, a conflict, a message deleted meanwhile."""
+_ROW_CLASSES = ("22", "54")
+_ROW_CODES = ("23502", "23514")
+"""Values that cannot be, or are too long for an index; a null or value that a rule forbids."""
 
 
 def parse(url: str | sa.URL) -> sa.URL:
@@ -135,6 +145,39 @@ def _opened(engine: sa.Engine, url: str | sa.URL) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
+def transact(connection: sa.Connection, step: Callable[[], T], *, again: tuple[str, ...] = ()) -> T:
+    """Run a step in a transaction of its own, again where only the moment was wrong.
+
+    Args:
+        connection: in no transaction.
+        step: what to do; it is undone before it is repeated.
+        again: more of PostgreSQL's error codes that are worth another try.
+
+    Raises:
+        DBAPIError: anything else, or the moment has been wrong for `PATIENCE_S`.
+    """
+    until = time.monotonic() + PATIENCE_S
+    for attempt in itertools.count(1):
+        try:
+            with connection.begin():
+                return step()
+        except sa.exc.DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            passes = "locked" in str(error.orig) or state in (*_MOMENTARY, *again)
+            if not passes or time.monotonic() > until:
+                raise
+        time.sleep(min(0.05 * attempt, 0.5))
+    raise AssertionError  # pragma: no cover - the loop returns or raises
+
+
+def refuses(error: sa.exc.DBAPIError) -> bool:
+    """Whether it is a row that the database does not take, whenever it is asked to."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return isinstance(error, (sa.exc.IntegrityError, sa.exc.DataError))
+    return state[:2] in _ROW_CLASSES or state in _ROW_CODES
+
+
 UNDONE = "what was complete is kept, and what was not is undone"
 _AGAIN = "run the same command again"
 _HINTS = {
@@ -206,9 +249,10 @@ def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MS}")
         # What waits for nobody may take its time, whatever the role's own limit is.
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql(
+            f"SET LOCAL lock_timeout = {LOCK_MS}; SET LOCAL statement_timeout = 0"
+        )
 
     if schema is not None:
         name = engine.dialect.identifier_preparer.quote_identifier(schema)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.runtime.environment import EnvironmentContext
 
-PATIENCE_S = 60.0
 LONGEST_PAUSE_S = 0.5
 
 
@@ -79,7 +78,7 @@ def _retry(connection: sa.Connection, step: Callable[[], None]) -> None:
     # Whoever wants the table stands in line behind a statement of ours that waits for its lock. So
     # it waits briefly, and leaves the line to them before it tries again: behind a transaction of
     # 4 s nobody waits for longer than with none.
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + engine.PATIENCE_S
     for attempt in itertools.count(1):
         try:
             step()

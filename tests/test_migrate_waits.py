@@ -1,0 +1,92 @@
+"""What an application on PostgreSQL waits for while its database is migrated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from databases import execute, fetch
+from test_migrate_large import measured, million
+
+from chatdata import migrate
+
+PROBE = Path(__file__).with_name("probe.py")
+
+
+@contextmanager
+def probe(url, n):
+    """
+    The clients of an application, for as long as the block runs.
+
+    Gives a function that names the phase which begins, and the dictionary that is filled at the
+    end; see `probe.py`.
+    """
+    found = {}
+    process = subprocess.Popen(
+        [sys.executable, PROBE, url, str(n)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def begin(phase):
+        process.stdin.write(f"{phase}\n")
+        process.stdin.flush()
+
+    try:
+        yield begin, found
+        found.update(json.loads(process.communicate()[0]))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("server", "n", "quiet_s"),
+    [
+        pytest.param("postgres", 20_000, 0.5, id="short"),
+        pytest.param("postgres_16", 1_000_000, 10, id="16", marks=pytest.mark.slow),
+        pytest.param("postgres", 1_000_000, 10, id="18", marks=pytest.mark.slow),
+    ],
+)
+def test_nobody_waits_for_us(request, server, n, quiet_s):
+    """
+    Beside 8 clients, 200 writes a second and transactions of 4 s, the chain and the backfill hold
+    no reader up for more than 0.3 s and no writer for more than 0.1 s.
+    """
+    url = request.getfixturevalue(server)()
+    million(url, n)
+    execute(url, f"SELECT setval('messages_id_seq', {n})")
+    ours = f"{url}&application_name=chatdata"
+    with probe(url, n) as (begin, waits):
+        time.sleep(1)
+        begin("quiet before")
+        time.sleep(quiet_s)
+        begin("upgrade")
+        migrate.upgrade(ours)
+        # The wait for the key alone, with the long transaction in its way.
+        for again in range(3 if quiet_s > 1 else 0):
+            begin("downgrade")
+            migrate.downgrade(ours, "0004")
+            time.sleep(1 + again / 2)
+            begin("upgrade")
+            migrate.upgrade(ours)
+        begin("backfill")
+        measured(ours, "backfill")
+        begin("quiet after")
+        time.sleep(quiet_s)
+    with_calls = "SELECT count(*) FROM messages WHERE tool_calls IS NOT NULL"
+    for phase, seen in waits.items():
+        print(phase, seen)  # noqa: T201 - the figures of docs/migrations.md
+
+    assert [] == migrate.drift(url)
+    assert fetch(url, with_calls) == fetch(url, "SELECT count(*) FROM tool_calls")
+    for phase in ("upgrade", "backfill"):
+        assert min(waits[phase]["n"].values()) > 0
+        assert waits[phase]["read_lock"] <= 0.3
+        assert waits[phase]["write_lock"] <= 0.1
