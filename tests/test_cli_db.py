@@ -315,4 +315,4 @@ def test_copy(run, url, tmp_path):
 
     assert (3, 0) == (refused[0], code)
     assert "users.email" in refused[1]
-    assert "1 users, 1 conversations, 1 messages" in said
+    assert "1 users, 0 tasks, 1 conversations, 1 messages" in said

@@ -294,3 +294,38 @@ def test_a_result_that_matches_no_call_stays_with_its_message(tmp_path):
     assert 1 == chats.rejects.collect().height
     assert kept[0] is None
     assert lost == json.loads(kept[1])["tool_results"]
+
+
+OURS = (
+    "id INTEGER PRIMARY KEY, user_id TEXT, conversation_id INTEGER, message_id INTEGER,"
+    " position INTEGER, native_id TEXT, tool_name TEXT, arguments TEXT, arguments_status TEXT,"
+    " result TEXT, status TEXT, error_source TEXT, started_at TIMESTAMP, ended_at TIMESTAMP"
+)
+
+
+def test_our_own_table_beside_a_column(scanned):
+    """
+    Where our migrations filled the table, it adds the calls without a message, and when calls ran.
+    """
+    at = ("2025-03-01 10:00:01", "2025-03-01 10:00:03")
+    ours = table(
+        "tool_calls",
+        OURS,
+        (1, "u", 1, 1, 0, None, "add_task", "{}", "ok", None, "unknown", None, *at),
+        (2, "u", 1, None, 0, "c9", "log", '{"a":1}', "ok", None, "no_result", None, None, None),
+    )
+    chats = scanned(
+        messages((1, 1, "user", "a", CALL), columns=f"{SIMPLE}, tool_calls TEXT"), ours
+    )  # fmt: skip
+    calls = chats.tool_calls.sort("tool_call_id").collect()
+
+    assert [("1:0", "1", "1"), ("tool_calls:2", None, "c9")] == [
+        (key, message, native if message is None else "1")
+        for key, message, native in calls.select("tool_call_id", "message_id", "native_id").rows()
+    ]
+    assert [True, False] == calls["started_at"].is_not_null().to_list()
+    assert [
+        ("app.db/messages", "kept", 1),
+        ("app.db/tool_calls", "kept", 1),
+        ("app.db/tool_calls", "mirrored", 1),
+    ] == sorted(rows(chats.accounting, "path", "cause", "n_records"))

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
+import subprocess
+import sys
 
 import pytest
-from databases import execute, fetch, tables
+from copied import FILL, differences
+from databases import contents, execute, fetch, tables
 
-import chatdata as cd
 from chatdata import migrate
 from chatdata.errors import MigrationError
 
-FILL = {
-    "users.email": "id",
-    "users.name": "id",
-    "users.created_at": "first_seen",
-    "users.updated_at": "last_seen",
-}
-COMPARED = {
-    "conversations": ["user_id", "created_at", "updated_at"],
-    "messages": ["position", "role", "kind", "content", "n_chars", "created_at"],
-    "tool_calls": [
-        "position",
-        "native_id",
-        "name",
-        "arguments_raw",
-        "arguments",
-        "arguments_status",
-        "result",
-        "status",
-        "error_source",
-        "error_class",
-    ],
-}
 ADA, BOB = "0a0b0c0d0e0f40418283848586878889", "1a0b0c0d0e0f40418283848586878889"
 SOURCE = (
     (
@@ -73,26 +53,6 @@ def source(tmp_path):
     url = f"sqlite:///{tmp_path / 'source.db'}"
     execute(url, *SOURCE)
     return url
-
-
-def differences(source, target):
-    """
-    The columns in which the frames of two databases differ.
-    """
-    one, other = cd.scan(source), cd.scan(target)
-    return [
-        (name, column)
-        for name, columns in COMPARED.items()
-        for column in columns
-        if not sorted_values(one, name, columns, column).equals(
-            sorted_values(other, name, columns, column)
-        )
-    ]
-
-
-def sorted_values(chats, name, columns, column):
-    frame = getattr(chats, name).select(columns).collect()
-    return frame.sort(columns, nulls_last=True)[column]
 
 
 def test_copy(source, new_database):
@@ -199,7 +159,9 @@ def test_calls_without_a_message(source, new_database):
         ("UPDATE user SET name = NULL", "users.name"),
         ("UPDATE message SET created_at = NULL WHERE id = 'm1'", "messages.created_at"),
         ("UPDATE conversation SET user_id = NULL", "conversations.user_id"),
-        ("DELETE FROM conversation WHERE id = 'c1'", "messages.user_id"),
+        ("DELETE FROM conversation WHERE id = 'c1'", "messages.conversation_id"),
+        ("UPDATE message SET role = NULL WHERE id = 'm1'", "messages.role"),
+        ("UPDATE user SET email = 'a@x'", "users.email must be unique"),
     ],
 )
 def test_nothing_is_invented(source, new_database, statement, column):
@@ -211,7 +173,8 @@ def test_nothing_is_invented(source, new_database, statement, column):
 
     with pytest.raises(MigrationError, match=column) as refused:
         migrate.copy(source, target)
-    assert 3 == refused.value.exit_code
+    assert (3, "nothing was copied") == (refused.value.exit_code, refused.value.state)
+    assert [] == tables(target)
 
 
 def test_fill(source, new_database):
@@ -221,27 +184,277 @@ def test_fill(source, new_database):
     target = new_database()
     execute(source, "DROP TABLE user")
     migrate.copy(source, target, fill=FILL)
+    first, last = "2026-01-01 00:00:00.000000", "2026-01-03 00:00:00.000000"
+
+    assert [] == differences(source, target)
+    if target.startswith("sqlite"):
+        ada = "0a0b0c0d-0e0f-4041-8283-848586878889"
+        assert (ada, ada, ada, first, last) in fetch(
+            target, "SELECT id, email, name, created_at, updated_at FROM users"
+        )
+
+
+@pytest.mark.parametrize(
+    ("fill", "said", "code"),
+    [
+        ({"users.age": "id"}, "users.age", 2),
+        ({"name": "id"}, "'name'", 2),
+        ({"users.name": "nickname"}, "'nickname' for users.name", 2),
+    ],
+)
+def test_fill_of_what_is_not_there(source, new_database, fill, said, code):
+    """
+    A column that is not ours to fill, or that the source has not, is named.
+    """
+    with pytest.raises(MigrationError, match=said) as refused:
+        migrate.copy(source, new_database(), fill=fill)
+    assert code == refused.value.exit_code
+
+
+def test_fill_from_a_column_that_only_the_source_has(source, new_database):
+    """
+    The owner may name any column of the user table.
+    """
+    target = new_database()
+    execute(
+        source,
+        "ALTER TABLE user RENAME COLUMN name TO called",
+        "ALTER TABLE user RENAME COLUMN updatedAt TO seen",
+    )
+    migrate.copy(source, target, fill={"users.name": "called", "users.updated_at": "created_at"})
+
+    assert [("Ada",), ("Bob",)] == fetch(target, "SELECT name FROM users ORDER BY 1")
+    assert [(2,)] == fetch(target, "SELECT count(*) FROM users WHERE created_at = updated_at")
+
+
+TASKS = (
+    (
+        "CREATE TABLE todos (id INTEGER PRIMARY KEY, owner_id CHAR(32), title TEXT, notes TEXT,"
+        " is_done BOOLEAN, priority INTEGER, created_at DATETIME, updated_at DATETIME)"
+    ),
+    (
+        f"INSERT INTO todos VALUES (7, '{ADA}', 'milk', NULL, 1, 3, '2026-01-02', '2026-01-02'),"
+        f" (3, '{BOB}', 'bread', '', 0, 1, '2026-01-03', '2026-01-04')"
+    ),
+    (
+        "INSERT INTO user VALUES ('2a0b0c0d0e0f40418283848586878889', 'c@x', 'Cy', '2026-01-01',"
+        " '2026-01-01'), ('3a0b0c0d0e0f40418283848586878889', NULL, 'Di', '2026-01-01', NULL)"
+    ),
+)
+
+
+def test_tasks_and_all_users(source, new_database):
+    """
+    Tasks keep their ids, which tool calls name; a user who owns nothing comes along, unless a row
+    cannot be made of what is known of him.
+    """
+    target = new_database()
+    execute(source, *TASKS)
+    done = migrate.copy(source, target)
+    again = migrate.copy(source, target)
+
+    assert (3, 2) == (done.n_users, done.n_tasks) == (again.n_users, again.n_tasks)
+    assert [
+        (3, "bread", "", False, "1a0b0c0d-0e0f-4041-8283-848586878889"),
+        (7, "milk", None, True, "0a0b0c0d-0e0f-4041-8283-848586878889"),
+    ] == fetch(target, "SELECT id, title, description, completed, user_id FROM tasks ORDER BY id")
+    assert (
+        "1 users who own nothing and have no email or no updated_at",
+        "conversations.title",
+        "todos.priority",
+    ) == done.not_carried
+
+
+def test_a_table_of_tasks_of_another_meaning(source, new_database):
+    """
+    A table without an owner or an end is not taken for tasks, and named as left behind.
+    """
+    target = new_database()
+    execute(source, "CREATE TABLE tasks (id INTEGER PRIMARY KEY, title TEXT, created_at DATETIME)")
+    done = migrate.copy(source, target)
+
+    assert "tasks, which has no user_id and no completed" in done.not_carried
+    assert 0 == done.n_tasks
+
+
+def test_conversations_that_went_on(source, new_database):
+    """
+    A later copy moves the time of a conversation on, never back, and adds what was said.
+    """
+    target = new_database()
+    migrate.copy(source, target)
+    execute(source, "UPDATE conversation SET updated_at = '2026-02-01' WHERE id = 'c1'")
+    migrate.copy(source, target)
 
     assert [] == differences(source, target)
 
 
-def test_an_adopted_target_is_refused(source, new_database):
+@pytest.mark.parametrize(
+    ("where", "statement", "said"),
+    [
+        ("source", "UPDATE message SET content = 'other' WHERE id = 'm1'", "1 rows of messages"),
+        ("target", "UPDATE messages SET content = 'other' WHERE id = 1", "1 rows of messages"),
+        ("target", "UPDATE users SET name = 'other'", "2 rows of users"),
+        ("target", "UPDATE tool_calls SET result = 'x'", "2 rows of tool_calls of messages"),
+    ],
+)
+def test_what_was_changed_since(source, new_database, where, statement, said):
     """
-    An application's own database is not filled with another's rows.
+    A row that is no longer what was copied, on either side, is told and left as it is.
     """
     target = new_database()
+    migrate.copy(source, target)
+    execute(source if where == "source" else target, statement)
+    before = contents(target)
+
+    with pytest.raises(MigrationError, match=said) as refused:
+        migrate.copy(source, target)
+    assert (5, "what was copied stays as it is") == (refused.value.exit_code, refused.value.state)
+    assert before == contents(target)
+
+
+def make_adopted(target, source):
     migrate.upgrade(target)
     with migrate.connect(target) as connection, connection.begin():
         migrate.history.record(connection, "adopt", "0002")
 
-    with pytest.raises(MigrationError, match="application's own"):
+
+def make_another_copy(target, source):
+    other = source.replace("source.db", "other.db")
+    execute(other, *SOURCE)
+    migrate.copy(other, target)
+
+
+def make_users(target, source):
+    migrate.upgrade(target)
+    execute(
+        target,
+        "INSERT INTO users (id, email, name, created_at, updated_at)"
+        " VALUES ('u', 'e', 'n', '2026-01-01', '2026-01-01')",
+    )
+
+
+def make_application(target, source):
+    execute(target, "CREATE TABLE users (id INTEGER PRIMARY KEY)")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (make_adopted, "application's own"),
+        (make_another_copy, "already holds a copy of .*other.db"),
+        (make_users, "already holds users of its own"),
+        (make_application, "already holds 1 tables of an application"),
+    ],
+)
+def test_targets_that_hold_something_else(source, new_database, make, said):
+    """
+    Rows of two sources are never mixed: equal ids need not be the same people.
+    """
+    target = new_database()
+    make(target, source)
+    before = contents(target)
+
+    with pytest.raises(MigrationError, match=said) as refused:
         migrate.copy(source, target)
+    assert (3, before) == (refused.value.exit_code, contents(target))
 
 
-def test_sigkill_anywhere(source, new_database, killer):
+def test_a_source_is_no_target(source):
+    """
+    A database is not copied into itself.
+    """
+    before = contents(source)
+
+    with pytest.raises(MigrationError, match="is the source itself"):
+        migrate.copy(source, source)
+    assert before == contents(source)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"), [("none.db", "no such file"), ("empty.db", "no chat tables found")]
+)
+def test_sources_that_cannot_be_read(tmp_path, new_database, file, said):
+    """
+    A source that is not there or holds no chats is named, and nothing is made.
+    """
+    execute(f"sqlite:///{tmp_path / 'empty.db'}", "CREATE TABLE odd (id INTEGER)")
+    target = new_database()
+
+    with pytest.raises(MigrationError, match=said) as refused:
+        migrate.copy(f"sqlite:///{tmp_path / file}", target)
+    assert (2, []) == (refused.value.exit_code, tables(target))
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE message SET content = 'a' || char(0) WHERE id = 'm1'", "NUL character in 1 rows"),
+        ("UPDATE user SET name = printf('%.101c', 'x')", r"users.name \(over 100 characters in 2"),
+        ("UPDATE message SET role = 'a word of many letters'", r"messages.role \(over 20"),
+    ],
+)
+def test_what_postgres_cannot_hold(source, postgres, tmp_path, statement, said):
+    """
+    What only SQLite takes is named before anything is made; into SQLite it arrives.
+    """
+    execute(source, statement)
+    target, file = postgres(), f"sqlite:///{tmp_path / 'target.db'}"
+    with pytest.raises(MigrationError, match=said):
+        migrate.copy(source, target)
+    migrate.copy(source, file)
+
+    assert [] == tables(target)
+    assert [] == differences(source, file)
+
+
+def test_a_zone_of_the_owners(source, new_database):
+    """
+    Naive times mean the zone that the owner states, those of users too.
+    """
+    target = new_database()
+    migrate.copy(source, target, time_zone="Asia/Karachi")
+
+    assert [] == differences(source, target, time_zone="Asia/Karachi")
+    assert "2026-01-01 05:00:00" == str(
+        fetch(target, "SELECT created_at FROM users WHERE name = 'Ada'")[0][0]
+    ).removesuffix(".000000")
+
+
+def test_a_schema_of_postgres(postgres):
+    """
+    Of a PostgreSQL source the schema that is named is read, users included.
+    """
+    source, target = postgres(), postgres()
+    made = (
+        statement.replace(" user ", ' "user" ')
+        .replace("edAt ", "ed_at ")
+        .replace("DATETIME", "TIMESTAMP")
+        .replace(" JSON", " TEXT")
+        for statement in SOURCE
+    )
+    execute(source, "CREATE SCHEMA tenant", "SET search_path = tenant", *made)
+    migrate.copy(source, target, schema="tenant")
+
+    assert [] == differences(source, target, schema="tenant")
+    assert [("Ada",), ("Bob",)] == fetch(target, "SELECT name FROM users ORDER BY 1")
+
+
+def test_progress(source, new_database):
+    """
+    Whoever asks is told how many rows of each table are there.
+    """
+    told = []
+    migrate.copy(source, new_database(), on_rows=lambda table, n: told.append((table, n)))
+
+    assert [("conversations", 2), ("messages", 4)] == told
+
+
+def test_sigkill_anywhere(source, new_database, killer, monkeypatch):
     """
     A copy that is killed at ten points ends, when it is run again, as an uninterrupted one.
     """
+    execute(source, *TASKS, *LOG)
     calm = new_database()
     points = killer("chatdata.migrate:copy", source, calm)["points"]
     for point in range(1, points + 1, max(points // 10, 1)):
@@ -252,20 +465,55 @@ def test_sigkill_anywhere(source, new_database, killer):
         migrate.copy(source, url)
 
         assert {"killed": True} == first
-        for table in ("users", "conversations", "messages", "chatdata_id_map"):
-            query = f"SELECT * FROM {table} ORDER BY 1, 2, 3"
-            assert fetch(calm, query) == fetch(url, query)
-        assert [(2,)] == fetch(url, "SELECT count(*) FROM tool_calls")
+        assert contents(calm) == contents(url)
+        query = "SELECT * FROM chatdata_id_map ORDER BY 1, 2, 3"
+        assert fetch(calm, query) == fetch(url, query)
 
 
-def test_every_sample_arrives_whole(samples, tmp_path):
+MANY = """
+    WITH RECURSIVE made(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM made WHERE i < {n})
+    INSERT INTO message SELECT printf('%032x', i * 2654435761), 'c' || (1 + i % 2),
+    CASE i % 2 WHEN 0 THEN 'USER' ELSE 'ASSISTANT' END, hex(randomblob(150)),
+    CASE WHEN i % 5 < 2 THEN '{{"calls": [{{"tool_name": "add", "args": {{"q": ' || i || '}},'
+    || ' "result": {{"success": true}}}}]}}' ELSE 'null' END,
+    datetime('2026-01-02', '+' || i || ' seconds') FROM made
+"""
+MEASURED = """
+import json, re, sys, time
+from pathlib import Path
+import chatdata as cd
+from chatdata import migrate
+def peak():
+    found = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024
+source, target = sys.argv[1:3]
+began = time.process_time()
+cd.scan(source)
+read = time.process_time() - began, peak()
+began = time.process_time()
+migrate.copy(source, target)
+print(json.dumps({"scan": read, "copy": (time.process_time() - began, peak())}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_million_messages(source, request, tmp_path, kind):
     """
-    Every layout that exists arrives whole where its owner names what is missing; its file stays.
+    A copy needs hardly more memory than reading its source does.
     """
-    for file in sorted((samples / "app-databases").glob("*.sqlite")):
-        before = hashlib.sha256(file.read_bytes()).hexdigest()
-        target = f"sqlite:///{tmp_path / file.name}"
-        migrate.copy(f"sqlite:///{file}", target, fill=FILL)
+    execute(source, "DELETE FROM message", MANY.format(n=1_000_000))
+    target = (
+        f"sqlite:///{tmp_path / 'target.db'}"
+        if kind == "sqlite"
+        else request.getfixturevalue("postgres")()
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURED, source, target], capture_output=True, text=True, check=True
+    )
+    found = json.loads(run.stdout)
+    print(kind, found)  # noqa: T201 - the figures of docs/migrations.md
 
-        assert [] == differences(f"sqlite:///{file}", target)
-        assert before == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert [(1_000_000,)] == fetch(target, "SELECT count(*) FROM messages")
+    assert [(400_000,)] == fetch(target, "SELECT count(*) FROM tool_calls")
+    assert found["copy"][1] <= found["scan"][1] + 900

@@ -14,6 +14,7 @@ import click
 from chatdata.cli.db_backfill import backfill
 from chatdata.cli.db_fleet import fleet
 from chatdata.cli.db_options import as_json, confirm, direct_url, schema, tell, yes
+from chatdata.cli.progress import counting
 
 
 @click.group()
@@ -144,7 +145,10 @@ def copy(  # noqa: PLR0913 - one argument per option
 
     filled = dict(pair.partition("=")[::2] for pair in fill)
     confirm(f"copy {migrate.label(source)} into {migrate.label(url)}?", yes=yes)
-    done = migrate.copy(source, url, schema=schema, time_zone=time_zone, fill=filled)
+    with counting("Copying") as on_rows:
+        done = migrate.copy(
+            source, url, schema=schema, time_zone=time_zone, fill=filled, on_rows=on_rows
+        )
     tell(asdict(done), str(done), as_json=as_json)
 
 

@@ -25,6 +25,13 @@ def working(what: str) -> Iterator[None]:
 
 
 @contextmanager
+def counting(what: str) -> Iterator[Callable[[str, int], None]]:
+    """Do the same for tables, and say how many rows of which are done."""
+    with _status(what) as show:
+        yield lambda table, n_rows: show(f"{what} {table}: {n_rows:,} rows")
+
+
+@contextmanager
 def throughput(what: str) -> Iterator[Callable[[str, int], None]]:
     """Do the same for files, and say how many bytes of them went by, and how fast.
 

@@ -88,8 +88,10 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     if not has_calls and source.tool_calls is not None:
         sample = source.sample_of(source.tool_calls)
         found.samples.extend(tables.sampled(sample) if sample else ())
-    mirror = table if has_calls else None
-    tried = [part for part in (stored, None if has_calls else table) if part is not None]
+    mirror, beside = (table, None) if has_calls else (None, table)
+    if mirror is not None and stored is not None and tables.is_ours(source.tool_calls):
+        mirror, beside, stored = _told_by_ours(mirror, stored)
+    tried = [part for part in (stored, beside) if part is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
     conversations = _conversations(listed, keys, source, scope)
     frames: dict[str, pl.DataFrame | pl.LazyFrame] = {
@@ -199,6 +201,24 @@ def _linked(calls: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
         started_at=pl.lit(None, schema.TIME),
         ended_at=pl.lit(None, schema.TIME),
     )
+
+
+def _told_by_ours(
+    mirror: pl.DataFrame, stored: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Take from our own table what no message says: calls without one, and when calls ran.
+
+    Returns:
+        The rows that say the same again, those of calls without a message, and the calls of the
+        messages with their times.
+    """
+    has_message = pl.col("message_id").is_not_null()
+    again, beside = mirror.filter(has_message), mirror.filter(~has_message)
+    key, span = ("message_id", "position"), ("started_at", "ended_at")
+    ran = again.filter(pl.col("started_at").is_not_null()).select(*key, *span)
+    if ran.height:
+        stored = stored.drop(span).join(ran, on=key, how="left", maintain_order="left")
+    return again, beside, stored
 
 
 def _of_table(source: Source, keys: pl.DataFrame, scope: Scope) -> pl.DataFrame | None:

@@ -244,7 +244,7 @@ def _chunks(snapshot: Snapshot, sql: str) -> Iterator[pl.DataFrame]:
 def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
     held: list[pa.RecordBatch] = []
     for batch in batches:
-        held.append(_with_valid_text(batch))
+        held.append(with_valid_text(batch))
         if sum(len(one) for one in held) >= _CHUNK_ROWS:
             yield held
             held = []
@@ -252,7 +252,7 @@ def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]
         yield held
 
 
-def _with_valid_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+def with_valid_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Write bytes that are no UTF-8 as escapes; SQLite stores whatever it is given."""
     try:
         batch.validate(full=True)

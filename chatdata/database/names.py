@@ -52,7 +52,7 @@ CONVERSATIONS = {
 }
 TOOL_CALLS = {
     "id": ("id", "uuid"),
-    "native_id": ("tool_call_id", "call_id"),
+    "native_id": ("native_id", "tool_call_id", "call_id"),
     "message_id": ("message_id",),
     "conversation_id": CONVERSATION_KEYS,
     "user_id": USERS,

@@ -129,6 +129,15 @@ def tool_calls(raw: Raw, keys: pl.DataFrame, scope: Scope, prefix: str) -> pl.Da
     return placed.with_columns(values.unique(placed["tool_call_id"]))
 
 
+def is_ours(raw: Raw | None) -> bool:
+    """Whether this is the table that our own migrations make, filled from the messages."""
+    if raw is None:
+        return False
+    return {"tool_name", "arguments_status", "error_source"} <= {
+        column.name for column in raw.binding.table.columns
+    }
+
+
 def sampled(raw: Raw) -> list[pl.DataFrame]:
     """Read a sample of a table of calls, as the kernel gives it."""
     return [read_calls(part, _source(raw)) for part in raw.rows]
