@@ -23,6 +23,21 @@ from chatdata.errors import EngineError
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 
 
+def pytest_addoption(parser):
+    """
+    How many damaged logs of each format the slow tests read.
+    """
+    parser.addoption("--mutants", type=int, default=20_000)
+
+
+@pytest.fixture
+def n_mutants(request):
+    """
+    What was asked for with `--mutants`.
+    """
+    return request.config.getoption("--mutants")
+
+
 @pytest.fixture(scope="session")
 def samples():
     """

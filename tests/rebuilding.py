@@ -127,7 +127,7 @@ def refilled(value, *texts):
         return value
     if value.keys() == {"n_chars"}:
         return said.take(value["n_chars"])
-    thinks = value.get("type") in {"thinking", "reasoning"}
+    thinks = value.get("type") in ("thinking", "reasoning")
     return {
         key: refilled(item, thought if thinks else said, thought) for key, item in value.items()
     }

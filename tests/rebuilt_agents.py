@@ -205,7 +205,7 @@ def _lines(message, conversation, texts):
         payload = {"message": message["content"], **kept}
         yield _line(extra, {**stamp, "type": "event_msg"}, payload)
     elif message["role_raw"] == "function_call_output" and message["role"] == "tool":
-        yield _line(extra, stamp, _output(extra["results"][0], message["content"]))
+        yield _line(extra, stamp, _output(extra.get("results", [{}])[0], message["content"]))
     elif message["role_raw"] == "compacted":
         history = [
             b["replacement_history"]
@@ -219,8 +219,9 @@ def _lines(message, conversation, texts):
     elif message["kind"] == "event":
         kind, payload = message["role_raw"], rest(extra, "line", "beside")
         outer = {"type": "response_item" if payload.get("type") == kind else kind}
-        if kind != "turn_context" and "type" not in payload and "line" not in extra:
-            outer, payload = {"type": "event_msg"}, {"type": kind, **payload}
+        usual = extra.get("line", {}).keys().isdisjoint({"type", "bare"})
+        if kind != "turn_context" and "type" not in payload and usual:
+            outer, payload = {"type": "event_msg"}, whole({"type": kind}, payload)
         yield _line(extra, {**stamp, **outer}, payload)
     else:
         payload = {"type": "message", "role": message["role_raw"]} | told(

@@ -51,14 +51,12 @@ def _openai_function(call):
 
 
 def _openai_call(call):
-    own = rest(call["extra"], "function", "flat", "other_results")
+    own = rest(call["extra"], "flat", "other_results")
     if own.get("arguments") == "value":
         del own["arguments"]
     if call["extra"].get("flat"):
-        return told(id=call["native_id"], name=call["name"], arguments=arguments(call)) | rest(
-            own, "flat"
-        )
-    return told(id=call["native_id"], function=_openai_function(call)) | own
+        return told(id=call["native_id"], name=call["name"], arguments=arguments(call)) | own
+    return told(id=call["native_id"]) | own | {"function": _openai_function(call)}
 
 
 def _answered_id(message, conversation):
@@ -113,7 +111,10 @@ def _openai_rows(conversation):
     if "request" in extra:
         record = _openai_row(conversation, extra["request"])
         model = told(model=record.pop("model", None))
-        yield record | {"body": whole({"messages": listed, **model}, extra["request"]["body"])}
+        body = extra["request"]["body"]
+        if isinstance(body, dict):
+            body = whole({"messages": listed, **model}, body)
+        yield record | {"body": body}
     if "outcome" in extra:
         record = _openai_row(conversation, extra["outcome"])
         record.pop("model", None)
@@ -134,8 +135,8 @@ def _choice(message, conversation):
 
 
 def _openai_pair(chosen, conversations):
-    base = chosen.row["conversation_id"].removesuffix("/chosen")
-    rejected = next(c for c in conversations if c.row["conversation_id"] == f"{base}/rejected")
+    other = chosen.row["conversation_id"].replace("/chosen", "/rejected")
+    rejected = next(c for c in conversations if c.row["conversation_id"] == other)
     record, how = _openai_row(chosen, chosen.extra), chosen.extra["prompt"]
     for side, conversation in (("chosen", chosen), ("rejected", rejected)):
         listed = [openai_message(m, conversation) for m in conversation.messages]
@@ -165,7 +166,14 @@ def anthropic_content(parts, message, conversation):
     Content blocks, from their shape and what went to columns, calls and results.
     """
     calls = iter(message["calls"])
-    answers = iter(message["extra"].get("results", ()))
+    spare = list(message["extra"].get("results", ()))
+    named = [message["calls"][p["call"]] for p in parts if isinstance(p, dict) and "call" in p]
+    answered = {id(call): call for call in conversation.answered[message["message_id"]]}
+    taken = [
+        call
+        for call in answered.values()
+        if call["result_message_id"] == message["message_id"] and call not in named
+    ]
     filled = []
     for part in refilled(parts, Text(message["content"]), Text(message["reasoning"])):
         kind = part.get("claimed") if isinstance(part, dict) else None
@@ -173,23 +181,22 @@ def anthropic_content(parts, message, conversation):
             filled.append(part)
         elif kind.endswith("tool_use"):
             filled.append(anthropic_call(next(calls)))
+        elif "call" in part:
+            filled.append(anthropic_result(part, message["calls"][part["call"]]))
         else:
-            call = _answered_call(part, message, conversation)
-            filled.append(anthropic_result(part, call or next(answers)))
+            found = _answered_call(part.get("tool_use_id"), taken) or spare.pop(0)
+            filled.append(anthropic_result(part, found))
     return filled
 
 
-def _answered_call(part, message, conversation):
-    if "call" in part:
-        return message["calls"][part["call"]]
-    id_ = part.get("tool_use_id")
-    calls = conversation.answered[message["message_id"]]
-    found = [
-        c
-        for c in calls
-        if c["native_id"] == id_ and c["result_message_id"] == message["message_id"]
-    ]
-    return found[0] if found else None
+def _answered_call(id_, taken):
+    """
+    Take the call that a result of this id answers; without an id, the next one that is left.
+    """
+    for place, call in enumerate(taken):
+        if id_ is None or call["native_id"] == id_:
+            return taken.pop(place)
+    return None
 
 
 def anthropic_call(call):
@@ -227,9 +234,9 @@ def anthropic_result(part, found):
         block["content"] = refilled(how, Text(said))
     elif how is None:
         block["content"] = None
-    failed = not str(block.get("content", {})).startswith("{") or "_tool_result_error" not in str(
-        block["content"]
-    )
+    content = block.get("content")
+    kind = content.get("type") if isinstance(content, dict) else None
+    failed = not str(kind).endswith("_tool_result_error")
     if found["status"] in {"error", "denied"} and failed:
         block["is_error"] = True
     return block | extra
@@ -323,9 +330,10 @@ def _claude_ai_message(message, conversation):
         text=message["content"],
         created_at=moment(message),
         parent_message_uuid=message["parent_message_id"] or extra.get("parent"),
-        content=shape and anthropic_content(shape, message, conversation),
     )
-    kept = {key: value for key, value in extra.items() if key != "content" or value is None}
+    if isinstance(shape, list):
+        record["content"] = anthropic_content(shape, message, conversation)
+    kept = {k: v for k, v in extra.items() if k != "content" or not isinstance(v, list)}
     return whole(record, kept, "parent")
 
 
@@ -348,6 +356,10 @@ def chatgpt(conversations):
         yield whole(record | {"mapping": nodes}, extra, "nodes")
 
 
+def _shape_key(extra):
+    return ["content"] if extra.get("content") is not None else []
+
+
 def _node(message):
     extra = message["extra"]
     node = {
@@ -361,7 +373,7 @@ def _node(message):
     record = told(id=message["native_id"], create_time=number(message))
     record["author"] = {"role": message["role_raw"], **extra.get("author", {})}
     record["content"] = refilled(shape, texts)
-    record |= rest(extra, "author", "content", "node", "parent", "other_results")
+    record = whole(record, extra, "author", "node", "parent", *_shape_key(extra))
     return whole(node | {"message": record}, extra.get("node", {}))
 
 

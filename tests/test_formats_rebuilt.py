@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 
@@ -92,13 +93,16 @@ def loaded(line):
 
 def hashed(value):
     """
-    Replace bytes by what identifies them, and what no text column holds by its escape.
+    Replace bytes by what identifies them, and what no text column holds by its escape or name;
+    2.0 is the number 2.
     """
     if isinstance(value, str):
         match = DATA_URI.match(value)
         if match:
             return described(value[match.end() :], match.group(1))
         return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float):
+        return (int(value) if value.is_integer() else value) if math.isfinite(value) else str(value)
     if isinstance(value, list):
         return [hashed(item) for item in value]
     if isinstance(value, dict):

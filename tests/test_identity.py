@@ -221,6 +221,43 @@ def test_export_twice_is_read_once(tmp_path):
     assert 1 == chats.audit().filter(pl.col("cause") == "mirrored")["n_messages"].item()
 
 
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_answer_that_ends_early_is_taken_whole(tmp_path, order):
+    """
+    A file that ends in mid-answer does not hide what a later copy of the answer has.
+    """
+    blocks = [{"type": "text", "text": "Two"}, *used("t2")]
+    begun = [*PARENT[:3], answered("A", "u4", "u3", "m2", blocks[:1], 4)]
+    whole = [
+        *SAME_IDS[:3],
+        answered("B", "u4", "u3", "m2", blocks[:1], 4),
+        answered("B", "u5", "u4", "m2", blocks[1:], 5, usage=1),
+        *[{**record, "parentUuid": "u5"} for record in TAIL_B[:1]],
+    ]
+    chats = cd.scan(write(tmp_path, **dict(zip(order, (begun, whole), strict=True)))).check()
+
+    assert ["u1", "m1", "u3", "m2"] == ids(chats, "A")
+    assert [0, 1, 2, 3] == (
+        chats.messages.filter(pl.col("conversation_id") == "A").collect()["position"].to_list()
+    )
+    assert [("t1", "A", "m1"), ("t2", "A", "m2")] == chats.tool_calls.select(
+        "tool_call_id", "conversation_id", "message_id"
+    ).sort("tool_call_id").collect().rows()
+    assert len(begun) + len(whole) == chats.accounting.collect()["n_records"].sum()
+
+
+def test_keys_that_look_numbered_stay_apart(tmp_path):
+    """
+    An id that ends in ~2 is not taken for the second message of another id.
+    """
+    for name, said in (("a", "One"), ("b", "Two")):
+        twice = [spoken(name, "u", None, said, 1), spoken(name, "u~2", None, said, 2)]
+        write(tmp_path, **{name: twice})
+    chats = cd.scan(tmp_path).check()
+
+    assert 4 == chats.messages.collect()["message_id"].n_unique()
+
+
 def test_result_in_a_copy_answers_the_call(tmp_path):
     """
     A call whose file ended before its result takes the result that a copy of it has.
@@ -346,6 +383,30 @@ def test_codex_fork_replays_its_parent(tmp_path, first):
     assert ("A", "fork") == chats.conversations.filter(pl.col("conversation_id") == "B").select(
         "parent_conversation_id", "relation"
     ).collect().row(0)
+
+
+@pytest.mark.parametrize("first", ["parent", "fork"])
+def test_calls_before_any_answer_are_replayed_too(tmp_path, first):
+    """
+    A call that no message issued counts once, in the parent, although a fork replays it.
+    """
+    early = line("response_item", 2, type="function_call", name="ls", arguments="{}", call_id="c0")
+    parent = [*ROLLOUT[:3], early, *ROLLOUT[3:]]
+    fork = [FORK[0], *parent, *FORK[7:]]
+    names = ("a", "b") if first == "parent" else ("b", "a")
+    chats = cd.scan(write(tmp_path, **dict(zip(names, (parent, fork), strict=True)))).check()
+
+    assert [("A:c0", "A", None), ("A:c1", "A", "A:3")] == chats.tool_calls.select(
+        "tool_call_id", "conversation_id", "message_id"
+    ).sort("tool_call_id").collect().rows()
+    assert (
+        0
+        == chats.messages.filter(
+            (pl.col("conversation_id") == "B") & (pl.col("created_at").dt.second() < 20)
+        )
+        .collect()
+        .height
+    )
 
 
 def test_codex_fork_without_its_parent(tmp_path):

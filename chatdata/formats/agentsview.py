@@ -79,7 +79,7 @@ def _conversation(
         if event["status"] in _FAILED
     }
     rows = list(_of(connection, "messages", id_, "ordinal"))
-    messages = [_message(row, calls.get(row["id"], []), id_, failed) for row in rows]
+    messages = [_message(row, calls.get(row["id"], []), failed) for row in rows]
     _count_once(messages)
     conversation = Conversation(
         id=id_,
@@ -117,7 +117,7 @@ def _started_by(connection: sqlite3.Connection) -> dict[str, str]:
     }
 
 
-def _message(row: Row, calls: list[Row], session: str, failed: set[Any]) -> Message:
+def _message(row: Row, calls: list[Row], failed: set[Any]) -> Message:
     moment = at(row.get("timestamp"))
     taken = {key for key, value in row.items() if value in {None, "", 0}}
     extra = rest(row, _MESSAGE_TAKEN | taken)
@@ -132,7 +132,7 @@ def _message(row: Row, calls: list[Row], session: str, failed: set[Any]) -> Mess
         generation_id=text(row.get("claude_message_id")),
         at=moment,
         usage=_usage(row),
-        calls=[_call(call, session, failed) for call in calls],
+        calls=[_call(call, failed) for call in calls],
         n_records=1,
         extra=extra,
     )
@@ -145,12 +145,11 @@ def _message(row: Row, calls: list[Row], session: str, failed: set[Any]) -> Mess
     return message
 
 
-def _call(row: Row, session: str, failed: set[Any]) -> Call:
+def _call(row: Row, failed: set[Any]) -> Call:
     id_ = text(row.get("tool_use_id"))
     call = Call(
         name=text(row["tool_name"]),
         native_id=id_,
-        key=f"{session}:{id_}" if id_ else None,
         arguments=row.get("input_json"),
         result=row.get("result_content"),
         has_result=row.get("result_content") is not None or id_ in failed,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import blocks
 from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
-from chatdata.formats.content import absent, split, text, tool_names, untold
+from chatdata.formats.content import absent, listed, split, text, tool_names, untold
 from chatdata.formats.rows import Conversation, Message
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _add_response(conversation: Conversation, source: dict[str, Any]) -> None:
 
 def _add_request(conversation: Conversation, source: dict[str, Any]) -> dict[str, Any]:
     """Read a request, and give what no column took; the `system` text is no message."""
-    conversation.messages += [_message(item) for item in source["messages"]]
+    conversation.messages += [_message(item) for item in listed(source["messages"])]
     conversation.model = text(source.get("model"))
     conversation.declared_tools = tool_names(source.get("tools"))
     told = {"messages": source["messages"], "model": conversation.model}
@@ -95,6 +95,8 @@ def _add_request(conversation: Conversation, source: dict[str, Any]) -> dict[str
 
 
 def _message(source: dict[str, Any]) -> Message:
+    if not isinstance(source["role"], str):
+        raise TypeError("no text says who speaks")
     content = split(source.get("content"), blocks.claims)
     calls = [blocks.call(part) for part in content.others if part.get("type") in blocks.CALLS]
     answers = [part for part in content.others if blocks.is_result(part.get("type"))]

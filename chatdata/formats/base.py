@@ -149,10 +149,17 @@ class Reading:
             yield from converted
 
     def one(
-        self, records: Iterable[Record], message: Callable[[Any], Message], reason: str
+        self,
+        records: Iterable[Record],
+        message: Callable[[Any], Message],
+        reason: str,
+        *,
+        calls_by_place: bool = False,
     ) -> Conversation:
         """Read a document whose records are the messages of one conversation."""
-        conversation = Conversation(n_records=0, extra={"records": "messages"})
+        conversation = Conversation(
+            n_records=0, calls_by_place=calls_by_place, extra={"records": "messages"}
+        )
         for record in records:
             try:
                 row = message(record.value)

@@ -7,7 +7,7 @@ from typing import Any
 from chatdata.formats.content import split, text, untold
 from chatdata.formats.media import without_bytes
 from chatdata.formats.records import encode
-from chatdata.formats.rows import Call, Result, Usage
+from chatdata.formats.rows import Call, Result, Usage, tokens
 
 _ERROR_CLASSES = {
     "too_many_requests": "rate_limit",
@@ -99,9 +99,9 @@ def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
         return None
     details = counts.get("output_tokens_details")
     return Usage(
-        input=counts.get("input_tokens"),
-        output=counts.get("output_tokens"),
-        cache_read=counts.get("cache_read_input_tokens"),
-        cache_write=counts.get("cache_creation_input_tokens"),
+        input=tokens(counts.get("input_tokens")),
+        output=tokens(counts.get("output_tokens")),
+        cache_read=tokens(counts.get("cache_read_input_tokens")),
+        cache_write=tokens(counts.get("cache_creation_input_tokens")),
         reasoning=details.get("thinking_tokens") if isinstance(details, dict) else None,
     )

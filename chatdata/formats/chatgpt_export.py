@@ -55,8 +55,10 @@ def _conversation(record: Record) -> list[Conversation]:
     for key, parent in links.items():
         children.setdefault(parent, []).append(key)
     for key, message in messages.items():
+        linked = message.parent if message.parent in nodes else None
+        told = {"id": key, "parent": linked, "children": children.get(key, [])}
         message.key = key
-        if more := _of_node(nodes[key], message, children.get(key, [])):
+        if more := _of_node(nodes[key], told):
             message.extra["node"] = more
     _mark_main_path(source, links, messages)
     _find_calls(nodes, messages)
@@ -67,6 +69,7 @@ def _conversation(record: Record) -> list[Conversation]:
         id=native,
         native_id=native,
         joins=True,
+        calls_by_place=True,
         user_id=text(source.get("user_id")),
         title=text(source.get("title")),
         model=text(source.get("default_model_slug")),
@@ -91,9 +94,8 @@ def _conversation(record: Record) -> list[Conversation]:
     return [conversation]
 
 
-def _of_node(node: dict[str, Any], message: Message, children: list[str]) -> dict[str, Any]:
-    """Give what a node says beside its message: links that parents do not tell, and its id."""
-    told = {"id": message.key, "parent": message.parent, "children": children}
+def _of_node(node: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Give what a node says beside its message that no column tells: links and its id."""
     return untold(node, {**told, "message": node["message"]}) | absent(node, told)
 
 
@@ -102,6 +104,8 @@ def _message(node: dict[str, Any], parent: str | None) -> Message:
     author = source.get("author") or {}
     metadata = source.get("metadata") or {}
     content = source.get("content") or {}
+    if not isinstance(author["role"], str):
+        raise TypeError("no text says who speaks")
     kind = content.get("content_type")
     texts, shape = _texts(content)
     joined = "\n".join(texts) if texts is not None else None
@@ -128,10 +132,10 @@ def _message(node: dict[str, Any], parent: str | None) -> Message:
         "author": source.get("author"),
         "content": source.get("content"),
     }
-    message.extra = untold(source, told)
+    message.extra = untold(source, told) | absent(source, ("content",))
     if more := untold(author, {"role": author["role"]}):
         message.extra["author"] = more
-    if shape is not None and "content" in source:
+    if shape is not None and isinstance(source.get("content"), dict):
         message.extra["content"] = shape
     return message
 

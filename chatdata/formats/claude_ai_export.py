@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import blocks
 from chatdata.formats.base import SURE, Evidence, Format, Reading
-from chatdata.formats.content import Content, absent, is_claimed, split, text, untold
+from chatdata.formats.content import Content, absent, is_claimed, listed, split, text, untold
 from chatdata.formats.pairing import answer
 from chatdata.formats.rows import SAME_MESSAGE, At, Call, Conversation, Message, Result
 from chatdata.formats.times import at, spelled
@@ -36,7 +36,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
 def _conversation(record: Record, time_zone: str) -> Conversation:
     source = record.value
     account = source.get("account")
-    messages = [_message(item, time_zone) for item in source["chat_messages"]]
+    messages = [_message(item, time_zone) for item in listed(source["chat_messages"])]
     _mark_main_path(messages)
     conversation = Conversation(
         ordinal=record.number,
@@ -53,7 +53,7 @@ def _conversation(record: Record, time_zone: str) -> Conversation:
         "uuid": conversation.id,
         "name": conversation.title,
         "chat_messages": source["chat_messages"],
-        "account": {"uuid": conversation.user_id},
+        "account": {"uuid": conversation.user_id} if conversation.user_id else None,
         "created_at": _spelled(conversation.created_at),
         "updated_at": _spelled(conversation.updated_at),
     }
@@ -66,6 +66,8 @@ def _spelled(moment: At | None) -> str | None:
 
 
 def _message(source: dict[str, Any], time_zone: str) -> Message:
+    if not isinstance(source["sender"], str):
+        raise TypeError("no text says who speaks")
     content = split(source.get("content"), blocks.claims)
     flat = source.get("text")
     visible = content.text if content.text is not None else flat
@@ -102,6 +104,7 @@ def _pair(message: Message, content: Content, time_zone: str) -> None:
     for block, shape in zip(claimed, shapes, strict=True):
         if block.get("type") in blocks.CALLS:
             call = blocks.call(block)
+            call.key = call.native_id
             call.started_at = at(block.get("start_timestamp"), time_zone)
             message.calls.append(call)
             continue

@@ -25,7 +25,7 @@ per record (`cwd`, `version`, …) is kept once in the conversation's `extra.rec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zlib import crc32
 
 from chatdata.formats import blocks
@@ -46,50 +46,47 @@ _TITLE_KEYS = ("customTitle", "agentName", "aiTitle", "title", "summary")
 _MARKERS = frozenset({"queue-operation", "last-prompt", "permission-mode", "mode"} | _TITLES.keys())
 _BODY = {"user": "message", "assistant": "message", "attachment": "attachment"}
 _MESSAGES = frozenset({"user", "assistant"})
+_NO_RECORD = "not a claude-code record"
+_Sessions: TypeAlias = "dict[tuple[str | None, str | None], Session]"
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    sessions: dict[tuple[str | None, str | None], Session] = {}
+    sessions: _Sessions = {}
     early: list[Record] = []
     current: str | None = None
     for record in reading.records():
         try:
-            source = record.value
-            current = _session_id(source) or current
-            if source.get("type") in _TITLES:
-                yield _title(source, current)
-            elif current is None:
-                early.append(record)
-            else:
-                for waiting in (*early, record):
-                    _take(sessions, current, waiting, reading)
-                early.clear()
+            current = _session_id(record.value) or current
+            title = record.value.get("type") in _TITLES
         except UNEXPECTED:
-            reading.reject(record, "not a claude-code record")
-    yield from _without_session(early, reading)
+            reading.reject(record, _NO_RECORD)
+            continue
+        if title:
+            yield _title(record.value, current)
+            continue
+        early.append(record)
+        if current is not None:
+            _take_all(sessions, current, early, reading)
+    # A document in which none names its session is one conversation.
+    _take_all(sessions, None, early, reading)
     for session in sessions.values():
-        yield session.finished(reading)
+        if session.conversation.messages:
+            yield session.finished(reading)
         yield from session.hints
 
 
-def _without_session(early: list[Record], reading: Reading) -> Iterator[Conversation]:
-    """Read records of a document in which none names its session: one conversation."""
-    sessions: dict[tuple[str | None, str | None], Session] = {}
-    for record in early:
-        try:
-            _take(sessions, None, record, reading)
-        except UNEXPECTED:
-            reading.reject(record, "not a claude-code record")
-    for session in sessions.values():
-        yield session.finished(reading)
-
-
-def _take(
-    sessions: dict[tuple[str | None, str | None], Session],
-    current: str | None,
-    record: Record,
-    reading: Reading,
+def _take_all(
+    sessions: _Sessions, current: str | None, waiting: list[Record], reading: Reading
 ) -> None:
+    for record in waiting:
+        try:
+            _take(sessions, current, record, reading)
+        except UNEXPECTED:
+            reading.reject(record, _NO_RECORD)
+    waiting.clear()
+
+
+def _take(sessions: _Sessions, current: str | None, record: Record, reading: Reading) -> None:
     source = record.value
     agent = text(source.get("agentId")) or text(source.get("parent_tool_use_id"))
     session = sessions.get((current, agent))
@@ -98,7 +95,7 @@ def _take(
     kind = source.get("type")
     uuid = text(source.get("uuid"))
     if uuid is not None and (known := session.uuids.get(uuid)):
-        if not _says_the_same(known, source):
+        if not _says_the_same(known, source, session.rest(source)):
             known.extra.setdefault("versions", []).append(without_bytes(source))
         reading.count("mirrored", n_messages=int(kind in _MESSAGES))
         return
@@ -114,7 +111,7 @@ def _take(
     session.add(row, source)
 
 
-def _says_the_same(row: Message, source: dict[str, Any]) -> bool:
+def _says_the_same(row: Message, source: dict[str, Any], extra: dict[str, Any]) -> bool:
     """Whether a record whose uuid was met before only repeats what its row has."""
     body = source.get("message")
     content = split(body.get("content") if isinstance(body, dict) else body, blocks.claims)
@@ -124,7 +121,7 @@ def _says_the_same(row: Message, source: dict[str, Any]) -> bool:
     return (
         all(said in (row.content or "") for said in content.texts)
         and ids <= known
-        and (placed or row.role_raw == "assistant")
+        and ((placed and extra.items() <= row.extra.items()) or row.role_raw == "assistant")
     )
 
 
@@ -132,7 +129,11 @@ def _user(session: Session, source: dict[str, Any]) -> Message:
     body = source.get("message")
     extra = session.rest(source)
     if not isinstance(body, dict):
-        extra["message"] = body
+        extra |= (
+            {"message": body}
+            if "message" in source
+            else {"absent": [*extra.get("absent", ()), "message"]}
+        )
         body = {"content": body if isinstance(body, str) else None}
         content = split(body["content"])
     else:

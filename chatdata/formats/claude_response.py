@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatdata.formats import blocks
 from chatdata.formats.content import Content, absent, text, untold
-from chatdata.formats.rows import At, Message
+from chatdata.formats.rows import At, Message, Usage
 
 _TOKENS = {
     "input_tokens": "input",
@@ -54,8 +53,21 @@ def response_row(
     )
 
 
-def merge(response: Response, content: Content, body: dict[str, Any], extra: dict[str, Any]) -> int:
+def merge(
+    response: Response,
+    content: Content,
+    body: dict[str, Any],
+    usage: Usage | None,
+    extra: dict[str, Any],
+) -> int:
     """Add a record to its response; an exact repetition of a text or thought adds nothing.
+
+    Args:
+        response: what the records so far have given.
+        content: of the record.
+        body: the record's `message`.
+        usage: what of it is usage.
+        extra: what the record says outside `message` that no column tells; grows.
 
     Returns:
         The output tokens that adding up the records would count too much.
@@ -68,7 +80,7 @@ def merge(response: Response, content: Content, body: dict[str, Any], extra: dic
     if reason and row.finish_reason and reason != row.finish_reason:
         _back_fill(response, "stop_reason", row.finish_reason)
     row.finish_reason = reason or row.finish_reason
-    tokens = _use(response, body)
+    tokens = _use(response, body, usage)
     told = {
         "role": "assistant",
         "type": "message",
@@ -102,7 +114,9 @@ def _shape(response: Response, content: Content) -> Any:  # noqa: ANN401 - any J
             if key is None:
                 continue
             thinks = part.get("type") in {"thinking", "reasoning"}
-            said = next(thoughts if thinks else texts)
+            said = next(thoughts if thinks else texts, None)
+            if said is None:
+                continue
             if hash((thinks, said)) not in response.spoken:
                 (content.reasonings if thinks else content.texts).append(said)
             else:
@@ -122,12 +136,11 @@ def _text_key(part: Any) -> str | None:  # noqa: ANN401 - any JSON value
     return next(sizes, None)
 
 
-def _use(response: Response, body: dict[str, Any]) -> int:
+def _use(response: Response, body: dict[str, Any], usage: Usage | None) -> int:
     """Take the usage of the record with most output tokens; the others keep theirs."""
-    found = body.get("usage")
-    usage = blocks.usage(found)
     if usage is None:
         return 0
+    found = body["usage"]
     row = response.row
     before = _number(row.usage.output) if row.usage else -1
     now = _number(usage.output)
@@ -136,7 +149,7 @@ def _use(response: Response, body: dict[str, Any]) -> int:
             _back_fill(response, "usage", response.usage)
         row.usage, response.usage = usage, found
         told = {key: getattr(usage, name) for key, name in _TOKENS.items()}
-        row.extra["usage"] = untold(body["usage"], told)
+        row.extra["usage"] = untold(found, told)
     return max(min(before, now), 0)
 
 

@@ -99,10 +99,10 @@ class Session:
     def rest(self, source: dict[str, Any]) -> dict[str, Any]:
         """Give what no column took, without what every record of the session repeats."""
         taken = _TAKEN_RESULT if source.get("type") == "user" else _TAKEN
-        if "uuid" not in source:
+        if not text(source.get("uuid")):
             # Markers never carry what the others repeat.
             extra = {key: value for key, value in source.items() if key not in taken}
-            missing = [] if source.get("sessionId") == self.id else ["sessionId"]
+            missing = [] if "sessionId" in source else ["sessionId"]
         else:
             if not self.steady:
                 self.steady = {key: source[key] for key in _STEADY if key in source}
@@ -114,11 +114,13 @@ class Session:
                 for key, value in source.items()
                 if key not in taken and (key not in steady or steady[key] != value)
             }
-            if source.keys() >= self.expected.keys():
-                return extra
-            missing = [key for key in self.expected if key not in source]
+            present = source.keys() >= self.expected.keys()
+            missing = [] if present else [key for key in self.expected if key not in source]
         if missing:
             extra["absent"] = missing
+        for key, told in (("sessionId", self.id), ("uuid", text(source.get("uuid")))):
+            if key in source and source[key] != told:
+                extra[key] = source[key]
         return extra
 
     def add(self, row: Message, source: dict[str, Any]) -> None:
@@ -137,9 +139,10 @@ class Session:
         elif uuid is not None:
             row.aliases = (uuid,)
         before = self.uuids.get(parent) if parent else None
-        if parent and (before is None or before.key != parent) and source.get("parentUuid"):
+        named = source.get("parentUuid")
+        if named is not None and (before is None or before.key != named):
             # The parent is a record that was merged into another row, or stands elsewhere.
-            row.extra["parentUuid"] = parent
+            row.extra["parentUuid"] = named
         row.stamped = "forkedFrom" in source or (
             bool(source.get("isSidechain")) and self.conversation.relation == "subagent"
         )
@@ -149,12 +152,17 @@ class Session:
 
     def response(self, source: dict[str, Any], body: dict[str, Any], reading: Reading) -> Message:
         """Read a record of an API response into its row, new or begun by an earlier record."""
+        content = split(body.get("content"), blocks.claims)
+        calls = [blocks.call(b) for b in content.others if b.get("type") in blocks.CALLS]
+        results = [blocks.result(b) for b in content.others if blocks.is_result(b.get("type"))]
+        usage = blocks.usage(body.get("usage"))
+        # What is not as it should be has raised by now; from here on things are put in place.
         id_ = text(body.get("id"))
         moment = at(source.get("timestamp"))
-        content = split(body.get("content"), blocks.claims)
         response = self.responses.get(id_) if id_ else None
         extra = self.rest(source)
-        if uuid := text(source.get("uuid")):
+        uuid = text(source.get("uuid"))
+        if uuid:
             extra["uuid"] = uuid
         if response is None:
             response = Response(response_row(source, body, id_, moment))
@@ -170,14 +178,12 @@ class Session:
             response.row.extra.setdefault("records", []).append(extra)
         response.uuid = uuid
         row = response.row
-        tokens = merge(response, content, body, extra)
+        tokens = merge(response, content, body, usage, extra)
         if row.n_records:
             reading.count("part of another record", n_messages=1, output_tokens=tokens)
-        for block in content.others:
-            if block.get("type") in blocks.CALLS:
-                self._call(row, block, moment)
-            elif blocks.is_result(block.get("type")):
-                row.results.append(blocks.result(block))
+        for call in calls:
+            self._add_call(row, call, moment)
+        row.results += results
         return row
 
     def answer(
@@ -189,14 +195,14 @@ class Session:
     ) -> None:
         """Read the results of a user record; what the tool returned as a structure goes along."""
         structured = source.get("toolUseResult")
-        for block in results:
-            result = blocks.result(block)
+        light = _light(structured)
+        row.results = [blocks.result(block) for block in results]
+        for result in row.results:
             result.ended_at = moment
             if result.status == "error" and (result.text or "").startswith(_DENIED):
                 result.status, result.error_source, result.error_class = "denied", None, None
             if structured is not None:
-                result.extra["toolUseResult"] = _light(structured)
-            row.results.append(result)
+                result.extra["toolUseResult"] = light
             self.open_calls.pop(result.native_id or "", None)
             agent = structured.get("agentId") if isinstance(structured, dict) else None
             if text(agent) and self.conversation.id:
@@ -210,7 +216,7 @@ class Session:
                     )
                 )
         if "toolUseResult" in source and (structured is None or not results):
-            row.extra["toolUseResult"] = _light(structured)
+            row.extra["toolUseResult"] = light
 
     def interrupt(self) -> None:
         """End the calls that wait for a result: the user stopped the agent."""
@@ -249,8 +255,7 @@ class Session:
             self.conversation.extra["record"] = self.steady
         return self.conversation
 
-    def _call(self, row: Message, block: dict[str, Any], moment: At | None) -> None:
-        call = blocks.call(block)
+    def _add_call(self, row: Message, call: Call, moment: At | None) -> None:
         if call.native_id and any(known.native_id == call.native_id for known in row.calls):
             return
         call.key = call.native_id

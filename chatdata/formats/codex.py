@@ -24,7 +24,7 @@ from chatdata.formats import items
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.codex_lines import Line
 from chatdata.formats.codex_rollout import Rollout
-from chatdata.formats.content import text, untold
+from chatdata.formats.content import absent, text, untold
 from chatdata.formats.rows import Conversation
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _take(rollout: Rollout, record: Record) -> None:
             usual = "turn_context"
             rollout.turn = text(line.payload.get("turn_id")) or rollout.turn
             rollout.model = text(line.payload.get("model")) or rollout.model
-        rollout.event(str(line.kind), line, usual, line.payload)
+        rollout.event(text(line.kind) or "unknown", line, usual, line.payload)
 
 
 def _take_bare(rollout: Rollout, line: Line) -> None:
@@ -97,7 +97,8 @@ def _take_bare(rollout: Rollout, line: Line) -> None:
     elif "id" in line.payload and not rollout.known:
         rollout.meta(line)
     else:
-        rollout.event(str(line.payload.get("record_type", "unknown")), line, "", line.payload)
+        named = text(line.payload.get("record_type")) or "unknown"
+        rollout.event(named, line, "", line.payload)
 
 
 def _take_item(rollout: Rollout, line: Line) -> None:
@@ -111,7 +112,7 @@ def _take_item(rollout: Rollout, line: Line) -> None:
     elif item.get("type") == "reasoning":
         rollout.reasoning(line)
     else:
-        rollout.event(str(item.get("type")), line, "response_item", item)
+        rollout.event(text(item.get("type")) or "unknown", line, "response_item", item)
 
 
 def _take_event(rollout: Rollout, line: Line) -> None:
@@ -132,7 +133,9 @@ def _take_event(rollout: Rollout, line: Line) -> None:
             rollout.conversation.title = (
                 text(payload.get("thread_name")) or rollout.conversation.title
             )
-        rollout.event(str(kind), line, "event_msg", untold(payload, {"type": str(kind)}))
+        named = text(kind) or "unknown"
+        rest = untold(payload, {"type": named}) | absent(payload, ("type",))
+        rollout.event(named, line, "event_msg", rest)
 
 
 def _sniff(evidence: Evidence) -> float:

@@ -141,8 +141,6 @@ class Rollout:
         call.extra |= line.around(_ITEM)
         call.stamped = self.conversation.parent_id is not None
         call.twin = self._twin("call", call.native_id or encode(line.payload))
-        if call.native_id:
-            call.key = f"{self._name}:{call.native_id}"
         self.calls.setdefault(call.native_id or "", []).append(call)
         (self.answer or self.conversation).calls.append(call)
         if call.name == "web_search" and call.status is None:

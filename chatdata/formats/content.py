@@ -77,6 +77,17 @@ def split(content: Any, claims: Callable[[str], bool] | None = None) -> Content:
     return found
 
 
+def listed(value: Any) -> list[Any]:  # noqa: ANN401 - whatever the log holds
+    """Give a list.
+
+    Raises:
+        TypeError: it is none; iterating over text or an object would seem to work.
+    """
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
 def text(value: Any) -> str | None:  # noqa: ANN401 - whatever the log holds
     """Give text that says something, or None."""
     return value if isinstance(value, str) and value else None

@@ -19,7 +19,17 @@ import pyarrow as pa
 from chatdata import schema
 from chatdata.formats.pairing import arguments, pair
 from chatdata.formats.records import encode
-from chatdata.formats.rows import KINDS, ROLES, SAME_MESSAGE, At, Call, Conversation, Message, Usage
+from chatdata.formats.rows import (
+    KINDS,
+    ROLES,
+    SAME_MESSAGE,
+    At,
+    Call,
+    Conversation,
+    Message,
+    Usage,
+    tokens,
+)
 from chatdata.spool import Spool
 
 if TYPE_CHECKING:
@@ -62,7 +72,6 @@ _COLUMNS: dict[str, dict[str, pl.DataType]] = {
     for table in schema.TABLES[:3]
 }
 _DERIVED = {"n_chars", "_row"}
-_LARGEST = 2**63
 _BATCH_ROWS = 20_000
 _BATCH_CHARS = 8 << 20
 _HELD_BYTES = 48 << 20
@@ -90,7 +99,7 @@ class Builder:
         self._counts = dict.fromkeys(_NAMES, 0)
         self._chars = 0
         self._bundle = 0
-        self._calls_seen: dict[str, int] = {}
+        self._calls_so_far: dict[str, int] = {}
         self._spools = {name: Spool(limit=_HELD_BYTES) for name in _NAMES}
         self._hold = hold or self._spool
 
@@ -121,7 +130,7 @@ class Builder:
     ) -> None:
         id_ = conversation.id or f"{reading.name}#{conversation.ordinal}"
         self._bundle += 1
-        self._calls_seen.clear()
+        self._calls_so_far.clear()
         place = (document, self._bundle)
         ids = _message_ids(id_, conversation.messages)
         pair(conversation, ids)
@@ -133,25 +142,25 @@ class Builder:
             parent = references.get(parent, parent) if parent else None
             self._rows["messages"].append(_message_row(message, message_id, id_, parent, place))
             self._chars += len(message.content or "") + len(message.reasoning or "")
-            self._add_calls(message.calls, id_, message_id, place)
+            self._add_calls(message.calls, conversation, (id_, message_id), place)
             before = message_id
-        self._add_calls(conversation.calls, id_, None, place)
+        self._add_calls(conversation.calls, conversation, (id_, None), place)
 
     def _add_calls(
         self,
         calls: list[Call],
-        conversation_id: str,
-        message_id: str | None,
+        conversation: Conversation,
+        ids: tuple[str, str | None],
         place: tuple[int, int],
     ) -> None:
+        conversation_id, message_id = ids
         for position, call in enumerate(calls):
-            key = call.key or (
-                f"{message_id}:{position}"
-                if message_id
-                else f"{conversation_id}:call:{position + 1}"
-            )
-            nth = self._calls_seen[key] = self._calls_seen.get(key, 0) + 1
-            key = key if nth == 1 else f"{key}~{nth}"
+            key = call.key
+            if key is None and call.native_id and not conversation.calls_by_place:
+                key = f"{conversation_id}:{call.native_id}"
+            elif key is None and message_id:
+                key = f"{message_id}:{position}"
+            key = _free(key or f"{conversation_id}:call:{position + 1}", self._calls_so_far)
             self._rows["tool_calls"].append(
                 _call_row(call, key, conversation_id, message_id, position, place)
             )
@@ -200,19 +209,34 @@ def columns_of(name: str) -> dict[str, pl.DataType]:
 
 def _message_ids(conversation_id: str, messages: list[Message]) -> list[str]:
     """Name the messages; different ones that share a name get ~2, ~3 in source order."""
-    seen: dict[str, int] = {}
-    ids = []
-    for ordinal, message in enumerate(messages, 1):
-        id_ = message.key or f"{conversation_id}:{message.native_id or ordinal}"
-        seen[id_] = seen.get(id_, 0) + 1
-        ids.append(id_ if seen[id_] == 1 else f"{id_}~{seen[id_]}")
-    return ids
+    taken: dict[str, int] = {}
+    return [
+        _free(message.key or f"{conversation_id}:{message.native_id or ordinal}", taken)
+        for ordinal, message in enumerate(messages, 1)
+    ]
+
+
+def _free(name: str, taken: dict[str, int]) -> str:
+    """Give a name, or the first of `name~2`, `name~3` … that is not taken, and take it."""
+    nth = taken.get(name, 0) + 1
+    while nth > 1 and f"{name}~{nth}" in taken:
+        nth += 1
+    taken[name] = nth
+    if nth == 1:
+        return name
+    taken[f"{name}~{nth}"] = 1
+    return f"{name}~{nth}"
 
 
 def _references(messages: list[Message], ids: list[str]) -> dict[str, str]:
+    """Say whom a parent link means; keys come before other names that look like them."""
+    named = list(zip(messages, ids, strict=True))
     references: dict[str, str] = {}
-    for message, id_ in zip(messages, ids, strict=True):
-        for name in (message.key, message.native_id, *message.aliases):
+    for message, id_ in named:
+        if message.key is not None:
+            references.setdefault(message.key, id_)
+    for message, id_ in named:
+        for name in (message.native_id, *message.aliases):
             if name is not None:
                 references.setdefault(name, id_)
     return references
@@ -273,11 +297,11 @@ def _message_row(
         _us(m.at),
         m.at.precision if m.at else None,
         m.finish_reason,
-        _tokens(usage.input),
-        _tokens(usage.output),
-        _tokens(usage.cache_read),
-        _tokens(usage.cache_write),
-        _tokens(usage.reasoning),
+        tokens(usage.input),
+        tokens(usage.output),
+        tokens(usage.cache_read),
+        tokens(usage.cache_write),
+        tokens(usage.reasoning),
         _extra(m.extra),
         *place,
         m.n_records,
@@ -342,11 +366,6 @@ def _series(name: str, values: Iterable[Any], dtype: pl.DataType) -> pl.Series:
 
 def _us(at: At | None) -> int | None:
     return None if at is None else at.us
-
-
-def _tokens(value: object) -> int | None:
-    fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
-    return value if fits else None  # type: ignore[return-value]
 
 
 def _extra(extra: dict[str, Any]) -> str | None:

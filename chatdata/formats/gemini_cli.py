@@ -88,9 +88,6 @@ class _Recording:
         conversation.relation = "subagent" if meta.get("kind") == "subagent" else None
         conversation.messages = list(self.rows.values())
         conversation.extra = rest(meta, _TAKEN)
-        for call in (call for row in conversation.messages for call in row.calls):
-            if conversation.id and call.native_id:
-                call.key = f"{conversation.id}:{call.native_id}"
         first = next((row for row in conversation.messages if row.role_raw == "user"), None)
         if first and (first.content or "").lstrip().startswith("<session_context>"):
             first.kind = "injected"

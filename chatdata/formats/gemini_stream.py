@@ -123,8 +123,6 @@ class Stream:
         )
         if call.native_id:
             self.calls[call.native_id] = call
-            if self.conversation.id:
-                call.key = f"{self.conversation.id}:{call.native_id}"
         (self.answer or self.conversation).calls.append(call)
 
     def _result(self, line: dict[str, Any]) -> None:

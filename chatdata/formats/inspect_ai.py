@@ -125,9 +125,6 @@ def _conversation(sample: dict[str, Any], log: dict[str, Any]) -> Conversation:
     n_elsewhere = _time_answers(messages, answers)
     _time_calls(messages, {str(e.get("id")): e for e in events if e.get("event") == "tool"})
     id_ = "/".join(str(part) for part in ids if part is not None)
-    for message in messages:
-        for call in message.calls:
-            call.key = f"{id_}:{call.native_id}" if call.native_id else None
     extra = rest(sample, _TAKEN)
     extra |= {"n_events": len(events)} if events else {}
     extra |= {"n_generations_elsewhere": n_elsewhere} if n_elsewhere else {}

@@ -23,7 +23,7 @@ from chatdata.formats import sqlite
 from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import rest, text
 from chatdata.formats.items import output_text
-from chatdata.formats.llm_responses import name_calls, responses
+from chatdata.formats.llm_responses import responses
 from chatdata.formats.records import Bad
 from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
 from chatdata.formats.times import at
@@ -128,7 +128,6 @@ def _conversation(
 ) -> Conversation:
     named = dict.fromkeys(name for turn in turns for name in offered.get(turn["id"], []))
     forked = text(thread.get("forked_from"))
-    name_calls(str(thread["id"]), messages)
     return Conversation(
         id=text(thread["id"]),
         native_id=text(thread["id"]),

@@ -44,7 +44,6 @@ def responses(connection: sqlite3.Connection, reading: Reading) -> Iterator[Conv
             current, system = _begun(id_, listed.get(id_) or {}), None
         try:
             rows = _rows(row, calls, results, system)
-            name_calls(id_, rows)
             current.messages += rows
         except UNEXPECTED:
             reading.reject(Bad(reading.n_records, 0, ""), "not a response of llm")
@@ -52,14 +51,6 @@ def responses(connection: sqlite3.Connection, reading: Reading) -> Iterator[Conv
             system = row.get("system") or system
     if current is not None:
         yield current
-
-
-def name_calls(conversation_id: str, messages: list[Message]) -> None:
-    """Make keys of the ids that calls have in their conversation."""
-    for message in messages:
-        for call in message.calls:
-            if call.native_id:
-                call.key = f"{conversation_id}:{call.native_id}"
 
 
 def _begun(id_: str, source: Row) -> Conversation:

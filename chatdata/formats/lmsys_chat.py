@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
-from chatdata.formats.content import absent, text, untold
+from chatdata.formats.content import absent, listed, text, untold
 from chatdata.formats.rows import Conversation, Message
 from chatdata.formats.times import at
 
@@ -41,7 +41,7 @@ def _conversation(record: Record) -> list[Conversation]:
     extra = untold(row, {key: row.get(key), "model": model, "conversation": row["conversation"]})
     if key not in {"", _IDS[0]}:
         extra["id_key"] = key
-    messages = [_message(turn) for turn in row["conversation"]]
+    messages = [_message(turn) for turn in listed(row["conversation"])]
     if any(message.at for message in messages):
         extra |= absent(row, ("timestamp",))
     if record.lenient:

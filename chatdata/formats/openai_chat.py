@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatdata.formats.base import FALLBACK, POSSIBLE, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import absent, split, text, tool_names, untold
+from chatdata.formats.content import absent, listed, split, text, tool_names, untold
 from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
 from chatdata.formats.times import at, spelled
 
@@ -37,13 +37,13 @@ _IDS = ("custom_id", "chat_id", "conversation_id", "id")
 _PAIR = ("chosen", "rejected")
 
 
-def messages(listed: list[Any], time_zone: str = "UTC") -> list[Message]:
+def messages(items: Any, time_zone: str = "UTC") -> list[Message]:  # noqa: ANN401 - any JSON value
     """Read a list of chat messages, as this and its sister formats have them.
 
     Raises:
-        TypeError: an element is no message.
+        TypeError: it is no list, or an element is no message.
     """
-    return [message(item, time_zone) for item in listed]
+    return [message(item, time_zone) for item in listed(items)]
 
 
 def message(item: dict[str, Any], time_zone: str = "UTC") -> Message:
@@ -107,7 +107,7 @@ def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
 def _calls(
     called: list[Any] | None, first_call: dict[str, Any] | None, parts: list[dict[str, Any]]
 ) -> list[Call]:
-    calls = [_call(call) for call in called or ()]
+    calls = [_call(call) for call in listed(called or [])]
     if first_call is not None:
         calls.append(_call({"function": first_call}, type="function_call"))
     return calls + [_call_of_part(part) for part in parts if part.get("type") == "tool_call"]
@@ -153,6 +153,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             chain([first], records),
             lambda value: message(value, reading.time_zone),
             "not an openai-chat message",
+            calls_by_place=True,
         )
         return
     for record in chain([first], records):
@@ -232,6 +233,7 @@ def _row(row: dict[str, Any], ordinal: int, told: dict[str, Any], time_zone: str
     tools = row.get("tools", body.get("tools"))
     conversation = Conversation(
         ordinal=ordinal,
+        calls_by_place=True,
         id=native,
         native_id=native,
         user_id=text(row.get("user_id")),

@@ -148,8 +148,6 @@ class _Turn:
 
     def _call(self, call: Call) -> None:
         self.calls[call.native_id or ""] = call
-        if self.conversation.id and call.native_id:
-            call.key = f"{self.conversation.id}:{call.native_id}"
         (self.early if self.answer is None else self.answer.calls).append(call)
 
     def _output(self, result: Result) -> None:

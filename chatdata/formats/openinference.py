@@ -103,6 +103,9 @@ def _moment(value: Any) -> At | None:  # noqa: ANN401 - whatever was exported
     """Read a time: any spelling of logs, or the exporter's pair of seconds and nanoseconds."""
     if isinstance(value, list):
         seconds, rest_ = value
+        # A list times a billion would not fail, but fill the memory.
+        if not (isinstance(seconds, int) and isinstance(rest_, int)):
+            return None
         return nanoseconds(seconds * 1_000_000_000 + rest_)
     return at(value)
 

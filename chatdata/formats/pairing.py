@@ -97,7 +97,7 @@ def answer(call: Call, result: Result, message_id: str) -> bool:
 def _spare(result: Result, message: Message) -> dict[str, Any]:
     """Give all that a result says which became part of no call."""
     said = {"for": result.native_id, "status": result.status, **result.extra}
-    if result.text != message.content:
+    if result.text is not message.content:
         said["text"] = result.text
     return {key: value for key, value in said.items() if value is not None and value != "unknown"}
 

@@ -32,7 +32,14 @@ ROLES = {
     **dict.fromkeys(("system", "developer", "info", "error", "warning"), "system"),
 }
 SAME_MESSAGE = ""
+_LARGEST = 2**63
 KINDS = {"user": "chat", "assistant": "chat", "tool": "tool_result", "system": "injected"}
+
+
+def tokens(value: object) -> int | None:
+    """Give a count of tokens that fits its column."""
+    fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
+    return value if fits else None  # type: ignore[return-value]
 
 
 class At(Struct, frozen=True):
@@ -143,6 +150,7 @@ class Conversation(Struct, kw_only=True):
         id: the conversation's id in the frames; None makes `<name>#<ordinal>`.
         ordinal: 1-based record of the document.
         calls: calls whose message the log does not tell.
+        calls_by_place: whether ids of calls repeat, so that message and place name a call.
         n_records: records of its own, not counting those of its messages.
         joins: whether another one of the same id is a part of it, not a different one.
         part: where a conversation has one record of each kind (a batch's request and its outcome),
@@ -168,6 +176,7 @@ class Conversation(Struct, kw_only=True):
     declared_tools: list[str] | None = None
     messages: list[Message] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    calls_by_place: bool = False
     n_records: int = 1
     joins: bool = False
     part: str | None = None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
-from chatdata.formats.content import rest, text, tool_names, untold
+from chatdata.formats.content import listed, rest, text, tool_names, untold
 from chatdata.formats.rows import Call, Conversation, Message, Result
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def _conversation(record: Record) -> list[Conversation]:
     tools = row.get("tools")
     conversation = Conversation(
         ordinal=record.number,
+        calls_by_place=True,
         id=native,
         native_id=native,
         declared_tools=tool_names(_decoded(tools) if isinstance(tools, str) else tools),
@@ -56,7 +57,7 @@ def _conversation(record: Record) -> list[Conversation]:
         conversation.messages = _glaive(row[key])
         told = row[key] if _glaive_text(conversation.messages) == row[key] else None
     else:
-        conversation.messages = [_turn(turn) for turn in row[key]]
+        conversation.messages = [_turn(turn) for turn in listed(row[key])]
         told = row[key]
     conversation.extra = untold(row, {"id": native, key: told})
     if key != "conversations":

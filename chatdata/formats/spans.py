@@ -99,8 +99,6 @@ def _conversation(id_: str, ordinal: int, spans: list[Span]) -> Conversation:
     for span in spans:
         if span.kind == "llm" and span.id not in wrapping:
             _add(conversation.messages, prints, span)
-    for call in (call for message in conversation.messages for call in message.calls):
-        call.key = f"{id_}:{call.native_id}" if call.native_id else None
     _answer(conversation, [span for span in spans if span.kind == "tool" and span.call])
     others = [s for s in spans if s.kind not in {"llm", "tool"} or s.id in wrapping]
     listed = [{"id": s.id, "parent": s.parent, "name": s.name, **s.extra} for s in others]
@@ -212,7 +210,6 @@ def _answer(conversation: Conversation, spans: list[Span]) -> None:
         if call is None:
             told.started_at, told.ended_at = span.started, span.ended
             told.extra |= span.extra
-            told.key = f"{conversation.id}:{told.native_id}" if told.native_id else None
             conversation.calls.append(told)
             continue
         calls.remove(call)

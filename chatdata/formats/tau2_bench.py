@@ -58,6 +58,7 @@ def _conversation(
         created_at=at(source.get("start_time"), time_zone),
         updated_at=at(source.get("end_time"), time_zone),
         messages=[_message(item, time_zone) for item in source.get("messages") or ()],
+        calls_by_place=True,
         n_records=n_records,
         extra=rest(source, _TAKEN),
     )

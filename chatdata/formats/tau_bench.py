@@ -32,6 +32,7 @@ def _conversation(record: Record) -> list[Conversation]:
         Conversation(
             ordinal=record.number,
             relation="trial",
+            calls_by_place=True,
             messages=messages(trial["traj"]),
             extra=rest(trial, frozenset({"traj"})),
         )

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import polars as pl
 
+_NUMBERED = r"~\d+$"
+
 
 def owned(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Mark for each row whether it is the one that counts, and whose it is.
 
-    Adds `_old_id`, `_key` (the id of the row that counts), `_owner` (the conversation that has it)
-    and `_counts`; renames different messages that would share a key to ~2, ~3 in source order.
+    Of copies the fullest counts (most output tokens, most records): a file may end in the middle of
+    an answer that another has whole. It counts where the owner has it.
+
+    Adds `_old_id`, `_key` (the id of the message), `_owner` (the conversation that has it), `_at`
+    (its place in reading order) and `_counts`; renames different messages that would share a key
+    to ~2, ~3 in source order.
     """
-    rows = rows.with_columns(_old_id=pl.col("message_id"))
+    rows = rows.with_columns(
+        _old_id=pl.col("message_id"), _base=pl.col("message_id").str.replace(_NUMBERED, "")
+    )
     twins = pl.col("_twin").is_not_null() & pl.col("_twin").is_duplicated()
-    if not rows.select((twins | pl.col("message_id").is_duplicated()).any()).item():
+    if not rows.select((twins | pl.col("_base").is_duplicated()).any()).item():
         return rows.with_columns(
-            _key=pl.col("message_id"), _owner=pl.col("conversation_id"), _counts=pl.lit(value=True)
+            _key=pl.col("message_id"),
+            _owner=pl.col("conversation_id"),
+            _at=pl.col("_row"),
+            _counts=pl.lit(value=True),
         )
     rows = _copies(messages, rows)
     shared = pl.col("conversation_id").n_unique().over("_copy") > 1
@@ -24,46 +35,48 @@ def owned(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
         .group_by("conversation_id")
         .agg(_own_start=pl.col("created_at").min())
     )
+    first = {"_owner": "conversation_id", "_key": "message_id", "_at": "_row"}
+    fullest = (pl.col("output_tokens").fill_null(-1), pl.col("_n_parts"))
     return (
         rows.join(own, on="conversation_id", how="left", maintain_order="left")
-        .with_columns(_fewest=-pl.col("output_tokens").fill_null(-1))
-        .sort("_stamped", "_own_start", "conversation_id", "_fewest", "_row", nulls_last=False)
-        .with_columns(
-            _owner=pl.col("conversation_id").first().over("_copy"),
-            _key=pl.col("message_id").first().over("_copy"),
-            _counts=pl.int_range(pl.len()).over("_copy") == 0,
-        )
+        .sort("_stamped", "_own_start", "conversation_id", "_row", nulls_last=False)
+        .with_columns(pl.col(column).first().over("_copy").alias(n) for n, column in first.items())
+        .sort(*fullest, pl.col("_row") == pl.col("_at"), descending=True, maintain_order=True)
+        .with_columns(_counts=pl.int_range(pl.len()).over("_copy") == 0)
         .sort("_row")
-        .drop("_own_start", "_fewest")
+        .drop("_own_start", "_base")
     )
 
 
 def _copies(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Group copies under `_copy`: one key and one content, or one twin.
 
-    Different messages under one key get different keys.
+    Different messages under one key get different keys: it, `~2`, `~3` … by their first rows. What
+    stands several times in one conversation as it was read, is that many messages.
     """
-    repeated = rows.filter(pl.col("message_id").is_duplicated()).select("_row")
+    repeated = pl.col("_base").is_duplicated()
     prints = (
         messages.select(
             "_row", _print=pl.concat_str("role_raw", "content", ignore_nulls=True).hash()
         )
-        .join(repeated.lazy(), on="_row", how="semi")
+        .join(rows.lazy().filter(repeated).select("_row"), on="_row", how="semi")
         .collect()
     )
-    same = pl.concat_str("message_id", pl.lit("\n"), pl.col("_print").fill_null(0))
+    nth = pl.int_range(pl.len()).over("_bundle", "_base", "_print")
     first_twin = pl.col("_same").first().over("_twin")
     rows = (
         rows.join(prints, on="_row", how="left", maintain_order="left")
-        .with_columns(_same=same)
+        .with_columns(_print=pl.col("_print").fill_null(0))
+        .with_columns(_same=pl.concat_str("_base", "_print", nth, separator="\n"))
         .with_columns(_met=pl.when(pl.col("_twin").is_null()).then("_same").otherwise(first_twin))
         .with_columns(_copy=pl.col("_met").first().over("_same"))
-        .with_columns(_first=pl.col("_row").min().over("message_id", "_copy"))
-        .with_columns(_nth=pl.col("_first").rank("dense").over("message_id"))
+        .with_columns(_first=pl.col("_row").min().over("_base", "_copy"))
+        .with_columns(_nth=pl.col("_first").rank("dense").over("_base"))
     )
-    numbered = pl.concat_str("message_id", pl.lit("~"), "_nth")
+    numbered = pl.concat_str("_base", pl.lit("~"), "_nth")
+    renamed = pl.when(pl.col("_nth") > 1).then(numbered).otherwise("_base")
     return rows.with_columns(
-        message_id=pl.when(pl.col("_nth") > 1).then(numbered).otherwise("message_id")
+        message_id=pl.when(repeated).then(renamed).otherwise("message_id")
     ).drop("_print", "_same", "_met", "_first", "_nth")
 
 

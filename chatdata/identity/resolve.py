@@ -7,8 +7,9 @@ where they are, in memory or on disk.
 A message whose key is unique in the world and that stands in several conversations belongs to one
 of them, its owner: the side that the log does not mark as a copy; else the conversation whose own
 messages start first (one without any is the oldest: all it has was copied from it); else the
-smallest id. The others lose the copy and name the owner as their parent. Copies whose ids were
-rewritten are found by their `_twin`.
+smallest id. The others lose the copy and name the owner as their parent; where one of them has more
+of it (the owner's file ended in mid-answer), what it has is what counts, in the owner. Copies whose
+ids were rewritten are found by their `_twin`.
 """
 
 from __future__ import annotations
@@ -63,15 +64,25 @@ class Resolved:
 def resolve(raw: Mapping[str, pl.LazyFrame]) -> Resolved:
     """Count everything once and put it in order."""
     raw = told_apart(raw)
-    rows = owned(raw["messages"], raw["messages"].select(_KEYS).collect().sort("_row"))
-    kept = rows.filter("_counts").with_columns(
-        position=pl.int_range(pl.len(), dtype=pl.UInt32).over("conversation_id")
+    keys = raw["messages"].select(*_KEYS, _n_parts=pl.col("_aliases").list.len())
+    rows = owned(raw["messages"], keys.collect().sort("_row"))
+    kept = (
+        rows.filter("_counts")
+        .with_columns(message_id="_key", conversation_id="_owner")
+        .sort("_at")
+        .with_columns(position=pl.int_range(pl.len(), dtype=pl.UInt32).over("conversation_id"))
     )
     kept = joined(found_parents(raw["messages"], rows, kept))
     decisions = calls.decide(raw["tool_calls"], rows)
     conversations = hinted(raw["conversations"].collect().sort("_row"), raw["messages"], rows)
     decided = kept.select(
-        "_row", "message_id", "parent_message_id", "position", _lost=pl.col("_lost_parent")
+        "_row",
+        "_at",
+        "conversation_id",
+        "message_id",
+        "parent_message_id",
+        "position",
+        _lost=pl.col("_lost_parent"),
     )
     frames = {
         "conversations": conversations_of(conversations, rows, kept).lazy(),
@@ -82,23 +93,26 @@ def resolve(raw: Mapping[str, pl.LazyFrame]) -> Resolved:
 
 
 def _messages(messages: pl.LazyFrame, decided: pl.DataFrame) -> pl.LazyFrame:
-    note = pl.concat_str(pl.lit('"parent":"'), "_lost", pl.lit('"}'))
+    note = pl.struct(parent="_lost").struct.json_encode()
     extra = (
         pl.when(pl.col("_lost").is_null())
         .then("extra")
         .when(pl.col("extra").is_null())
-        .then(pl.concat_str(pl.lit("{"), note))
-        .otherwise(pl.concat_str(pl.col("extra").str.head(-1), pl.lit(","), note))
+        .then(note)
+        .otherwise(pl.concat_str(pl.col("extra").str.head(-1), pl.lit(","), note.str.slice(1)))
     )
     generation = (
         pl.when(pl.col("generation_id") == pl.col("_old_id"))
         .then("message_id")
         .otherwise("generation_id")
     )
-    return (
+    frame = (
         messages.rename({"message_id": "_old_id"})
-        .drop("parent_message_id", "position")
+        .drop("parent_message_id", "position", "conversation_id")
         .join(decided.lazy(), on="_row", how="inner", maintain_order="left")
-        .with_columns(extra=extra, generation_id=generation)
-        .select(schema.MESSAGES.schema.names())
+    )
+    if not decided["_at"].equals(decided["_row"]):
+        frame = frame.sort("_at")
+    return frame.with_columns(extra=extra, generation_id=generation).select(
+        schema.MESSAGES.schema.names()
     )
