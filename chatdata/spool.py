@@ -8,6 +8,7 @@ import tempfile
 import threading
 import uuid
 from collections import deque
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,17 @@ def folder() -> Path:
     path = Path(tempfile.mkdtemp(prefix="chatdata-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
+
+
+@contextmanager
+def scratch() -> Iterator[None]:
+    """Remove at the end of a block what outgrew memory in it; a process may be killed later."""
+    try:
+        yield
+    finally:
+        if folder.cache_info().currsize:
+            shutil.rmtree(folder(), ignore_errors=True)
+            folder.cache_clear()
 
 
 class Spool:

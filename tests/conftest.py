@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from chat_tables import build, conversations, messages
+from xdist.scheduler import LoadFileScheduling
 
 from chatdata.cli import main
 from chatdata.database import read
@@ -36,6 +37,21 @@ def n_mutants(request):
     What was asked for with `--mutants`.
     """
     return request.config.getoption("--mutants")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """
+    A file's tests stay together, and those that need Spark in one process, where they share a
+    session.
+    """
+
+    class OneSession(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "spark" if Path(file).stem in ("test_engines", "test_spark") else file
+
+    return OneSession(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -112,26 +128,32 @@ def new_database(request, tmp_path):
     return lambda: f"sqlite:///{tmp_path / f'app{next(numbers)}.db'}"
 
 
+# Small queries are interpreted, because compiling one takes longer than running it.
+SMALL = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "250",
+}
+
+
 @pytest.fixture(scope="session")
 def spark():
     """
-    A Spark session on this machine; queries are interpreted, because compiling small ones takes
-    longer than running them.
+    A Spark session on this machine.
     """
     pytest.importorskip("pyspark")
     try:
         check_java()
     except EngineError as error:
         pytest.skip(str(error))
-    settings = {
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "250",
-    }
-    running = session()
-    for name, value in settings.items():
+    with pytest.MonkeyPatch.context() as environment:
+        # What lives for minutes is not worth the best machine code.
+        environment.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        running = session()
+    running.sparkContext.setLogLevel("OFF")
+    for name, value in SMALL.items():
         running.conf.set(name, value)
     yield running
     running.stop()

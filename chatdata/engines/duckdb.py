@@ -19,6 +19,7 @@ from chatdata.spool import folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from chatdata import schema
     from chatdata.engines import Name
@@ -60,6 +61,13 @@ def hold(frames: Mapping[str, pl.DataFrame]) -> dict[str, duckdb.DuckDBPyRelatio
     Texts are laid out anew, because pyarrow, through which DuckDB filters, knows no string views.
     """
     return {name: connection().from_arrow(frame.to_arrow()) for name, frame in frames.items()}
+
+
+def scan_files(files: list[Path], table: schema.Table) -> duckdb.DuckDBPyRelation:
+    """Give the rows of some Parquet files of a frame, to be read when they are asked for."""
+    if not files:
+        return connection().from_arrow(pl.DataFrame(schema=table.schema).to_arrow())
+    return connection().read_parquet([str(path) for path in files], hive_partitioning=False)
 
 
 def collect(frames: Mapping[str, duckdb.DuckDBPyRelation]) -> dict[str, pl.DataFrame]:

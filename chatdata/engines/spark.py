@@ -5,6 +5,7 @@ Spark has no unsigned integers, so counts and positions are 64 bits wide there.
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from chatdata.errors import EngineError, QueryError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -40,6 +42,7 @@ _TYPES: dict[type[pl.DataType], T.DataType] = {
     pl.Datetime: T.TimestampNTZType(),
 }
 _UNSIGNED = (pl.UInt32(), pl.UInt64())
+_GLOB = re.compile(r"[\\{}\[\]*?]")
 _naming = threading.Lock()
 
 
@@ -49,6 +52,25 @@ def hold(frames: Mapping[str, pl.DataFrame], session: SparkSession) -> dict[str,
         name: session.createDataFrame(frame.to_arrow(), struct(frame.schema))
         for name, frame in frames.items()
     }
+
+
+def scan_files(session: SparkSession, files: list[Path], table: schema.Table) -> DataFrame:
+    """Give the rows of some Parquet files of a frame, to be read when they are asked for."""
+    stored = struct(table.schema)
+    for field in stored:
+        if table.schema[field.name] == pl.UInt64:
+            field.dataType = T.DecimalType(20, 0)
+    if not files:
+        return session.createDataFrame([], struct(table.schema))
+    read = session.read.schema(stored).parquet(
+        *(_GLOB.sub(r"\\\g<0>", str(path)) for path in files)
+    )
+    return read.select(
+        *(
+            F.col(field.name).cast(field.dataType).alias(field.name)
+            for field in struct(table.schema)
+        )
+    )
 
 
 def struct(columns: Mapping[str, pl.DataType]) -> T.StructType:

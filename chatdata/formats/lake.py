@@ -24,8 +24,11 @@ from chatdata.chats import Chats, Finding, from_frames
 from chatdata.errors import FormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
+
+    from narwhals.typing import IntoLazyFrameT as Frame
 
 MARK = "lake.json"
 OWN = ".chatdata"
@@ -54,9 +57,12 @@ def is_ours(folder: Path) -> bool:
 
 
 def open_lake(
-    folder: Path, since: datetime | None = None, until: datetime | None = None
-) -> Chats[pl.LazyFrame]:
-    """Give the frames of a lake, lazily.
+    folder: Path,
+    read: Callable[[list[Path], schema.Table], Frame],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Chats[Frame]:
+    """Give the frames of a lake, lazily, as `read` makes them of files: `scan_files`, for one.
 
     With a window (naive, in UTC), files of messages and of tool calls are left out where their
     folder names a month outside; conversations are given whole, for they may go on for months.
@@ -75,7 +81,7 @@ def open_lake(
     n_files = sum(len(paths) for paths in files.values())
     for name in ("messages", "tool_calls"):
         files[name] = [path for path in files[name] if _may_hold(path, since, until)]
-    frames = {table.name: scan_files(files[table.name], table) for table in schema.TABLES}
+    frames = {table.name: read(files[table.name], table) for table in schema.TABLES}
     reason = f"{MARK} names contract {contract}; {n_files} Parquet files"
     if (n_opened := sum(len(paths) for paths in files.values())) < n_files:
         reason += f", {n_opened} of them in the window"
@@ -93,7 +99,9 @@ def scan_files(
     """Give the rows of some files of a frame, on request with the path of each row's file."""
     if not files:
         return pl.LazyFrame(schema=table.schema)
-    return pl.scan_parquet(files, hive_partitioning=False, include_file_paths=include_file_paths)
+    return pl.scan_parquet(
+        files, glob=False, hive_partitioning=False, include_file_paths=include_file_paths
+    )
 
 
 def parts(folder: Path) -> dict[str, list[Path]]:

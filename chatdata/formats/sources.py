@@ -197,13 +197,13 @@ def _fixed_part(pattern: str) -> Path:
     return Path(*fixed)
 
 
+def document(file: Path, name: str, path: str) -> Document:
+    """Give a file as a document."""
+    return Document(path, name, file, lambda stack: stack.enter_context(_open(file)))
+
+
 def _document(file: Path, folder: Path) -> Document:
-    return Document(
-        path=str(file),
-        name=file.relative_to(folder).as_posix(),
-        file=file,
-        start=lambda stack: stack.enter_context(_open(file)),
-    )
+    return document(file, file.relative_to(folder).as_posix(), str(file))
 
 
 def _open(file: Path) -> BinaryIO:

@@ -18,7 +18,7 @@ import polars as pl
 from chatdata import schema
 from chatdata.formats.frames import columns_of
 from chatdata.formats.lake import OWN
-from chatdata.ingest.kin import LINKS, links
+from chatdata.identity.kin import LINKS, links
 from chatdata.load.collect import COUNTED, places, rejects, tallies
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import polars as pl
 from chatdata import schema
 from chatdata.formats.lake import scan_files
 from chatdata.identity import resolve
+from chatdata.identity.kin import base, components, reached
 from chatdata.ingest.counts import Ledger, recount
-from chatdata.ingest.kin import base, components, reached
 from chatdata.ingest.raw import ROWS, raw
 from chatdata.store.layout import PARTITIONED, placed
 from chatdata.store.replace import FILE, Replacing, drop, found

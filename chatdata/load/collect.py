@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -107,7 +108,7 @@ def _asked(name: str) -> Detection:
 def _finding(document: Document, detection: Detection) -> Finding:
     if document.file.name == MARK and is_ours(document.file.parent):
         reason = "a lake: it holds copies of logs, and is read when it is named itself"
-        return Finding(document.name, str(document.file.parent), "left aside", reason)
+        return Finding(document.name, str(Path(document.path).parent), "left aside", reason)
     others = ", ".join(f"{name} {share:.0%}" for name, share in detection.others)
     reason = f"{detection.reason}, confidence {detection.confidence:.0%}"
     if detection.reason.startswith("no known") and document.name.lower().endswith(_DATABASES):
@@ -163,7 +164,7 @@ def places(found: Found) -> pl.DataFrame:
 
 
 def accounting(resolved: pl.DataFrame, tallied: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
-    """Add up what rows and tallies say, per document and cause."""
+    """Add up what rows and tallies say, per document, by its number, and cause."""
     counts = ("n_records", "n_messages", "n_tool_calls")
     return (
         pl.concat([resolved, tallied], how="diagonal")
@@ -171,7 +172,7 @@ def accounting(resolved: pl.DataFrame, tallied: pl.DataFrame, placed: pl.DataFra
         .agg(*(pl.col(name).sum() for name in counts), sum_or_null("output_tokens"))
         .join(placed, on="_document", how="left")
         .sort("_document", "cause")
-        .select(schema.ACCOUNTING.schema.names())
+        .select("_document", *schema.ACCOUNTING.schema)
     )
 
 

@@ -5,14 +5,16 @@ What a source is, is decided by its content, file by file; every decision is a f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 from urllib.parse import parse_qsl, urlsplit
 
+from chatdata import engines
 from chatdata.chats import Chats, from_frames
-from chatdata.errors import SourceError
+from chatdata.errors import EngineError, SourceError
 from chatdata.formats.base import sniff
-from chatdata.formats.lake import is_lake, open_lake
+from chatdata.formats.lake import is_lake, open_lake, scan_files
 from chatdata.formats.sources import Document, documents
 from chatdata.identity import resolve
 from chatdata.load.collect import (
@@ -31,15 +33,51 @@ from chatdata.load.scope import Scope, scoped, window
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from typing import Unpack
 
+    import duckdb
     import polars as pl
+    from pyspark.sql import DataFrame as SparkFrame
+    from pyspark.sql import SparkSession
 
 _DATABASES = ("sqlite", "postgresql", "postgres")
 
 
+class Questions(TypedDict, total=False):
+    """What `scan` may be asked, whatever the engine."""
+
+    format: str | None
+    since: datetime | None
+    until: datetime | None
+    user_id: str | None
+    text: bool
+    schema: str | None
+    time_zone: str
+    mapping: Mapping[str, str] | None
+    name: str | None
+
+
+@overload
+def scan(
+    source: str | Path, *, engine: Literal["polars"] = "polars", **questions: Unpack[Questions]
+) -> Chats[pl.LazyFrame]: ...
+@overload
+def scan(
+    source: str | Path, *, engine: Literal["duckdb"], **questions: Unpack[Questions]
+) -> Chats[duckdb.DuckDBPyRelation]: ...
+@overload
+def scan(
+    source: str | Path,
+    *,
+    engine: Literal["spark"],
+    spark: SparkSession | None = None,
+    **questions: Unpack[Questions],
+) -> Chats[SparkFrame]: ...
 def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by keyword
     source: str | Path,
     *,
+    engine: engines.Name = "polars",
+    spark: SparkSession | None = None,
     format: str | None = None,  # noqa: A002 - the field's own word
     since: datetime | None = None,
     until: datetime | None = None,
@@ -49,12 +87,14 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     time_zone: str = "UTC",
     mapping: Mapping[str, str] | None = None,
     name: str | None = None,
-) -> Chats[pl.LazyFrame]:
+) -> Chats[Any]:
     """Read any chat log.
 
     Args:
         source: a file, folder, glob or archive; a database URL (`sqlite:///…`, `postgresql://…`) or
             SQLite file; or "sample", also "sample?conversations=500&seed=3".
+        engine: where the frames live, "polars", "duckdb" or "spark" (`docs/engines.md`).
+        spark: the Spark session to use, instead of the active one or a new one.
         format: the format's name, instead of detecting it.
         since: keep messages from this moment on; naive means UTC.
         until: keep messages before this moment.
@@ -68,23 +108,78 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     Raises:
         SourceError: the source does not exist or cannot be read.
         UnknownFormatError: nothing in it is a chat log of a known format.
+        EngineError: there is no such engine, it cannot be started, or cannot read this source.
     """
     scope = Scope(name, since, until, user_id, text, schema, time_zone, mapping)
+    if spark is not None and engine != "spark":
+        raise EngineError(f"a Spark session for {engine}; expected engine='spark' beside spark=")
+    if engine == "polars":
+        return read(recognised(source, format), scope)
+    engines.engine(engine)
+    found = recognised(source, format)
+    if engine == "spark":
+        from chatdata.engines.session import session
+        from chatdata.load.spark import read_there
+
+        return read_there(found, scope, session(spark))
+    if found.kind == "lake":
+        from chatdata.engines.duckdb import scan_files as scan_there
+
+        return scoped(open_lake(Path(found.where), scan_there, *window(scope)), scope)
+    return read(found, scope).to(engine)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a source was recognised as.
+
+    Attributes:
+        kind: what reads it.
+        where: its name, path, folder or URL.
+        documents: of files, each of them.
+        format: the format that they are said to have.
+    """
+
+    kind: Literal["sample", "database", "lake", "files"]
+    where: str
+    documents: tuple[Document, ...] = ()
+    format: str | None = None
+
+
+def recognised(source: str | Path, format_name: str | None = None) -> Source:
+    """Tell what a source is, by its name and by what lies there.
+
+    Raises:
+        SourceError: nothing lies there.
+    """
     where = str(source)
     scheme = where.split("://", 1)[0] if "://" in where else ""
     if where.split("?", 1)[0] == "sample":
-        return scoped(_sample(where), scope)
+        return Source("sample", where)
     if scheme.partition("+")[0] in _DATABASES:
-        return read_database(where, scope)
+        return Source("database", where)
     if where and is_lake(Path(where).expanduser()):
-        return scoped(open_lake(Path(where).expanduser(), *window(scope)), scope)
+        return Source("lake", str(Path(where).expanduser()))
     listed = documents(where)
-    if len(listed) == 1 and format is None and _is_database(listed[0]):
-        return read_database(str(listed[0].local()), scope)
+    if len(listed) == 1 and format_name is None and _is_database(listed[0]):
+        return Source("database", str(listed[0].local()))
+    return Source("files", where, tuple(listed), format_name)
+
+
+def read(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
+    """Read a source in this process."""
+    if source.kind == "sample":
+        return scoped(_sample(source.where), scope)
+    if source.kind == "database":
+        return read_database(source.where, scope)
+    if source.kind == "lake":
+        return scoped(open_lake(Path(source.where), scan_files, *window(scope)), scope)
     found = Found()
-    for document in listed:
-        take(found, document, format, scope, alone=len(listed) == 1)
-    return scoped(_chats(found, where), scope)
+    for document in source.documents:
+        take(found, document, source.format, scope, alone=len(source.documents) == 1)
+    if not found.readings and not found.databases:
+        refuse(found, source.where)
+    return scoped(chats_of(found), scope)
 
 
 def _sample(where: str) -> Chats[pl.LazyFrame]:
@@ -103,15 +198,14 @@ def _is_database(document: Document) -> bool:
     return document.kind() == "sqlite" and sniff(document).format is None
 
 
-def _chats(found: Found, where: str) -> Chats[pl.LazyFrame]:
-    if not found.readings and not found.databases:
-        refuse(found, where)
+def chats_of(found: Found) -> Chats[pl.LazyFrame]:
+    """Count each thing once of all that documents gave."""
     resolved = resolve(found.builder.frames())
     counted = accounting(resolved.accounting, tallies(found), places(found))
     frames = {
         **resolved.frames,
         "rejects": rejects(found).lazy().drop("_document"),
-        "accounting": counted.lazy(),
+        "accounting": counted.lazy().drop("_document"),
     }
     chats = from_frames(frames, found.findings)
     if not found.databases:

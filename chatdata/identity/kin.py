@@ -24,7 +24,7 @@ LINKS = {
 _PLACE = ("_document", "_bundle")
 
 
-def links(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def links(frames: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> pl.DataFrame:
     """List the names by which bundles are known, as `LINKS`: `has` it, or refers to it.
 
     Args:
