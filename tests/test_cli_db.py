@@ -14,6 +14,7 @@ from databases import execute
 from chatdata import migrate
 from chatdata.cli.db import db
 from chatdata.errors import MigrationError
+from chatdata.migrate import plans
 
 
 @pytest.fixture
@@ -113,6 +114,9 @@ def test_nothing_to_do_needs_no_answer(run, url):
         ["restore", "OLD", "BACKUP"],
         ["backfill", "run", "tool_calls", "OLD"],
         ["backfill", "retry-bad", "tool_calls", "OLD"],
+        ["backfill", "pause", "tool_calls", "OLD"],
+        ["apply", "PLAN"],
+        ["copy", "HOST", "URL"],
         ["fleet", "upgrade", "OLD"],
         ["fleet", "adopt", "OLD"],
         ["fleet", "backfill", "OLD"],
@@ -128,8 +132,10 @@ def test_no_terminal_and_no_yes(run, url, tmp_path, verb):
     migrate.upgrade(old, to="0002")
     migrate.upgrade(copy)
     execute(host, HOST, HOST_MESSAGES)
+    (tmp_path / "plan.json").write_text(plans.dump([migrate.plan(old)]))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     names = {"URL": url, "OLD": old, "HOST": host, "BACKUP": tmp_path / "copy"}
+    names["PLAN"] = tmp_path / "plan.json"
     code, said = run(*(names.get(word, word) for word in verb))
 
     assert 3 == code
@@ -272,7 +278,7 @@ def test_backfill(run, url):
     run("upgrade", url, "--yes")
     ran = json.loads(run("backfill", "run", "tool_calls", url, "--yes", "--json")[1])
     told = run("backfill", "status", "tool_calls", url)
-    paused = run("backfill", "pause", "tool_calls", url)
+    paused = run("backfill", "pause", "tool_calls", url, "--yes")
     retried = run("backfill", "retry-bad", "tool_calls", url, "--yes")
 
     assert "done" == ran["state"]

@@ -13,11 +13,20 @@ import click
 
 from chatdata.cli.db_backfill import backfill
 from chatdata.cli.db_fleet import fleet
-from chatdata.cli.db_options import as_json, confirm, direct_url, schema, tell, yes
+from chatdata.cli.db_options import (
+    Verbs,
+    as_json,
+    confirm,
+    direct_url,
+    report,
+    schema,
+    tell,
+    yes,
+)
 from chatdata.cli.progress import counting
 
 
-@click.group()
+@click.group(cls=Verbs)
 def db() -> None:
     """Create and change chat databases, safely."""
 
@@ -185,7 +194,7 @@ def apply(file: Path, *, no_backup: bool, yes: bool, as_json: bool) -> None:
     from chatdata import migrate
     from chatdata.migrate.plans import load
 
-    plans = load(file.read_text(encoding="utf-8"))
+    plans = load(file.read_bytes())
     confirm(f"upgrade {len(plans)} databases as planned?", yes=yes)
     done = [migrate.apply(each, backup=not no_backup) for each in plans]
     tell([asdict(each) for each in done], "\n".join(map(str, done)), as_json=as_json)
@@ -200,10 +209,13 @@ def drift(url: str, schema: str | None, *, as_json: bool) -> None:
     from chatdata import migrate
 
     found = migrate.drift(url, schema=schema)
-    lines = "\n".join(map(str, found)) or f"{migrate.label(url)}: no drift"
-    tell([asdict(each) for each in found], lines, as_json=as_json)
-    if found:
-        click.get_current_context().exit(3)
+    report(
+        [asdict(each) for each in found],
+        [*map(str, found)],
+        clean=f"{migrate.label(url)}: no drift",
+        then="undo these, or compare rows: chatdata db verify URL --against BACKUP",
+        as_json=as_json,
+    )
 
 
 @db.command()
@@ -213,9 +225,13 @@ def check(*, as_json: bool) -> None:
     from chatdata import migrate
 
     found = migrate.author.check()
-    tell(found, "\n".join(found) or "models, revisions and snapshots agree", as_json=as_json)
-    if found:
-        click.get_current_context().exit(3)
+    report(
+        found,
+        found,
+        clean="models, revisions and snapshots agree",
+        then="bring the chain to the models: chatdata db new -m MESSAGE",
+        as_json=as_json,
+    )
 
 
 @db.command()
@@ -227,9 +243,14 @@ def verify(url: str, against: str, *, as_json: bool) -> None:
     from chatdata import migrate
 
     found = migrate.verify(url, f"sqlite:///{Path(against).absolute()}")
-    tell(found, "\n".join(found) or f"{migrate.label(url)}: every row is there", as_json=as_json)
-    if found:
-        click.get_current_context().exit(5)
+    report(
+        found,
+        found,
+        clean=f"{migrate.label(url)}: every row is there",
+        then="to put the backup in its place, run: chatdata db restore URL BACKUP",
+        as_json=as_json,
+        code=5,
+    )
 
 
 @db.command()
@@ -255,9 +276,14 @@ def lint(paths: tuple[str, ...], *, as_json: bool) -> None:
     from chatdata.migrate.locate import scripts
 
     found = migrate.lint(*(paths or (scripts() / "versions",)))
-    tell([asdict(each) for each in found], "\n".join(map(str, found)) or "clean", as_json=as_json)
-    if found:
-        click.get_current_context().exit(3)
+    report(
+        [asdict(each) for each in found],
+        [*map(str, found)],
+        clean="clean",
+        then="repair them, or allow them in a comment, # chatdata: allow=RULE reason=WHY, and run: "
+        "chatdata db lint",
+        as_json=as_json,
+    )
 
 
 @db.command()

@@ -79,11 +79,13 @@ def status(name: str, url: str, schema: str | None, *, as_json: bool) -> None:
 @name
 @url
 @schema
+@yes
 @as_json
-def pause(name: str, url: str, schema: str | None, *, as_json: bool) -> None:  # noqa: ARG001 - one
+def pause(name: str, url: str, schema: str | None, *, yes: bool, as_json: bool) -> None:
     """Stop the worker that is running after its batch."""
     from chatdata import migrate
 
+    confirm(f"{migrate.label(url)}: stop filling {name} after the batch?", yes=yes)
     found = migrate.backfill.pause(url, schema=schema)
     tell(asdict(found), str(found), as_json=as_json)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from chatdata.migrate.snapshot import Structure
 
+_COPY = "to bring its chats into a database of ours, run: chatdata db copy SOURCE URL"
 CHAT = ("conversations", "messages", "tool_calls")
 
 
@@ -39,7 +40,8 @@ class Adoption:
 
     def __str__(self) -> str:
         if self.revision is None:
-            return f"{self.source}: cannot be adopted: {'; '.join(self.hard)}"
+            reasons = "; ".join(self.hard)
+            return f"{self.source}: cannot be adopted: {reasons}; nothing was changed; {_COPY}"
         done = "adopted at" if self.applied else "can be adopted at"
         noted = "".join(f"\n  note: {sentence}" for sentence in self.soft)
         return f"{self.source}: {done} {self.revision}{noted}"
@@ -68,7 +70,7 @@ def adopt(url: str | sa.URL, *, apply: bool = False, schema: str | None = None) 
     if found.revision is None:
         raise MigrationError(
             f"cannot be adopted: {'; '.join(found.hard)}",
-            then="to bring its chats into a database of ours, run: chatdata db copy SOURCE URL",
+            then=_COPY,
             source=source,
             exit_code=3,
         )

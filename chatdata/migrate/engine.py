@@ -134,13 +134,29 @@ def read(url: str | sa.URL, *, schema: str | None = None) -> Iterator[sa.Connect
         yield connection
 
 
+def freeze(connection: sa.Connection) -> None:
+    """Let a fresh connection that only reads see one moment, whatever others commit."""
+    if connection.dialect.name != "sqlite":
+        connection.execution_options(isolation_level="REPEATABLE READ")
+        return
+    connection.begin()
+    driver: Any = connection.connection.driver_connection
+    if not driver.in_transaction:
+        driver.execute("BEGIN")
+
+
 @contextmanager
 def _opened(engine: sa.Engine, url: str | sa.URL) -> Iterator[sa.Connection]:
     try:
         with engine.connect() as connection:
             yield connection
-    except sa.exc.DBAPIError as error:
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
         raise explain(error, label(url)) from error
+    except Exception as error:
+        # Rows are written through the driver itself; psycopg is imported where it is used.
+        if type(error).__module__.startswith("psycopg"):
+            raise explain(error, label(url)) from error
+        raise
     finally:
         engine.dispose()
 
@@ -191,7 +207,7 @@ _HINTS = {
 }
 
 
-def explain(error: sa.exc.DBAPIError, source: str, state: str = UNDONE) -> MigrationError:
+def explain(error: Exception, source: str, state: str = UNDONE) -> MigrationError:
     """Say what a driver's error means, without the statement and its values.
 
     Args:
@@ -199,10 +215,11 @@ def explain(error: sa.exc.DBAPIError, source: str, state: str = UNDONE) -> Migra
         source: the database's name.
         state: what the database is like now.
     """
-    said = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+    original = getattr(error, "orig", None) or error
+    said = next(iter(str(original).strip().splitlines()), type(original).__name__)
     # 'invalid input syntax for type integer: "..."' quotes what somebody wrote.
     said = re.sub(r': ".*"$', ": (a value)", said)
-    if "locked" in said or getattr(error.orig, "sqlstate", None) == "55P03":
+    if "locked" in said or getattr(original, "sqlstate", None) == "55P03":
         return MigrationError(
             f"another program holds it ({said})",
             state=state,

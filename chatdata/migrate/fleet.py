@@ -126,6 +126,9 @@ def run(  # noqa: PLR0913 - keywords, each with a default
         report: append one JSON object per database, flushed as it is done.
         on_outcome: told as each is done.
     """
+    if report is not None:
+        # A report that cannot be written is known before the first database is touched.
+        report.open("a", encoding="utf-8").close()
     options = {"keep": keep, "backup": backup}
     ready, waiting = _split(verb, fleet)
     outcomes: list[Outcome] = []
@@ -282,7 +285,7 @@ def _do(verb: str, target: Target, options: dict[str, Any]) -> tuple[str, str]:
 
 def _expand(place: str) -> Iterator[str]:
     if place.startswith("@"):
-        lines = Path(place[1:]).read_text(encoding="utf-8").splitlines()
+        lines = Path(place[1:]).read_text(encoding="utf-8", errors="replace").splitlines()
         for line in lines:
             if line.strip() and not line.startswith("#"):
                 yield from _expand(line.strip())

@@ -81,7 +81,7 @@ def _look(url: str | sa.URL, schema: str | None) -> dict[str, object]:
                 progress = backfill.status(url, backfill.NAME, schema=schema)
                 seen |= {"backfill": progress.state, "n_behind": progress.lag}
     except MigrationError as error:
-        seen["error"] = error.message
+        seen["error"] = f"{error.message}; {error.then}"
     return seen
 
 

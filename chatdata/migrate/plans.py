@@ -88,7 +88,7 @@ def dump(plans: Iterable[Plan]) -> str:
     return json.dumps([asdict(made) for made in plans], indent=1, ensure_ascii=False) + "\n"
 
 
-def load(text: str) -> list[Plan]:
+def load(text: str | bytes) -> list[Plan]:
     """Read plans that `dump` wrote.
 
     Raises:

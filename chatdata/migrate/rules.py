@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatdata.errors import MigrationError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -59,9 +61,18 @@ def lint(*paths: str | Path) -> list[Finding]:
 
 
 def _file(file: Path) -> list[Finding]:
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = file.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        raise MigrationError(
+            f"is no Python ({type(error).__name__}); expected a revision",
+            then="repair it, or name others: chatdata db lint PATH",
+            source=str(file),
+            exit_code=2,
+        ) from None
     lines = text.splitlines()
-    found = {(line, rule) for line, rule in _findings(ast.parse(text))}
+    found = {(line, rule) for line, rule in _findings(tree)}
     return [
         Finding(file.name, line, rule)
         for line, rule in sorted(found)

@@ -139,7 +139,7 @@ def pending(
         MigrationError: the upgrade would be refused.
     """
     directory = chain(scripts)
-    goal, before = _goal(directory, to), current_revision(target, schema=schema)
+    goal, before = _goal(directory, to), _unrefused(target, directory, schema)
     steps = _steps(directory, goal or "base", before or "base")
     return tuple(step.revision for step in reversed(steps))
 
@@ -158,6 +158,21 @@ def current_revision(
     if file is not None and not file.exists():
         return None
     with engine.read(target, schema=schema) as connection:
+        return history.revision(connection)
+
+
+def _unrefused(
+    target: str | sa.URL | sa.Connection, directory: ScriptDirectory, schema: str | None
+) -> str | None:
+    """Read the revision, where an upgrade from it would not be refused."""
+    if isinstance(target, sa.Connection):
+        return current_revision(target)
+    file = engine.file_of(target)
+    if file is not None and not file.exists():
+        return None
+    with engine.read(target, schema=schema) as connection:
+        engine.freeze(connection)
+        history.refuse(connection, directory)
         return history.revision(connection)
 
 

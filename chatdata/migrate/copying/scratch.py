@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chatdata.errors import MigrationError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,7 +31,28 @@ _AS_KEY = """
 
 @contextmanager
 def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open one for as long as the block runs; its table `lost` names what has no place with us."""
+    """Open one for as long as the block runs; its table `lost` names what has no place with us.
+
+    Raises:
+        MigrationError: there is no room for it.
+    """
+    import duckdb
+
+    try:
+        with _opened() as connection:
+            yield connection
+    except duckdb.Error as error:
+        raise MigrationError(
+            f"the scratch database failed ({type(error).__name__})",
+            state="whole batches that were copied are kept",
+            then="free some space in the temporary folder, or set TMPDIR to a larger one, and run "
+            "the same command again",
+            source=tempfile.gettempdir(),
+        ) from error
+
+
+@contextmanager
+def _opened() -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="chatdata-copy-") as folder:
