@@ -28,8 +28,9 @@ def random_chats(seed, *, conversations=40, days=30):
         for row in _called(dice, message)
     ]
     loose = [{**row, "message_id": None} for row in called if dice.random() < 0.05]
-    for row in loose:
+    for position, row in enumerate(loose):
         row["tool_call_id"] += "/loose"
+        row["position"] = position
     return chats(conversations=talks, messages=said, tool_calls=[*called, *loose])
 
 

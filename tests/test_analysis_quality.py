@@ -45,6 +45,30 @@ from chatdata import analysis, schema
             id="free calls",
         ),
         pytest.param(
+            "messages in the place of another",
+            chats(messages=said("user", "user", {"role": "user", "position": 1})),
+            (1, 3),
+            id="one place for two",
+        ),
+        pytest.param(
+            "results in unknown messages",
+            chats(
+                messages=said("user"),
+                tool_calls=called({"result_message_id": "c.0"}, {"result_message_id": "gone"}, "b"),
+            ),
+            (1, 2),
+            id="results nowhere",
+        ),
+        pytest.param(
+            "calls of unknown conversations",
+            chats(
+                conversations=[conversation("a")],
+                tool_calls=[*called("x", conversation_id="a"), *called("y", conversation_id="b")],
+            ),
+            (1, 2),
+            id="calls nowhere",
+        ),
+        pytest.param(
             "messages older than the one before them",
             chats(messages=said(*({"role": "user", "at": each} for each in (5, 9, None, 7)))),
             (1, 2),

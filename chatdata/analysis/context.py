@@ -9,7 +9,7 @@ import polars as pl
 
 from chatdata.analysis.quantiles import quantile
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import tally, total
+from chatdata.analysis.rows import IN_ORDER, tally, total
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["context_growth", "conversation_context"]
 
 _PARTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens")
-_ORDER = ("position", "generation")
 DROP = 0.5
 
 
@@ -128,7 +127,7 @@ def _contexts(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     The rows of one generation count once, by maximum.
     """
     context = nw.sum_horizontal(*(nw.col(part).fill_null(0) for part in _PARTS))
-    order = {"order_by": _ORDER}
+    order = {"order_by": IN_ORDER}
     return (
         nw.from_native(chats.messages)
         .filter(nw.col("is_main_path"), ~nw.col("input_tokens").is_null())

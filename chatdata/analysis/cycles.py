@@ -94,7 +94,8 @@ def _signed(chats: Chats[Frame]) -> pl.DataFrame:
     """Give the calls of each conversation in order, tool and arguments made one number."""
     calls = sequenced(chats).select(
         "conversation_id",
-        *ORDER,
+        ORDER,
+        "tool_call_id",
         "name",
         "is_error",
         arguments=nw.coalesce("arguments", "arguments_raw"),
@@ -103,7 +104,7 @@ def _signed(chats: Chats[Frame]) -> pl.DataFrame:
     nothing = _numbered(calls.head(0).collect("polars").to_polars())
     return (
         pl.concat([nothing, *parts])
-        .sort("conversation_id", *ORDER)
+        .sort("conversation_id", ORDER)
         .with_columns(start=pl.int_range(pl.len(), dtype=pl.Int64))
     )
 

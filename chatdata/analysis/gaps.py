@@ -9,7 +9,7 @@ import polars as pl
 
 from chatdata.analysis.quantiles import LATE, quantile
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import counted, tally, total
+from chatdata.analysis.rows import IN_ORDER, counted, tally, total
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from chatdata.chats import Chats
 
 __all__ = ["message_gaps"]
-
-_ORDER = ("position", "message_id")
 
 
 def message_gaps(chats: Chats[Frame]) -> pl.DataFrame:
@@ -33,7 +31,7 @@ def message_gaps(chats: Chats[Frame]) -> pl.DataFrame:
     """
 
     def before(column: str) -> nw.Expr:
-        return nw.col(column).shift(1).over("conversation_id", order_by=_ORDER)
+        return nw.col(column).shift(1).over("conversation_id", order_by=IN_ORDER)
 
     gap = nw.col("gap_us")
     pairs = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from chatdata.analysis.rows import (
+    IN_ORDER,
     conversation_ids,
     counted,
     is_answer,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["conversation_length"]
 
 ACTIVE_CAP_S = 300.0
-_ORDER = ("position", "message_id")
 _COUNTS = ("n_messages", "n_prompts", "n_tool_calls", "turns_role_switch", "turns_speaker")
 
 
@@ -91,7 +91,7 @@ def _told(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 
 
 def _lengths(rows: nw.LazyFrame[Frame]) -> nw.LazyFrame[Frame]:
-    previous = nw.col("role").shift(1).over("conversation_id", order_by=_ORDER)
+    previous = nw.col("role").shift(1).over("conversation_id", order_by=IN_ORDER)
     return (
         rows.with_columns(previous=previous)
         .select(
@@ -131,7 +131,7 @@ def _calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 def _durations(rows: nw.LazyFrame[Frame], cap_s: float) -> nw.LazyFrame[Frame]:
     """Sum the gaps between consecutive timed messages; uncapped, they add up to last - first."""
     timed = rows.filter(~nw.col("created_us").is_null())
-    previous = nw.col("created_us").shift(1).over("conversation_id", order_by=_ORDER)
+    previous = nw.col("created_us").shift(1).over("conversation_id", order_by=IN_ORDER)
     cap_us = round(cap_s * 1e6)
     return (
         timed.with_columns(gap=nw.col("created_us") - previous)

@@ -83,12 +83,12 @@ def _parsed(text: str, source: str) -> pl.DataFrame:
         row
         for model, found in prices.items()
         for price in (found if isinstance(found, list) else [found])
-        for row in _rows(source, model, price)
+        for row in _listed(source, model, price)
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("model", "price_date")
 
 
-def _rows(source: str, model: str, price: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+def _listed(source: str, model: str, price: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     if not isinstance(price.get("id"), str) or not isinstance(price.get("date"), date):
         raise SourceError(
             f"prices.{model} lacks `id` (a text) or `date` (like 2025-09-01)", source=source

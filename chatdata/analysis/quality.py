@@ -9,7 +9,7 @@ import polars as pl
 
 from chatdata import schema
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import counted, tally, total, with_us
+from chatdata.analysis.rows import IN_ORDER, counted, tally, total, with_us
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -82,50 +82,63 @@ def _orphans(chats: Chats[Frame]) -> list[tuple[str, int, int]]:
     conversations, messages, calls = (
         nw.from_native(frame) for frame in (chats.conversations, chats.messages, chats.tool_calls)
     )
-    linked = calls.filter(~nw.col("message_id").is_null())
-    answered = calls.filter(~nw.col("result_message_id").is_null())
-    spoken = messages.select("conversation_id").unique()
-    results = messages.select(result_message_id="message_id")
     known = conversations.select("conversation_id")
+    # By conversation first: a million messages are a few ten thousand rows to look up.
+    said = messages.group_by("conversation_id").agg(
+        n=nw.len().cast(nw.Int64), places=nw.col("position").n_unique().cast(nw.Int64)
+    )
+    called = calls.group_by("conversation_id").agg(n=nw.len().cast(nw.Int64))
+    n_messages, n_places = _sums(said, "n", "places")
+    n_calls, n_linked, n_answered = _sums(
+        calls.select(
+            n=nw.lit(1).cast(nw.Int64),
+            linked=tally(~nw.col("message_id").is_null()),
+            answered=tally(~nw.col("result_message_id").is_null()),
+        ),
+        *("n", "linked", "answered"),
+    )
+    ids = messages.select("message_id")
     return [
-        _check("conversations without messages", conversations, spoken, "conversation_id"),
-        _check("messages of unknown conversations", messages, known, "conversation_id"),
-        _check("calls of unknown conversations", calls, known, "conversation_id"),
-        _check("calls of unknown messages", linked, messages.select("message_id"), "message_id"),
-        _check("results in unknown messages", answered, results, "result_message_id"),
-        ("calls that name no message", _size(calls) - _size(linked), _size(calls)),
+        _check("conversations without messages", known, said, n=_size(known)),
+        ("messages of unknown conversations", _sums(_beyond(said, known), "n")[0], n_messages),
+        ("calls of unknown conversations", _sums(_beyond(called, known), "n")[0], n_calls),
+        _check("calls of unknown messages", calls.select("message_id"), ids, n=n_linked),
+        _check(
+            "results in unknown messages",
+            calls.select(message_id=nw.col("result_message_id")),
+            ids,
+            n=n_answered,
+        ),
+        ("calls that name no message", n_calls - n_linked, n_calls),
+        ("messages in the place of another", n_messages - n_places, n_messages),
     ]
 
 
 def _clock(chats: Chats[Frame]) -> list[tuple[str, int, int]]:
-    rows = with_us(chats.messages, "created_at")
-    timed = rows.filter(~nw.col("created_us").is_null())
-    previous = (
-        nw.col("created_us").shift(1).over("conversation_id", order_by=("position", "message_id"))
+    time = nw.col("created_us")
+    n_rows, n_timed, n_old = _sums(
+        with_us(chats.messages, "created_at").select(
+            n=nw.lit(1).cast(nw.Int64), timed=tally(~time.is_null()), old=tally(time < _2000_US)
+        ),
+        *("n", "timed", "old"),
     )
-    gaps = (
+    gap = time - time.shift(1).over("conversation_id", order_by=IN_ORDER)
+    n_gaps, n_back, n_same = _sums(
         counted(chats)
-        .filter(~nw.col("created_us").is_null())
-        .select(gap=nw.col("created_us") - previous)
-        .filter(~nw.col("gap").is_null())
+        .filter(~time.is_null())
+        .select(gap=gap)
+        .select(
+            n=tally(~nw.col("gap").is_null()),
+            back=tally(nw.col("gap") < 0),
+            same=tally(nw.col("gap") == 0),
+        ),
+        *("n", "back", "same"),
     )
     return [
-        ("messages without a time", _size(rows) - _size(timed), _size(rows)),
-        (
-            "messages dated before 2000",
-            _size(timed.filter(nw.col("created_us") < _2000_US)),
-            _size(timed),
-        ),
-        (
-            "messages older than the one before them",
-            _size(gaps.filter(nw.col("gap") < 0)),
-            _size(gaps),
-        ),
-        (
-            "messages of the same instant as the one before them",
-            _size(gaps.filter(nw.col("gap") == 0)),
-            _size(gaps),
-        ),
+        ("messages without a time", n_rows - n_timed, n_rows),
+        ("messages dated before 2000", n_old, n_timed),
+        ("messages older than the one before them", n_back, n_gaps),
+        ("messages of the same instant as the one before them", n_same, n_gaps),
     ]
 
 
@@ -141,23 +154,30 @@ def _calls(chats: Chats[Frame]) -> list[tuple[str, int, int]]:
         & nw.col("error_source").is_null(),
         "calls that end before they start": nw.col("ended_at") < nw.col("started_at"),
     }
-    calls = nw.from_native(chats.tool_calls)
-    numbers = {str(place): tally(condition) for place, condition in enumerate(found.values())}
-    counts = (
-        calls.with_columns(**numbers)
-        .select(*(total(name) for name in numbers))
-        .collect("polars")
-        .to_polars()
+    marked = nw.from_native(chats.tool_calls).select(
+        n=nw.lit(1).cast(nw.Int64),
+        **{str(place): tally(condition) for place, condition in enumerate(found.values())},
     )
-    n = _size(calls)
-    return [(name, counts[str(place)].item() or 0, n) for place, name in enumerate(found)]
+    n, *counts = _sums(marked, "n", *(str(place) for place in range(len(found))))
+    return [(name, count, n) for name, count in zip(found, counts, strict=True)]
 
 
 def _check(
-    problem: str, rows: nw.LazyFrame[Any], known: nw.LazyFrame[Any], on: str
+    problem: str, rows: nw.LazyFrame[Any], known: nw.LazyFrame[Any], *, n: int
 ) -> tuple[str, int, int]:
-    """Count the rows whose key is not known."""
-    return (problem, _size(rows.join(known.unique(), on=on, how="anti")), _size(rows))
+    """Count the rows whose first column is not known, of n; a null is no key."""
+    return (problem, _size(_beyond(rows.filter(~nw.col(rows.columns[0]).is_null()), known)), n)
+
+
+def _beyond(rows: nw.LazyFrame[Any], known: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    key = rows.columns[0]
+    return rows.join(known.select(key), on=key, how="anti")
+
+
+def _sums(rows: nw.LazyFrame[Any], *names: str) -> list[int]:
+    """Sum columns of counts; nothing sums to 0."""
+    sums = rows.select(*(total(name) for name in names)).collect("polars").to_polars()
+    return [sums[name].item() or 0 for name in names]
 
 
 def _size(frame: nw.LazyFrame[Any]) -> int:

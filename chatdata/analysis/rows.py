@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from chatdata.chats import Chats
 
-IN_ORDER = ("conversation_id", "position", "message_id")
+# No two messages of a conversation share a position; `quality_checks` tells where they do.
+IN_ORDER = "position"
 COUNTED_KINDS = ("chat", "tool_result")
 
 

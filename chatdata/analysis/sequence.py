@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import counted, is_error, is_prompt, tally, total
+from chatdata.analysis.rows import IN_ORDER, counted, is_error, is_prompt, tally, total
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["tool_ngrams", "tool_transitions"]
 
 NO_NAME = "(no name)"
-ORDER = ("place", "position", "tool_call_id")
+ORDER = "order"
 # Calls that name no message stand before all messages, in an order and a turn of their own.
 _NO_PLACE = -1
+_MOST_CALLS = 2**31  # in one message, or without one: positions have 32 bits
 
 
 def sequenced(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
@@ -29,7 +30,7 @@ def sequenced(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     Sorted by `ORDER` within a conversation they stand in the order in which they were made;
     `turn` counts the prompts before them.
     """
-    turn = tally(is_prompt()).cum_sum().over("conversation_id", order_by=("position", "message_id"))
+    turn = tally(is_prompt()).cum_sum().over("conversation_id", order_by=IN_ORDER)
     places = counted(chats).select(
         "message_id", place=nw.col("position").cast(nw.Int64), turn=turn.cast(nw.Int64)
     )
@@ -48,6 +49,7 @@ def sequenced(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
         calls.join(places, on="message_id", how="left")
         .filter(nw.col("message_id").is_null() | ~nw.col("place").is_null())
         .with_columns(nw.col("place", "turn").fill_null(_NO_PLACE))
+        .with_columns(order=nw.col("place") * _MOST_CALLS + nw.col("position").cast(nw.Int64))
     )
 
 

@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import is_counted, is_prompt, tally, total, with_us
+from chatdata.analysis.rows import IN_ORDER, is_counted, is_prompt, tally, total, with_us
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -105,7 +105,7 @@ def generations(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     `n_generations` is 1 where tokens are recorded, else 0; `created_us` is its first time.
     """
     return (
-        _rows(chats)
+        _spent(chats)
         .group_by("conversation_id", "generation")
         .agg(
             nw.col("n_generations").max(),
@@ -124,9 +124,9 @@ def _turns(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
         .agg(n_tool_calls=nw.len().cast(nw.Int64))
     )
     asked = tally(is_counted() & is_prompt())
-    turn = asked.cum_sum().over("conversation_id", order_by=("position", "message_id"))
+    turn = asked.cum_sum().over("conversation_id", order_by=IN_ORDER)
     spent = (
-        _rows(chats)
+        _spent(chats)
         .with_columns(turn=turn.cast(nw.Int64))
         .join(calls, on="message_id", how="left")
         .with_columns(nw.col("n_tool_calls").fill_null(0))
@@ -147,7 +147,7 @@ def _turns(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     return turns.with_columns(**_null_where_absent())
 
 
-def _rows(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+def _spent(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Give the messages with the generation each belongs to, and its tokens by kind."""
     recorded = ~nw.all_horizontal(
         *(nw.col(column).is_null() for column in _COLUMNS.values()), ignore_nulls=True

@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.quantiles import LATE
-from chatdata.analysis.rows import counted, is_answer, is_prompt, tally, total
+from chatdata.analysis.rows import IN_ORDER, counted, is_answer, is_prompt, tally, total
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from chatdata.chats import Chats
 
 __all__ = ["response_times", "turns"]
-
-_ORDER = ("position", "message_id")
 
 
 def turns(chats: Chats[Frame]) -> Frame:
@@ -106,7 +104,7 @@ def _turns(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 
 def numbered(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Give the counted messages with their turn, from 1; 0 is before the first prompt."""
-    turn = tally(is_prompt()).cum_sum().over("conversation_id", order_by=_ORDER).cast(nw.Int64)
+    turn = tally(is_prompt()).cum_sum().over("conversation_id", order_by=IN_ORDER).cast(nw.Int64)
     return counted(chats).with_columns(turn=turn)
 
 

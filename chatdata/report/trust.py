@@ -92,7 +92,7 @@ def _checks(chats: Chats[pl.LazyFrame]) -> Figure:
 
     sql = f"""with gaps as (
   select epoch_us(created_at) - lag(epoch_us(created_at)) over
-    (partition by conversation_id order by position, message_id) as gap
+    (partition by conversation_id order by position) as gap
   from messages
   where {COUNTED} and created_at is not null and created_at_precision is distinct from 'day'
 ), checks (place, problem, n, n_checked) as (
@@ -130,6 +130,11 @@ _PROBLEMS = (
         "result_message_id not in (select message_id from messages)",
     ),
     ("calls that name no message", "tool_calls", "message_id is null"),
+    (
+        "messages in the place of another",
+        "(select row_number() over (partition by conversation_id, position) as nth from messages)",
+        "nth > 1",
+    ),
     ("messages without a time", "messages", "created_at is null"),
     (
         "messages dated before 2000",
