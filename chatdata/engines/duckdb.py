@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ _QUOTE_NOTHING = (
     "ParserException",
     "SyntaxException",
 )
+_SIZE = re.compile(r"\d+(\.\d+)? ?[KMGT]i?B", re.IGNORECASE)
 _own = threading.local()
 _naming = threading.Lock()
 
@@ -53,6 +55,17 @@ def connection() -> duckdb.DuckDBPyConnection:
         _own.connection.execute("SET TimeZone = 'UTC'")
     found: duckdb.DuckDBPyConnection = _own.connection
     return found
+
+
+def limit(memory: str) -> None:
+    """Say what our database may hold in memory; sorts, joins and groups go to disk beyond it.
+
+    Raises:
+        EngineError: not a size as DuckDB writes one.
+    """
+    if not _SIZE.fullmatch(memory):
+        raise EngineError(f"found the memory limit {memory!r}, expected a size like 800MB or 4GiB")
+    connection().execute("SET memory_limit = ?", [memory])
 
 
 def hold(frames: Mapping[str, pl.DataFrame]) -> dict[str, duckdb.DuckDBPyRelation]:

@@ -63,7 +63,11 @@ def scan(
 ) -> Chats[pl.LazyFrame]: ...
 @overload
 def scan(
-    source: str | Path, *, engine: Literal["duckdb"], **questions: Unpack[Questions]
+    source: str | Path,
+    *,
+    engine: Literal["duckdb"],
+    memory_limit: str | None = None,
+    **questions: Unpack[Questions],
 ) -> Chats[duckdb.DuckDBPyRelation]: ...
 @overload
 def scan(
@@ -77,6 +81,7 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     source: str | Path,
     *,
     engine: engines.Name = "polars",
+    memory_limit: str | None = None,
     spark: SparkSession | None = None,
     format: str | None = None,  # noqa: A002 - the field's own word
     since: datetime | None = None,
@@ -94,6 +99,8 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
         source: a file, folder, glob or archive; a database URL (`sqlite:///…`, `postgresql://…`) or
             SQLite file; or "sample", also "sample?conversations=500&seed=3".
         engine: where the frames live, "polars", "duckdb" or "spark" (`docs/engines.md`).
+        memory_limit: what DuckDB may hold in memory, like "800MB", in this process from now on;
+            what outgrows it goes to temporary files.
         spark: the Spark session to use, instead of the active one or a new one.
         format: the format's name, instead of detecting it.
         since: keep messages from this moment on; naive means UTC.
@@ -113,6 +120,8 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     scope = Scope(name, since, until, user_id, text, schema, time_zone, mapping)
     if spark is not None and engine != "spark":
         raise EngineError(f"a Spark session for {engine}; expected engine='spark' beside spark=")
+    if memory_limit is not None and engine != "duckdb":
+        raise EngineError(f"a memory limit for {engine}; only engine='duckdb' keeps to one")
     if engine == "polars":
         return read(recognised(source, format), scope)
     engines.engine(engine)
@@ -122,6 +131,10 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
         from chatdata.load.spark import read_there
 
         return read_there(found, scope, session(spark))
+    if memory_limit is not None:
+        from chatdata.engines.duckdb import limit
+
+        limit(memory_limit)
     if found.kind == "lake":
         from chatdata.engines.duckdb import scan_files as scan_there
 
