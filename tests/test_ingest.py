@@ -331,33 +331,6 @@ def test_database_in_an_archive(tmp_path):
     assert 7 == len(rows(tmp_path / "lake"))
 
 
-def test_databases_do_not_mix(tmp_path):
-    """
-    Databases that count their ids from 1 stay apart, under the names of their origins.
-    """
-    one, two = (database(tmp_path / f"{name}.db", start=1, n=100) for name in ("one", "two"))
-    lake = tmp_path / "lake"
-    ingest([f"sqlite:///{one}", f"sqlite:///{two}"], lake)
-
-    assert 200 == len(rows(lake, "conversations"))
-    assert {"one:1", "two:1"} <= {row[0] for row in rows(lake, "conversations")}
-
-
-def test_database_goes_on_from_its_watermark(tmp_path):
-    """
-    A database that grew is read from its newest message on, and gives the same rows as at once.
-    """
-    path, lake = database(tmp_path / "app.db", start=1, n=50), tmp_path / "lake"
-    ingest([f"sqlite:///{path}"], lake)
-    database(path, start=51, n=50)
-    ingest([f"sqlite:///{path}"], lake)
-    ingest([f"sqlite:///{path}"], lake)
-    ingest([f"sqlite:///{path}"], tmp_path / "whole")
-
-    assert state(tmp_path / "whole") == state(lake)
-    assert 100 == cd.scan(lake).audit().filter(pl.col("cause") == "certified")["n_messages"].item()
-
-
 def test_killed_import_goes_on(tmp_path):
     """
     Killed at any moment and started again, an import gives what one without interruption gives.

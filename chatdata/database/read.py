@@ -41,6 +41,7 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
     schema: str | None = None,
     time_zone: str = "UTC",
     mapping: Mapping[str, str] | None = None,
+    active_since: datetime | None = None,
 ) -> Chats[pl.LazyFrame]:
     """Read the chat tables of an application's database, whatever their layout.
 
@@ -54,6 +55,7 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
         schema: of a Postgres database, instead of the role's own.
         time_zone: the zone of times that are stored without one.
         mapping: overrides of the inference, see `layout.infer`.
+        active_since: keep whole conversations in which something is newer; naive means UTC.
 
     Raises:
         AccessError: locked, encrypted, refused, or rows hidden from this role.
@@ -62,7 +64,7 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
     """
     _check_zone(time_zone)
     where = target(source, name)
-    wanted = scope.Scope(_utc(since), _utc(until), user_id, text, time_zone)
+    wanted = scope.Scope(_utc(since), _utc(until), _utc(active_since), user_id, text, time_zone)
     try:
         chats = _read(where, wanted, schema, mapping, loose=False)
     except TypeMismatchError:
@@ -144,7 +146,7 @@ def _planned(
     )
     conversations = calls = None
     if layout.conversations is not None:
-        condition = scope.of_conversations(layout, layout.conversations, wanted)
+        condition = scope.of_conversations(layout, layout.conversations, dialect, wanted)
         conversations = planned(layout.conversations, condition)
     if layout.tool_calls is not None:
         condition = scope.of_tool_calls(layout, layout.tool_calls, dialect, wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 class Scope:
     """A window of time, one user, or less than all of each row.
 
-    `since` and `until` are naive UTC.
+    Times are naive UTC. With `active_since` whole conversations are wanted: those in which
+    something is newer than that, and what belongs to none.
     """
 
     since: datetime | None = None
     until: datetime | None = None
+    active_since: datetime | None = None
     user_id: str | None = None
     text: bool = True
     time_zone: str = "UTC"
@@ -35,7 +37,7 @@ class Scope:
     @property
     def is_narrow(self) -> bool:
         """Whether some rows are not wanted."""
-        return self.has_window or self.user_id is not None
+        return self.has_window or self.active_since is not None or self.user_id is not None
 
     @property
     def has_window(self) -> bool:
@@ -59,18 +61,22 @@ def of_messages(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope
     The window is exact for Postgres times; for times stored as text it is a day wider on both
     sides, and what lies outside is left out afterwards.
     """
-    return _where([*_owner(layout, binding, scope), *_window(binding, dialect, scope)])
+    link = binding.columns["conversation_id"]
+    active = _active(layout, dialect, scope, link)
+    window = _window(binding.columns.get("created_at"), dialect, scope)
+    return _where([*_owner(layout, binding, scope), *active, *window])
 
 
-def of_conversations(layout: Layout, binding: Binding, scope: Scope) -> str:
+def of_conversations(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:
     """The WHERE of the conversation table; its window needs the messages and comes afterwards.
 
     Somebody else's conversation in which the user speaks is read too, so that its messages are not
     taken for orphans; no frame shows it.
     """
     owner, key = binding.columns.get("user_id"), binding.columns["id"]
+    active = _active(layout, dialect, scope, key)
     if owner is None or scope.user_id is None:
-        return ""
+        return _where(active)
     conditions = [_is_user(owner, scope.user_id)]
     for messages in layout.messages:
         own, link = messages.columns.get("user_id"), messages.columns["conversation_id"]
@@ -80,14 +86,14 @@ def of_conversations(layout: Layout, binding: Binding, scope: Scope) -> str:
                 f" WHERE {_is_user(own, scope.user_id)}"
             )
             conditions.append(f"{_key(key, link)} IN ({spoken})")
-    return _where([" OR ".join(conditions)])
+    return _where([" OR ".join(conditions), *active])
 
 
 def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:
     """The WHERE of a tool table: the calls of the wanted messages, and unlinked ones alike."""
     if not scope.is_narrow:
         return ""
-    link = binding.columns.get("message_id")
+    link, at = binding.columns.get("message_id"), binding.columns.get("created_at")
     linked = []
     if link is not None:
         for messages in layout.messages:
@@ -98,9 +104,25 @@ def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Sco
                     f"{_key(link, key)} IN (SELECT {_key(key, link)} FROM"
                     f" {quoted(messages.table.name)}{wanted})"
                 )
-    own = [*_owner(layout, binding, scope), *_window(binding, dialect, scope)]
+    own = [*_owner(layout, binding, scope), *_window(at, dialect, scope)]
+    if scope.active_since is not None:
+        key = binding.columns.get("conversation_id")
+        own += [] if key is None else _active(layout, dialect, scope, key)
+        linked += [] if link is None else [_orphaned(layout, binding, link)]
     unlinked = [f"{quoted(link.name)} IS NULL"] if link is not None else []
     return _where([" OR ".join([*linked, f"({' AND '.join([*unlinked, *own]) or '1 = 1'})"])])
+
+
+def _orphaned(layout: Layout, binding: Binding, link: Column) -> str:
+    """Whether a call names a message that is in no table."""
+    keys = [(table, key) for table in layout.messages if (key := table.columns.get("id"))]
+    if not keys:
+        return "1 = 0"
+    own = _key(link, keys[0][1])
+    others = "".join(
+        f" EXCEPT SELECT {_key(key, link)} FROM {quoted(table.table.name)}" for table, key in keys
+    )
+    return f"{own} IN (SELECT {own} FROM {quoted(binding.table.name)}{others})"
 
 
 def _where(conditions: list[str]) -> str:
@@ -151,8 +173,45 @@ def _key(column: Column, other: Column) -> str:
     )
 
 
-def _window(binding: Binding, dialect: Dialect, scope: Scope) -> list[str]:
-    column = binding.columns.get("created_at")
+def _active(layout: Layout, dialect: Dialect, scope: Scope, link: Column) -> list[str]:
+    """Whether a conversation went on: it or something in it is new, or nobody knows when it was."""
+    if scope.active_since is None:
+        return []
+    new = replace(scope, since=scope.active_since, active_since=None, user_id=None)
+
+    def since(binding: Binding, *names: str) -> str:
+        times = [column for name in names if (column := binding.columns.get(name))]
+        return " OR ".join(
+            f"({' AND '.join(_window(time, dialect, new))}) OR {quoted(time.name)} IS NULL"
+            for time in times
+        )
+
+    conditions = [f"{quoted(link.name)} IS NULL"]
+    calls = layout.tool_calls
+    for messages in layout.messages:
+        key, its_link = messages.columns.get("id"), messages.columns["conversation_id"]
+        told = [since(messages, "created_at") or "1 = 1"]
+        called = calls.columns.get("message_id") if calls else None
+        if calls and key and called and (recent := since(calls, "created_at")):
+            told.append(
+                f"{_key(key, called)} IN (SELECT {_key(called, key)} FROM"
+                f" {quoted(calls.table.name)} WHERE {recent})"
+            )
+        conditions.append(
+            f"{_key(link, its_link)} IN (SELECT {_key(its_link, link)} FROM"
+            f" {quoted(messages.table.name)} WHERE {' OR '.join(told)})"
+        )
+    listed = layout.conversations
+    if listed and (recent := since(listed, "created_at", "updated_at")):
+        key = listed.columns["id"]
+        conditions.append(
+            f"{_key(link, key)} IN (SELECT {_key(key, link)} FROM"
+            f" {quoted(listed.table.name)} WHERE {recent})"
+        )
+    return [" OR ".join(conditions)]
+
+
+def _window(column: Column | None, dialect: Dialect, scope: Scope) -> list[str]:
     if not scope.has_window:
         return []
     if column is None:

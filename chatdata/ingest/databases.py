@@ -1,18 +1,25 @@
-"""Importing application databases: from their newest message on, under their own name."""
+"""Importing application databases: under their own name, and again what went on since.
+
+The second time whole conversations are read: those in which something is newer than the newest
+message of the time before, less an overlap for what was being written. So order, parents, calls and
+their results are those of a database that is read at once. What the lake has of these conversations
+is replaced, whatever else it has stays.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 
-from chatdata import schema
+from chatdata.database import read
+from chatdata.database.connect import target
 from chatdata.errors import SourceError
-from chatdata.formats.lake import frame_of
-from chatdata.load.collect import read_database
+from chatdata.ingest.manifest import Database
+from chatdata.ingest.totals import with_totals
 from chatdata.load.combine import prefixed
 from chatdata.store.write import put
 
@@ -22,58 +29,67 @@ if TYPE_CHECKING:
     from chatdata.load.scope import Scope
     from chatdata.store.commit import Change
 
+STEM = "database"
+"""How the names of files begin whose rows were read from databases."""
 _OVERLAP = timedelta(hours=1)
+_COUNTS = ("n_records", "n_messages", "n_tool_calls")
+
+
+def import_database(
+    change: Change, manifest: Manifest, source: str, scope: Scope, *, name: str | None = None
+) -> None:
+    """Read a database, or what went on in it since it was read.
+
+    Args:
+        change: the change of the lake.
+        manifest: what was imported before.
+        source: a URL, or the path of a SQLite file.
+        scope: with the name that was asked for, if one was, and the zone of times without one.
+        name: what to call it where nobody asked; None takes the database's own name.
+
+    Raises:
+        SourceError: the lake has another database of that name, or it has none.
+    """
+    place = _place(source)
+    before = manifest.database(scope.name or manifest.database_at(place) or name or _stem(place))
+    if scope.name is None and before.place not in (None, place):
+        raise SourceError(
+            f"the lake has another database called {before.origin!r}, from {before.place}; "
+            "import this one with a name of its own (--origin), or that one's if it has moved",
+            source=place,
+        )
+    since = None
+    if before.watermark is not None:
+        since = datetime.fromisoformat(before.watermark) - _OVERLAP
+    chats = read(source, name=before.origin, time_zone=scope.time_zone, active_since=since)
+    newest = chats.messages.select(pl.col("created_at").max()).collect().item()
+    chats = prefixed(chats, before.origin)
+    if since is not None:
+        chats = with_totals(change, chats, before.origin, STEM)
+    put(change, chats, stem=STEM, whole=chats.messages.select("conversation_id").unique())
+    watermark = max(filter(None, (newest and newest.isoformat(), before.watermark)), default=None)
+    manifest.note_database(Database(before.origin, place, watermark))
 
 
 def import_member(change: Change, chats: Chats[pl.LazyFrame], name: str) -> None:
     """Import a database that lay in an archive, under its name there."""
-    put(change, prefixed(chats, name))
+    put(change, prefixed(chats, name), stem=STEM)
 
 
-def import_database(change: Change, manifest: Manifest, source: str, scope: Scope) -> None:
-    """Read a database from its watermark on; its ids are prefixed by its origin."""
-    name = scope.name or _name_of(source)
-    mark = manifest.watermark(name)
-    since = None if mark is None else datetime.fromisoformat(mark) - _OVERLAP
-    chats = read_database(source, replace(scope, name=name, since=since))
-    newest = chats.messages.select(pl.col("created_at").max()).collect().item()
-    put(change, _with_totals(change, prefixed(chats, name), name, again=mark is not None))
-    manifest.set_watermark(name, newest.isoformat() if newest else mark)
+def _place(source: str) -> str:
+    """Say where a database is, without who reads it."""
+    found = target(source)
+    if found.dialect != "sqlite":
+        parts = urlsplit(found.uri)
+        named = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        host, port = parts.hostname or named.get("host", ""), parts.port or named.get("port", "")
+        return f"{host}:{port}{parts.path}"
+    path = source.partition("://")[2].removeprefix("/") if "://" in source else source
+    return str(Path(path).expanduser().resolve())
 
 
-def _name_of(source: str) -> str:
-    tail = source.rsplit("/", 1)[-1].split("?", 1)[0]
-    if not tail:
+def _stem(place: str) -> str:
+    stem = Path(place).stem
+    if not stem:
         raise SourceError("the database has no name; give one with origin=", source="database")
-    return Path(tail).stem
-
-
-def _with_totals(
-    change: Change, chats: Chats[pl.LazyFrame], name: str, *, again: bool
-) -> Chats[pl.LazyFrame]:
-    """Let a part of a database, read from its watermark, add to the accounting it has."""
-    if not again:
-        return chats
-
-    def fresh(table: schema.Table) -> int:
-        before = frame_of(change.lake, table).select(table.key or "")
-        rows = getattr(chats, table.name).join(before, on=table.key, how="anti")
-        return int(rows.select(pl.len()).collect().item())
-
-    n_messages, n_calls = fresh(schema.MESSAGES), fresh(schema.TOOL_CALLS)
-    n_records = n_messages + fresh(schema.CONVERSATIONS)
-    kept = pl.col("cause") == "kept"
-    added = {"n_records": n_records, "n_messages": n_messages, "n_tool_calls": n_calls}
-    before = frame_of(change.lake, schema.ACCOUNTING).filter(pl.col("origin") == name)
-    first = pl.int_range(pl.len()).over("cause") == 0
-    return chats.with_frames(
-        accounting=before.with_columns(
-            pl.when(kept & first)
-            .then(pl.col(column) + n)
-            .otherwise(column)
-            .cast(pl.UInt64)
-            .alias(column)
-            for column, n in added.items()
-        ),
-        rejects=frame_of(change.lake, schema.REJECTS).filter(pl.col("origin") == name),
-    )
+    return stem

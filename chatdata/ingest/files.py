@@ -85,7 +85,8 @@ def _import_file(run: Run, document: Document, before: Seen | None) -> None:
     if run.progress:
         run.progress(document.path, stat.st_size)
     if _is_application(document):
-        import_database(run.change, run.manifest, str(document.file), run.scope)
+        name = run.manifest.free_name(document.name)
+        import_database(run.change, run.manifest, str(document.file), run.scope, name=name)
         run.n_databases += 1
     elif not _import_log(run, document, before, stat.st_size, stat.st_mtime_ns):
         run.n_skipped += 1

@@ -30,7 +30,8 @@ _TABLES = (
     """create table if not exists parts (
         part integer primary key, number integer not null references files)""",
     "create index if not exists parts_by_file on parts (number)",
-    "create table if not exists databases (origin text primary key, watermark text)",
+    """create table if not exists databases (
+        origin text primary key, place text not null, watermark text)""",
     "create table if not exists counters (name text primary key, next integer not null)",
 )
 
@@ -45,6 +46,15 @@ class Seen:
     mtime_ns: int
     sha256: str
     number: int = 0
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database: its name in ids, where it is, how far it was read; unknown at first."""
+
+    origin: str
+    place: str | None = None
+    watermark: str | None = None
 
 
 class Manifest:
@@ -63,8 +73,10 @@ class Manifest:
         return {row[0]: Seen(*row) for row in rows}
 
     def free_name(self, name: str) -> str:
-        """Give a name that no other file has: ids are made of it."""
-        taken = "select 1 from files where name = ?"
+        """Give a name that no other file or database has: ids are made of it."""
+        taken = (
+            "select 1 from files where name = ?1 union select 1 from databases where origin = ?1"
+        )
         numbered = (name if n == 1 else f"{name}~{n}" for n in count(1))
         return next(
             each for each in numbered if not self.connection.execute(taken, (each,)).fetchone()
@@ -141,15 +153,23 @@ class Manifest:
             orient="row",
         )
 
-    def watermark(self, origin: str) -> str | None:
-        """Give the newest message time that was read of a database."""
+    def database(self, origin: str) -> Database:
+        """Give what is known of a database by its name."""
         row = self.connection.execute(
-            "select watermark from databases where origin = ?", (origin,)
+            "select origin, place, watermark from databases where origin = ?", (origin,)
         ).fetchone()
-        return None if row is None else row[0]
+        return Database(origin) if row is None else Database(*row)
 
-    def set_watermark(self, origin: str, watermark: str | None) -> None:
-        """Note how far a database was read."""
+    def database_at(self, place: str) -> str | None:
+        """Give the name under which a database was imported from a place."""
+        row = self.connection.execute(
+            "select origin from databases where place = ? order by origin", (place,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def note_database(self, database: Database) -> None:
+        """Note where a database is and how far it was read."""
         self.connection.execute(
-            "insert or replace into databases values (?, ?)", (origin, watermark)
+            "insert or replace into databases values (?, ?, ?)",
+            (database.origin, database.place, database.watermark),
         )

@@ -9,6 +9,7 @@ from chatdata.errors import SourceError
 from chatdata.formats.sources import documents
 from chatdata.ingest.databases import import_database
 from chatdata.ingest.files import Run, import_files
+from chatdata.load import names_database
 from chatdata.load.collect import refuse
 from chatdata.load.scope import Scope
 from chatdata.store.commit import changing
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatdata.chats import Finding
-
-_DATABASES = ("sqlite://", "postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,11 @@ def ingest(
         UnknownFormatError: nothing in the sources is a chat log of a known format.
     """
     named = [str(source) for source in sources]
-    databases = [source for source in named if source.startswith(_DATABASES)]
+    databases = [source for source in named if names_database(source)]
     wanted = [
         document
         for source in named
-        if not source.startswith(_DATABASES)
+        if not names_database(source)
         for document in documents(source)
         if not document.file.resolve().is_relative_to(lake.resolve())
     ]

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from chatdata.load.combine import concat, names
-from chatdata.load.read import scan
+from chatdata.load.read import names_database, scan
 
-__all__ = ["concat", "names", "scan"]
+__all__ = ["concat", "names", "names_database", "scan"]

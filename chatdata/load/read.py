@@ -166,10 +166,9 @@ def recognised(source: str | Path, format_name: str | None = None) -> Source:
         SourceError: nothing lies there.
     """
     where = str(source)
-    scheme = where.split("://", 1)[0] if "://" in where else ""
     if where.split("?", 1)[0] == "sample":
         return Source("sample", where)
-    if scheme.partition("+")[0] in _DATABASES:
+    if names_database(where):
         return Source("database", where)
     if where and is_lake(Path(where).expanduser()):
         return Source("lake", str(Path(where).expanduser()))
@@ -193,6 +192,12 @@ def read(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     if not found.readings and not found.databases:
         refuse(found, source.where)
     return scoped(chats_of(found), scope)
+
+
+def names_database(source: str) -> bool:
+    """Whether a source is the URL of a database, with or without the driver's name."""
+    scheme, found, _ = source.partition("://")
+    return bool(found) and scheme.partition("+")[0] in _DATABASES
 
 
 def _sample(where: str) -> Chats[pl.LazyFrame]:

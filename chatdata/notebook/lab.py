@@ -20,8 +20,6 @@ from chatdata.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_DATABASES = ("sqlite://", "postgresql://", "postgres://")
-
 
 def lab(sources: Sequence[str], notebooks: Sequence[Path], folder: Path) -> int:
     """Open JupyterLab on copies of notebooks that read these sources, until it is closed.
@@ -66,13 +64,13 @@ def snapshots(sources: Sequence[str]) -> Iterator[list[str]]:
 
     Files are made absolute, since a notebook runs in its own folder.
     """
-    from chatdata.load import scan
+    from chatdata.load import names_database, scan
     from chatdata.store import write
 
     with TemporaryDirectory(prefix="chatdata-lab-") as folder:
         readable = []
         for place, source in enumerate(sources):
-            if source.startswith(_DATABASES):
+            if names_database(source):
                 lake = Path(folder) / str(place)
                 write(scan(source), lake)
                 readable.append(str(lake))

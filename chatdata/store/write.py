@@ -10,7 +10,7 @@ import polars as pl
 from chatdata import schema
 from chatdata.formats.lake import scan_files
 from chatdata.store.commit import Change, changing
-from chatdata.store.layout import placed
+from chatdata.store.layout import PARTITIONED, placed
 from chatdata.store.replace import Replacing, found, keys_of
 from chatdata.store.rows import batches
 
@@ -37,10 +37,22 @@ def write(chats: Chats[pl.LazyFrame], folder: str | Path) -> None:
         put(change, chats)
 
 
-def put(change: Change, chats: Chats[pl.LazyFrame]) -> None:
+def put(
+    change: Change,
+    chats: Chats[pl.LazyFrame],
+    *,
+    stem: str = STEM,
+    whole: pl.LazyFrame | None = None,
+) -> None:
     """Stage the rows that are new or changed, and the files without the rows they replace.
 
     Frames without a key (rejects, accounting) are replaced origin by origin and path by path.
+
+    Args:
+        change: where files are staged.
+        chats: the rows.
+        stem: how the names of the files begin.
+        whole: conversations (`conversation_id`) of which no other rows stay in files of that stem.
     """
     known = {table.name: scan_files(change.files(table.name), table) for table in schema.TABLES}
     frames = dict(chats.frames)
@@ -48,7 +60,10 @@ def put(change: Change, chats: Chats[pl.LazyFrame]) -> None:
         incoming = placed(table, frames, known)
         keys = incoming.select(keys_of(table)).unique()
         before = found(change, table, change.files(table.name), keys)
-        replacing = Replacing(change, table, STEM, before)
+        if whole is not None and table in PARTITIONED:
+            own = change.files(table.name, f"{stem}-*.parquet")
+            before = pl.concat([before, found(change, table, own, whole)]).unique()
+        replacing = Replacing(change, table, stem, before)
         for rows in batches(incoming) if table.key else [incoming.collect()]:
             replacing.add(rows)
         replaced = replacing.close()
