@@ -16,7 +16,7 @@ import polars as pl
 
 from chatdata.formats.sources import Document
 from chatdata.load.collect import Found, take
-from chatdata.load.read import _chats
+from chatdata.load.read import chats_of
 from chatdata.load.scope import Scope
 
 WRONG = [
@@ -292,7 +292,7 @@ def read(documents, name):
             start=lambda stack, data=data: stack.enter_context(io.BytesIO(data)),
         )
         take(found, document, name, Scope(), alone=True)
-    return _chats(found, "mutants"), sum(reading.n_records for reading in found.readings)
+    return chats_of(found), sum(reading.n_records for reading in found.readings)
 
 
 def check(documents, name):

@@ -38,6 +38,15 @@ def pair(text: str) -> tuple[str, str]:
     return key, value
 
 
+def mapped(text: str) -> dict[str, str]:
+    """Read a `KEY=VALUE`, or a TOML file of them."""
+    if text.endswith(".toml") and "=" not in text:
+        from chatdata.load import read_map
+
+        return read_map(text)
+    return dict([pair(text)])
+
+
 def zone(text: str) -> str:
     """Check the name of a time zone."""
     try:
@@ -66,10 +75,10 @@ _QUESTIONS = (
     click.option(
         "--map",
         "mapping",
-        type=pair,
+        type=mapped,
         multiple=True,
-        metavar="KEY=VALUE",
-        help="What a database calls something, as in messages.role=speaker; may be repeated.",
+        metavar="KEY=VALUE|FILE.toml",
+        help="What a table calls something, as in role=speaker; may be repeated.",
     ),
 )
 
@@ -96,7 +105,7 @@ def _reads(verb: Callable[..., None], *format_options: str) -> Callable[..., Non
         no_text: bool,
         schema: str | None,
         time_zone: str,
-        mapping: tuple[tuple[str, str], ...],
+        mapping: tuple[dict[str, str], ...],
         **others: object,
     ) -> None:
         chats = read(
@@ -108,7 +117,7 @@ def _reads(verb: Callable[..., None], *format_options: str) -> Callable[..., Non
             text=not no_text,
             schema=schema,
             time_zone=time_zone,
-            mapping=dict(mapping) or None,
+            mapping={key: name for one in mapping for key, name in one.items()} or None,
         )
         verb(chats, **others)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from chatdata.cli.output import facts, plain, table
 from chatdata.cli.progress import working
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import polars as pl
 
@@ -21,7 +22,25 @@ if TYPE_CHECKING:
 _LISTED = 20  # of the tools, say; `--json` has them all
 
 
+def _suggests(verb: Callable[..., None]) -> Callable[..., None]:
+    """Let a verb propose a mapping instead of reading."""
+
+    @functools.wraps(verb)
+    def suggest_first(*, suggest_map: bool, **asked: Any) -> None:  # noqa: ANN401 - the verb's own
+        if suggest_map:
+            _print_suggestions(asked["sources"], asked["schema"])
+        else:
+            verb(**asked)
+
+    return click.option(
+        "--suggest-map",
+        is_flag=True,
+        help="Propose --map options for a table of your own, instead of reading it.",
+    )(suggest_first)
+
+
 @click.command()
+@_suggests
 @reads
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--explain", is_flag=True, help="Say what became what, and why.")
@@ -41,6 +60,21 @@ def scan(chats: Chats[pl.LazyFrame], *, as_json: bool, explain: bool) -> None:
         for (origin,), decisions in explained.items():
             title = f"What became what in {plain(str(origin))}"
             table(decisions, title=title, most_rows=decisions.height)
+
+
+def _print_suggestions(sources: tuple[str, ...], schema: str | None) -> None:
+    from chatdata.load import as_flags, as_toml, suggest_map
+
+    for source in sources:
+        with working("Looking"):
+            found = suggest_map(source, schema=schema)
+        click.echo(f"# {plain(source)}: {found.rows:,} rows looked at")
+        for key, reason in found.reasons.items():
+            click.echo(f"# {key}: {plain(found.mapping[key])}, {reason}")
+        click.echo(as_flags(found.mapping))
+        click.echo()
+        click.echo("# The same as a file, for --map FILE.toml:")
+        click.echo(as_toml(found.mapping))
 
 
 def print_summary(chats: Chats[pl.LazyFrame]) -> None:

@@ -70,13 +70,13 @@ def infer(
         source: its name, for errors.
         mapping: overrides. `messages`, `conversations` and `tool_calls` name tables, the last
             also a column of the message table. Any other key names the column that becomes a
-            column of the messages (`role`, `created_at`, …), with a prefix one of the other two
-            (`conversations.title`, `tool_calls.name`).
+            column of the messages (`role` or `messages.role`, …), with a prefix one of the other
+            two (`conversations.title`, `tool_calls.name`).
 
     Raises:
         LayoutError: no table looks like messages, or the mapping names what is not there.
     """
-    wanted = dict(mapping or {})
+    wanted = {key.removeprefix("messages."): value for key, value in (mapping or {}).items()}
     _check_mapping(tables, wanted, source)
     messages = _messages(tables, wanted, source)
     layout = Layout(

@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from chatdata.errors import UnknownFormatError
+from chatdata.errors import SourceError, UnknownFormatError
 from chatdata.formats.records import HEAD_BYTES, Bad, Record, read, sample
 from chatdata.formats.records import shape as shape_of
 from chatdata.formats.rows import Conversation
@@ -257,10 +257,7 @@ def _sureness(format_: Format, evidence: Evidence) -> float:
 def _evidence(document: Document) -> list[Evidence]:
     kind = document.kind()
     if kind == "parquet":
-        import polars as pl
-
-        names = frozenset(pl.read_parquet_schema(document.local()))
-        return [Evidence("columns", document.path, names=names)]
+        return [Evidence("columns", document.path, names=_columns(document))]
     if kind == "sqlite":
         return [Evidence("tables", document.path, names=tables(document))]
     if kind == "zip":
@@ -271,6 +268,16 @@ def _evidence(document: Document) -> list[Evidence]:
         )
         return [Evidence("members", document.path, names=names)]
     return _text_evidence(document)
+
+
+def _columns(document: Document) -> frozenset[str]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return frozenset(parquet.read_schema(document.local()).names)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError("damaged Parquet file; copy it again", source=document.path) from error
 
 
 def _text_evidence(document: Document) -> list[Evidence]:

@@ -8,6 +8,7 @@ import polars as pl
 
 from chatdata import schema
 from chatdata.formats.frames import Batch, columns_of
+from chatdata.formats.records import Bad
 from chatdata.formats.rows import KINDS, ROLES
 
 if TYPE_CHECKING:
@@ -19,18 +20,29 @@ _ROWS = 20_000
 _IDS = ("conversation_id", "conversation_hash")
 _TAKEN = {"model", "conversation"}
 _TURN_TAKEN = {"role", "content"}
+_BROKEN = "the Parquet file is damaged, or a column is not what the format promises"
+# What damaged pages and columns of an unexpected type raise.
+BROKEN_PARQUET = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 def batches(reading: Reading) -> Iterator[Batch]:
-    """Read rows of `{id, model, conversation: [{role, content}], …}`, some thousand at a time."""
-    source = pl.scan_parquet(reading.document.local())
-    names = source.collect_schema().names()
-    native = next(name for name in _IDS if name in names)
-    n_rows = source.select(pl.len()).collect().item()
-    for start in range(0, n_rows, _ROWS):
-        rows = source.slice(start, _ROWS).collect().with_row_index("_bundle", offset=1)
-        reading.n_records += rows.height
-        yield _batch(rows, native, reading, start)
+    """Read rows of `{id, model, conversation: [{role, content}], …}`, some thousand at a time.
+
+    What cannot be read ends the reading, as one reject.
+    """
+    try:
+        source = pl.scan_parquet(reading.document.local())
+        names = source.collect_schema().names()
+        native = next(name for name in _IDS if name in names)
+        n_rows = source.select(pl.len()).collect().item()
+        for start in range(0, n_rows, _ROWS):
+            rows = source.slice(start, _ROWS).collect().with_row_index("_bundle", offset=1)
+            batch = _batch(rows, native, reading, start)
+            reading.n_records += rows.height
+            yield batch
+    except (*BROKEN_PARQUET, StopIteration):
+        reading.n_records += 1
+        reading.reject(Bad(reading.n_records, 0, ""), _BROKEN)
 
 
 def _batch(rows: pl.DataFrame, native: str, reading: Reading, start: int) -> Batch:

@@ -3,7 +3,8 @@
 Asked for by `format="mapped"` or by a mapping: `scan("log.csv", mapping={"conversation_id":
 "thread", "role": "author"})`. The vocabulary, the rules for what is not mapped and the shapes of
 tool calls are those of application databases: the rows become a table of a temporary SQLite file,
-which is read like any other. Objects and lists become JSON text.
+which is read like any other. Objects and lists become JSON text. `chatdata scan FILE --suggest-map`
+proposes a mapping.
 
 Gives: whatever the columns hold; a column that no mapping or rule takes stays in `extra`.
 """
@@ -18,7 +19,7 @@ from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from chatdata.errors import FormatError
+from chatdata.errors import FormatError, SourceError
 from chatdata.formats.base import Evidence, Format, Reading
 from chatdata.formats.records import Bad, encode
 
@@ -36,6 +37,8 @@ _TABLE = "messages"
 _BATCH = 10_000
 _DELIMITERS = ",;\t|"
 _LARGEST = 2**63
+_LONGEST_FIELD = 2**31 - 1
+_SPARE = "more_fields"
 
 
 def _parse(reading: Reading) -> Iterator[Batch]:
@@ -50,6 +53,29 @@ def _parse(reading: Reading) -> Iterator[Batch]:
     for record, reason in chats.rejects.select("record", "reason").collect().rows():
         reading.rejects.append(Bad(record, 0, reason))
     yield _batch(chats, reading)
+
+
+def sample(document: Document, n_rows: int) -> dict[str, list[Any]]:
+    """Read the first rows of a document, column by column.
+
+    Raises:
+        FormatError: it holds no rows with named columns.
+        SourceError: it is damaged.
+    """
+    columns: dict[str, list[Any]] = {}
+    n_read = 0
+    for names, rows in _tables(Reading(document, "mapped", document.name)):
+        for row in islice(rows, n_rows - n_read):
+            for name, value in zip(names, row, strict=True):
+                values = columns.setdefault(name, [])
+                values.extend([None] * (n_read - len(values)))
+                values.append(value)
+            n_read += 1
+        if n_read >= n_rows:
+            break
+    if not columns:
+        raise FormatError("no rows with named columns in it", source=document.path)
+    return {name: values + [None] * (n_read - len(values)) for name, values in columns.items()}
 
 
 def _batch(chats: Chats[pl.LazyFrame], reading: Reading) -> Batch:
@@ -123,30 +149,51 @@ def _json_rows(reading: Reading) -> Iterator[dict[str, Any]]:
 def _csv_rows(document: Document, head: bytes) -> Iterator[dict[str, Any]]:
     titles = head.decode("utf-8", "replace").split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=titles.count)
+    csv.field_size_limit(_LONGEST_FIELD)
     with document.open() as stream:
         text = io.TextIOWrapper(stream, "utf-8-sig", errors="backslashreplace", newline="")
-        lines = (line.replace("\0", "") for line in text)
-        for row in csv.DictReader(lines, delimiter=delimiter):
-            yield {name: value or None for name, value in row.items() if isinstance(name, str)}
+        rows = csv.reader((line.replace("\0", "") for line in text), delimiter=delimiter)
+        names = _distinct(next(rows, []))
+        for row in filter(None, rows):
+            values = {name: value or None for name, value in zip(names, row, strict=False)}
+            # A row longer than the titles, as unquoted commas make it, keeps what is left over.
+            yield values if len(row) <= len(names) else {**values, _SPARE: row[len(names) :]}
+
+
+def _distinct(titles: list[str]) -> list[str]:
+    """Name columns apart that share a title."""
+    seen: dict[str, int] = {}
+    names = []
+    for title in titles:
+        nth = seen[title] = seen.get(title, 0) + 1
+        names.append(title if nth == 1 else f"{title}_{nth}")
+    return names
 
 
 def _parquet_tables(document: Document) -> Iterator[tuple[Sequence[str], Any]]:
     import polars as pl
 
-    source = pl.scan_parquet(document.local())
-    schema = source.collect_schema()
-    nested = [name for name, dtype in schema.items() if dtype.is_nested()]
-    times = [name for name, dtype in schema.items() if dtype.is_temporal()]
-    # json_encode writes objects only: `{"v":…}`, of which the value is wanted.
-    as_json = (pl.struct(v=name).struct.json_encode().str.slice(5).str.head(-1) for name in nested)
-    flat = source.with_columns(
-        *(text.alias(name) for text, name in zip(as_json, nested, strict=True)),
-        *(pl.col(name).cast(pl.String) for name in times),
-    )
-    place = 0
-    while (batch := flat.slice(place, _BATCH).collect()).height:
-        yield batch.columns, batch.rows()
-        place += _BATCH
+    from chatdata.formats.columnar import BROKEN_PARQUET
+
+    try:
+        source = pl.scan_parquet(document.local())
+        schema = source.collect_schema()
+        nested = [name for name, dtype in schema.items() if dtype.is_nested()]
+        times = [name for name, dtype in schema.items() if dtype.is_temporal()]
+        # json_encode writes objects only: `{"v":…}`, of which the value is wanted.
+        as_json = (
+            pl.struct(v=name).struct.json_encode().str.slice(5).str.head(-1) for name in nested
+        )
+        flat = source.with_columns(
+            *(text.alias(name) for text, name in zip(as_json, nested, strict=True)),
+            *(pl.col(name).cast(pl.String) for name in times),
+        )
+        place = 0
+        while (batch := flat.slice(place, _BATCH).collect()).height:
+            yield batch.columns, batch.rows()
+            place += _BATCH
+    except BROKEN_PARQUET as error:
+        raise SourceError("damaged Parquet file; copy it again", source=document.path) from error
 
 
 def _widen(connection: sqlite3.Connection, columns: list[str], names: Sequence[str]) -> None:

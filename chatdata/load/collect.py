@@ -138,7 +138,9 @@ def refuse(found: Found, where: str) -> None:
             source=where,
         )
     raise UnknownFormatError(
-        f"{unknown[0].reason}; name it with format=, `chatdata formats` lists them", source=where
+        f"{unknown[0].reason}; name it with format=, `chatdata formats` lists them, or describe"
+        " a table of your own: `chatdata scan SOURCE --suggest-map` proposes how",
+        source=where,
     )
 
 
