@@ -36,3 +36,20 @@ def contents(url):
             for name in names
             if not name.startswith("chatdata_")
         }
+
+
+def catalog(url):
+    """
+    Columns and constraints on PostgreSQL, in the order of their names.
+    """
+    query = """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+          AND c.relname NOT LIKE 'chatdata%%'
+        UNION ALL
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+          AND conrelid::regclass::text NOT LIKE 'chatdata%%'
+        ORDER BY 1, 2, 3"""
+    return fetch(url, query)

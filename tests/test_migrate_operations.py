@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import io
 import shutil
-import sqlite3
-import subprocess
-import sys
 import threading
-import time
-from contextlib import closing, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from databases import contents, execute, fetch
+from databases import catalog, contents, execute, fetch
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
@@ -377,20 +373,6 @@ def test_who_holds_a_lock_is_named(postgres_url, monkeypatch):
     assert 4 == busy.value.exit_code
 
 
-def catalog(url):
-    query = """
-        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
-        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-        WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
-          AND c.relname NOT LIKE 'chatdata%%'
-        UNION ALL
-        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated
-        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-          AND conrelid::regclass::text NOT LIKE 'chatdata%%'
-        ORDER BY 1, 2, 3"""
-    return fetch(url, query)
-
-
 @pytest.mark.parametrize("scripts", [None, CHAIN], ids=["ours", "every operation"])
 def test_sql_for_postgres_gives_the_same_catalog(postgres, scripts):
     """
@@ -409,74 +391,3 @@ def test_sql_for_postgres_gives_the_same_catalog(postgres, scripts):
             driver.execute(statement)
 
     assert catalog(online) == catalog(offline)
-
-
-@pytest.mark.parametrize(
-    ("scripts", "every"),
-    [
-        pytest.param(CHAIN, 8, id="every operation"),
-        pytest.param(None, 1, id="ours, all", marks=pytest.mark.slow),
-        pytest.param(CHAIN, 1, id="every operation, all", marks=pytest.mark.slow),
-    ],
-)
-def test_sigkill_anywhere(new_database, killer, scripts, every):
-    """
-    A run that is killed before any write or commit leaves a revision, old or new, that a second
-    run takes to head with every row.
-    """
-    calm = new_database()
-    points = killer("chatdata.migrate:upgrade", calm, **_scripts(scripts))["points"]
-    revisions = [None, *(step.revision for step in runner.chain(scripts).walk_revisions())]
-    for point in range(1, points + 1, every):
-        url = new_database()
-        first = killer("chatdata.migrate:upgrade", url, kill_at=point, **_scripts(scripts))
-        left = migrate.current_revision(url)
-        second = migrate.upgrade(url, scripts=scripts)
-
-        assert {"killed": True} == first
-        assert left in revisions
-        assert revisions[1] == second.after
-        assert shape(calm) == shape(url)
-
-
-def _scripts(scripts):
-    return {} if scripts is None else {"scripts": scripts}
-
-
-def shape(url):
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as raw:
-            assert [("ok",)] == raw.execute("PRAGMA quick_check").fetchall()
-            return sorted(raw.execute("SELECT type, name, sql FROM sqlite_master"))
-    invalid = fetch(url, "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
-    return catalog(url), invalid
-
-
-@pytest.mark.parametrize("how", ["SIGKILL", "pg_terminate_backend"])
-def test_killed_inside_a_concurrent_index(postgres, how):
-    """
-    An index whose build is killed half way is whole after the next run.
-    """
-    url = postgres()
-    migrate.upgrade(url, to="0006", scripts=CHAIN)
-    code = (
-        "import sys; from pathlib import Path; from chatdata import migrate;"
-        "migrate.upgrade(sys.argv[1], scripts=Path(sys.argv[2]))"
-    )
-    with migrate.connect(url) as reader:
-        reader.execution_options(isolation_level="REPEATABLE READ")
-        reader.exec_driver_sql("SELECT * FROM people")
-        run = subprocess.Popen([sys.executable, "-c", code, url, CHAIN], stderr=subprocess.DEVNULL)
-        building = "SELECT pid FROM pg_stat_progress_create_index"
-        while not (found := fetch(url, building)):
-            time.sleep(0.02)
-        if how == "SIGKILL":
-            run.kill()
-        fetch(url, f"SELECT pg_terminate_backend({found[0][0]})")
-        run.wait()
-        between = index_is_valid(url, "ix_threads_started_at_utc")
-        reader.rollback()
-    migrate.upgrade(url, scripts=CHAIN)
-
-    assert between is False
-    assert index_is_valid(url, "ix_threads_started_at_utc") is True

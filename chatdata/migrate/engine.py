@@ -150,7 +150,7 @@ def _opened(engine: sa.Engine, url: str | sa.URL) -> Iterator[sa.Connection]:
     try:
         with engine.connect() as connection:
             yield connection
-    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+    except (*FAILURES, sqlite3.Error) as error:
         raise explain(error, label(url)) from error
     except Exception as error:
         # Rows are written through the driver itself; psycopg is imported where it is used.
@@ -194,6 +194,8 @@ def refuses(error: sa.exc.DBAPIError) -> bool:
     return state[:2] in _ROW_CLASSES or state in _ROW_CODES
 
 
+FAILURES = (sa.exc.DBAPIError, sa.exc.PendingRollbackError)
+"""What the driver says, and what follows where a connection is used on after it was lost."""
 UNDONE = "what was complete is kept, and what was not is undone"
 _AGAIN = "run the same command again"
 _HINTS = {
@@ -203,18 +205,23 @@ _HINTS = {
     "malformed": "the file is damaged; run: chatdata db restore URL BACKUP",
     "full": f"free some space on the disk, and {_AGAIN}",
     "No space left": f"free some space on the server's disk, and {_AGAIN}",
+    "terminating connection": _AGAIN,
+    "connection is": _AGAIN,
+    "server closed": _AGAIN,
     "I/O error": f"check the disk, its space and its limits, and {_AGAIN}",
 }
 
 
-def explain(error: Exception, source: str, state: str = UNDONE) -> MigrationError:
+def explain(error: BaseException, source: str, state: str = UNDONE) -> MigrationError:
     """Say what a driver's error means, without the statement and its values.
 
     Args:
-        error: what was raised.
+        error: what was raised, one of `FAILURES`.
         source: the database's name.
         state: what the database is like now.
     """
+    while isinstance(error, sa.exc.PendingRollbackError) and error.__context__ is not None:
+        error = error.__context__
     original = getattr(error, "orig", None) or error
     said = next(iter(str(original).strip().splitlines()), type(original).__name__)
     # 'invalid input syntax for type integer: "..."' quotes what somebody wrote.

@@ -11,6 +11,7 @@ each such operation stands alone in its revision.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 LONGEST = 40
+_BUILDING = "SELECT 1 FROM pg_stat_progress_create_index WHERE index_relid = to_regclass(:name)"
+_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)"
 
 
 class Safe(MigrateOperation):
@@ -63,15 +66,15 @@ class Safe(MigrateOperation):
             operations.execute(f"CREATE {kind} {quoted(name)} ON {target}")
             return
         with operations.get_context().autocommit_block(), _patient(operations):
-            valid = _ask(
-                operations,
-                "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)",
-                name=quoted(name),
-            )
-            if valid is None:
+            # A client that was killed leaves a session that goes on building.
+            while _ask(operations, _BUILDING, name=quoted(name)):
+                time.sleep(0.2)
+            valid = _ask(operations, _VALID, name=quoted(name))
+            if valid is False:
+                # REINDEX, when it is killed, would leave another invalid one behind.
+                operations.execute(f"DROP INDEX CONCURRENTLY {quoted(name)}")
+            if not valid:
                 operations.execute(f"CREATE {kind} CONCURRENTLY {quoted(name)} ON {target}")
-            elif not valid:
-                operations.execute(f"REINDEX INDEX CONCURRENTLY {quoted(name)}")
 
     @classmethod
     def add_check(
@@ -214,23 +217,29 @@ def _ask(operations: Operations, query: str, **values: object) -> Any:  # noqa: 
 @contextmanager
 def _patient(operations: Operations) -> Iterator[None]:
     """Let a statement run for as long as it needs; it blocks nobody while it does."""
-    operations.execute("SET statement_timeout = 0")
-    operations.execute("SET lock_timeout = 0")
-    try:
+    with _set(operations, statement_timeout=0, lock_timeout=0):
         yield
-    finally:
-        operations.execute("RESET statement_timeout")
-        operations.execute("RESET lock_timeout")
 
 
 @contextmanager
 def _brief(operations: Operations) -> Iterator[None]:
     """Wait for locks only briefly; the run repeats the revision when that was not enough."""
-    operations.execute(f"SET lock_timeout = {engine.LOCK_MS}")
+    with _set(operations, lock_timeout=engine.LOCK_MS):
+        yield
+
+
+@contextmanager
+def _set(operations: Operations, **values: int) -> Iterator[None]:
+    """Change settings of the session for as long as the block runs."""
+    for name, value in values.items():
+        operations.execute(f"SET {name} = {value}")
     try:
         yield
     finally:
-        operations.execute("RESET lock_timeout")
+        # A session that has ended takes its settings along, and its error is the one to report.
+        if operations.get_context().as_sql or not operations.get_bind().invalidated:
+            for name in values:
+                operations.execute(f"RESET {name}")
 
 
 def _constrain(operations: Operations, table: str, name: str, rule: str) -> None:

@@ -205,7 +205,7 @@ def _command(connection: sa.Connection, to: str, scripts: Path | None, *, down: 
     settings = config(scripts, connection=connection)
     try:
         (command.downgrade if down else command.upgrade)(settings, to)
-    except sa.exc.DBAPIError as error:
+    except engine.FAILURES as error:
         is_whole = connection.dialect.name == "sqlite"
         state = "it is as it was before" if is_whole else "it is at its last complete revision"
         raise engine.explain(error, engine.label(connection.engine.url), state) from error
