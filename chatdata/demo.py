@@ -17,7 +17,7 @@ DATABASE = "todo.db"
 PAGE = "answers.html"
 
 _CONVERSATIONS = 500
-_NOTEBOOKS = ("01_overview", "02_tool_calls", "03_conversation_length")
+NOTEBOOKS = ("01_overview", "02_tool_calls", "03_conversation_length")
 
 
 def create(folder: Path) -> Path:
@@ -58,7 +58,7 @@ def publish(folder: Path, database: Path) -> Path:
     ran = [
         execute(path, folder / "notebooks" / path.name, source=str(database.resolve()))
         for path in notebooks()
-        if path.stem in _NOTEBOOKS
+        if path.stem in NOTEBOOKS
     ]
     return export(ran, folder / PAGE, title="chatdata demo")
 

@@ -149,6 +149,7 @@ FRAME = pl.DataFrame(
         pytest.param("12,345", id="counts have separators"),
         pytest.param("4.2%", id="rates are percent"),
         pytest.param(">1.3<", id="seconds are rounded"),
+        pytest.param("#t-some-tools td { background-color: #ffffff; color: #333333", id="ground"),
         pytest.param(">duration wall (s)<", id="headings are words with units"),
         pytest.param(">calls<", id="headings leave out n_"),
         pytest.param('id="t-some-tools"', id="the id is the title's"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,27 @@ def test_a_database_is_read_once_into_a_lake(notebooks, tmp_path, launched):
     assert [True] == existed
     assert not Path(sources[0]).exists()
     assert "app.db" not in sources[0]
+
+
+def test_options_of_jupyter_pass_through(notebooks, tmp_path, launched):
+    """
+    Whoever needs another port or no browser says so to JupyterLab itself.
+    """
+    module.lab([], notebooks, tmp_path / "mine", ["--no-browser", "--port=9"])
+    command, _, _ = launched[0]
+
+    assert ["--no-browser", "--port=9"] == command[-2:]
+
+
+def test_nobody_is_asked_for_news(tmp_path, monkeypatch):
+    """
+    JupyterLab neither fetches news nor asks whether it may; the analyst's own settings stay.
+    """
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/theirs")
+    told = module.environment(["a", "b"], tmp_path)
+    overrides = tmp_path / "labconfig" / "default_setting_overrides.json"
+    (quiet,) = json.loads(overrides.read_text()).values()
+
+    assert {"fetchNews": "false", "checkForUpdates": False} == quiet
+    assert f"{tmp_path}{os.pathsep}/theirs" == told["JUPYTER_CONFIG_PATH"]
+    assert "a\nb" == told["CHATDATA_SOURCE"]

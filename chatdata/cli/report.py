@@ -66,9 +66,16 @@ def _asked() -> str:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where copies of the notebooks go.",
 )
-def lab(sources: tuple[str, ...], folder: Path) -> None:
+@click.option(
+    "--jupyter",
+    "options",
+    multiple=True,
+    metavar="OPTION",
+    help="An option of JupyterLab's own, as in --jupyter=--no-browser; may be repeated.",
+)
+def lab(sources: tuple[str, ...], folder: Path, options: tuple[str, ...]) -> None:
     """Open JupyterLab on notebooks that read the sources."""
     from chatdata.demo import notebooks
     from chatdata.notebook.lab import lab as open_lab
 
-    raise SystemExit(open_lab(sources, notebooks(), folder))
+    raise SystemExit(open_lab(sources, notebooks(), folder, options))

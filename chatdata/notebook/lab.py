@@ -6,6 +6,7 @@ read once, into a lake that lives as long as the session, and never asked again.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,14 +21,22 @@ from chatdata.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+# JupyterLab would ask whether it may fetch news, and look for updates.
+_QUIET = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}
+}
 
-def lab(sources: Sequence[str], notebooks: Sequence[Path], folder: Path) -> int:
+
+def lab(
+    sources: Sequence[str], notebooks: Sequence[Path], folder: Path, options: Sequence[str] = ()
+) -> int:
     """Open JupyterLab on copies of notebooks that read these sources, until it is closed.
 
     Args:
         sources: what the notebooks read; none leaves them their own default.
         notebooks: what to copy; the first is open at once.
         folder: where the copies go; one that is there is never overwritten.
+        options: of JupyterLab itself, as `--no-browser`.
 
     Returns:
         JupyterLab's exit code.
@@ -36,11 +45,10 @@ def lab(sources: Sequence[str], notebooks: Sequence[Path], folder: Path) -> int:
         SourceError: the folder is the notebooks' own, or a source cannot be read.
     """
     opened = copies(notebooks, folder)
-    with snapshots(sources) as readable:
-        environment = dict(os.environ)
-        if readable:
-            environment["CHATDATA_SOURCE"] = "\n".join(readable)
-        return subprocess.run(command(folder, opened[0]), env=environment, check=False).returncode  # noqa: S603 - our own words and paths
+    with snapshots(sources) as readable, TemporaryDirectory(prefix="chatdata-lab-") as settings:
+        words = [*command(folder, opened[0]), *options]
+        told = environment(readable, Path(settings))
+        return subprocess.run(words, env=told, check=False).returncode  # noqa: S603 - our own words and paths
 
 
 def copies(notebooks: Sequence[Path], folder: Path) -> list[Path]:
@@ -77,6 +85,23 @@ def snapshots(sources: Sequence[str]) -> Iterator[list[str]]:
             else:
                 readable.append(str(Path(source).absolute()) if Path(source).exists() else source)
         yield readable
+
+
+def environment(sources: Sequence[str], settings: Path) -> dict[str, str]:
+    """Give the environment of a JupyterLab that reads the sources and asks nothing of anybody.
+
+    Args:
+        sources: what the notebooks read.
+        settings: an empty folder, in which the session's defaults are written.
+    """
+    (settings / "labconfig").mkdir()
+    (settings / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(_QUIET))
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    told = {
+        **os.environ,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [str(settings), others])),
+    }
+    return told | ({"CHATDATA_SOURCE": "\n".join(sources)} if sources else {})
 
 
 def command(folder: Path, notebook: Path) -> list[str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _MISSING = "\N{EN DASH}"
 _PERCENT = cs.contains("share", "rate", "survival", "fragility") & cs.float()
 _MOST_ROWS = 25
+# JupyterLab's dark theme darkens rows and leaves words as they are.
+_ON_WHITE = "#{id} th, #{id} td {{ background-color: #ffffff; color: #333333; }}"
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,17 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
         .tab_header(title)
         .cols_label(headings)
         .fmt_integer(cs.integer())
-        .fmt_number(cs.float() - _PERCENT, decimals=1)
+        .fmt_number(cs.float() - _PERCENT, decimals=1, drop_trailing_zeros=True)
         .fmt_percent(_PERCENT, decimals=1)
         .sub_missing(missing_text=_MISSING)
         .tab_style(style.text(align="left"), loc.title())
-        .tab_options(table_font_size="13px", heading_title_font_size="15px", data_row_padding="4px")
+        .tab_options(
+            table_font_size="13px",
+            heading_title_font_size="15px",
+            data_row_padding="4px",
+            table_margin_left="0",
+        )
+        .opt_css(_ON_WHITE.format(id=_slug(title)))
     )
     for name, places in (decimals or {}).items():
         drawn = drawn.fmt_number(name, decimals=places)
