@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UnknownFormatError,
     )
     from chatdata.formats import formats
+    from chatdata.ingest import compact
     from chatdata.load import concat, scan
     from chatdata.sample import sample
     from chatdata.store.write import write
@@ -54,6 +55,7 @@ __all__ = [
     "SourceError",
     "UnknownFormatError",
     "analysis",
+    "compact",
     "concat",
     "formats",
     "sample",
@@ -63,6 +65,7 @@ __all__ = [
 
 _HOMES = {
     "Chats": "chatdata.chats",
+    "compact": "chatdata.ingest",
     "concat": "chatdata.load",
     "formats": "chatdata.formats",
     "sample": "chatdata.sample",

@@ -50,8 +50,9 @@ def write_world(lake, numbers, content):
     write(world(*numbers, content=content), lake)
 
 
-def import_logs(logs, lake):
+def import_logs(logs, lake, few):
     """
-    Import a folder.
+    Import a folder, or first a few of its files.
     """
-    ingest([logs], Path(lake))
+    folder = Path(logs)
+    ingest([folder / "0.jsonl", folder / "parent.jsonl"] if few else [folder], Path(lake))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 import zipfile
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -19,7 +19,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import chatdata as cd
+from chatdata.formats.lake import OWN, is_lake
 from chatdata.ingest import ingest, originals, places, raw, restore, settle
+from chatdata.ingest.archive import digest
 from chatdata.store import rows as store_rows
 
 DATA = Path(__file__).with_name("data")
@@ -331,27 +333,109 @@ def test_database_in_an_archive(tmp_path):
     assert 7 == len(rows(tmp_path / "lake"))
 
 
-def test_killed_import_goes_on(tmp_path):
+def many(logs, *, n_files=6, n_rows=40):
     """
-    Killed at any moment and started again, an import gives what one without interruption gives.
+    A folder of logs, with forks among them.
     """
-    logs = tmp_path / "logs"
     logs.mkdir()
-    for n in range(6):
-        (logs / f"{n}.jsonl").write_bytes(jsonl(*({**ROW, "id": f"{n}-{k}"} for k in range(200))))
-    ingest([logs], tmp_path / "whole")
-    lake = tmp_path / "lake"
+    for n in range(n_files):
+        (logs / f"{n}.jsonl").write_bytes(
+            jsonl(*({**ROW, "id": f"{n % 4}-{k}"} for k in range(n_rows)))
+        )
+    (logs / "parent.jsonl").write_bytes(jsonl(*PARENT))
+    (logs / "fork.jsonl").write_bytes(jsonl(*FORK))
+    return logs
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """
+    Import a folder in two steps, each interrupted again and again by what is given: whenever a
+    reader looks it finds one of the three states, and at the end what no interruption gives.
+    """
+
+    def interrupted(interrupt):
+        logs, lake, whole = many(tmp_path / "logs"), tmp_path / "lake", tmp_path / "whole"
+        ingest([logs / "0.jsonl", logs / "parent.jsonl"], whole)
+        seen = [{name: [] for name in state(whole)}, state(whole)]
+        ingest([logs], whole)
+        seen.append(state(whole))
+        for few in (True, False):
+            for _ in interrupt(str(logs), str(lake), few):
+                assert (state(lake) if is_lake(lake) else seen[0]) in seen
+        ingest([logs], lake)
+
+        assert seen[-1] == state(lake)
+        assert [] == list((lake / OWN).glob("staging-*"))
+        for original in originals(lake):
+            assert original.sha256 == digest(Path(original.path))
+            restore(lake, original.sha256, tmp_path / "back")
+
+    return interrupted
+
+
+def test_killed_import_goes_on(interrupted, killer):
+    """
+    Killed before any change of a folder and started again, an import gives what one without
+    interruption gives.
+    """
+
+    def at_changes(*work):
+        for point in count(2, 4):
+            answer = killer("lake_work:import_logs", *work, kill_at=point, watch="files")
+            yield
+            if not answer["killed"]:
+                return
+
+    interrupted(at_changes)
+
+
+@pytest.mark.slow
+def test_killed_import_goes_on_from_anywhere(interrupted):
+    """
+    So it does from twenty moments drawn by lot, whatever it was doing.
+    """
+    random = Random(4)  # noqa: S311 - a seed, no secret
+    program = "import sys, lake_work; lake_work.import_logs(sys.argv[1], sys.argv[2], sys.argv[3])"
+
+    def at_moments(logs, lake, few):
+        work = [sys.executable, "-c", program, logs, lake, "few" if few else ""]
+        place = {"cwd": Path(__file__).parent}
+        start = time.monotonic()
+        subprocess.run([*work[:4], f"{lake}-timed", work[5]], check=True, **place)
+        took = time.monotonic() - start
+        for _ in range(10):
+            with subprocess.Popen(work, **place) as process:
+                time.sleep(took * random.uniform(0.3, 1.1))
+                process.kill()
+            yield
+
+    interrupted(at_moments)
+
+
+def test_two_imports_at_once(tmp_path):
+    """
+    Imports of overlapping folders at the same time give what they give one after the other.
+    """
+    logs, lake = many(tmp_path / "logs"), tmp_path / "lake"
     program = (
         "import sys; from pathlib import Path; from chatdata.ingest import ingest; "
-        "ingest([sys.argv[1]], Path(sys.argv[2]))"
+        "ingest(sys.argv[2:], Path(sys.argv[1]))"
     )
-    for wait in (0.2, 0.5, 0.65, 0.8):
-        with subprocess.Popen([sys.executable, "-c", program, str(logs), str(lake)]) as process:
-            time.sleep(wait)
-            process.send_signal(signal.SIGKILL)
-    ingest([logs], lake)
+    sources = [[logs], [logs / "fork.jsonl", logs / "3.jsonl"]]
+    running = [
+        subprocess.Popen([sys.executable, "-c", program, str(lake), *map(str, source)])
+        for source in sources
+    ]
+    codes = [process.wait() for process in running]
+    ingest([logs], tmp_path / "whole")
+    found = state(lake)
 
-    assert state(tmp_path / "whole") == state(lake)
+    assert [0, 0] == codes
+    for name in ("conversations", "messages"):
+        # Whoever is first names the conversations that share an id.
+        assert len(state(tmp_path / "whole")[name]) == len(found[name])
+    assert 0 == ingest([logs], lake).n_read
 
 
 def test_known_places(tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ PUBLIC = [
     "SourceError",
     "UnknownFormatError",
     "analysis",
+    "compact",
     "concat",
     "formats",
     "sample",

@@ -1,4 +1,4 @@
-"""`chatdata import` and `chatdata export-raw`: logs into a lake, and their originals out of it."""
+"""`chatdata import`, `compact` and `export-raw`: a lake filled, tidied, and its originals."""
 
 from __future__ import annotations
 
@@ -90,6 +90,27 @@ def _known(*, yes: bool) -> list[str]:
         if not click.confirm("Read them?", err=True):
             raise SourceError("nothing was read")
     return [str(each.path) for each in found]
+
+
+@click.command()
+@click.argument("lake", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_as_json
+def compact(lake: Path, *, as_json: bool) -> None:
+    """Merge the small files of a lake, and clear away what no longer counts.
+
+    No row changes. An import does this by itself where many small files have gathered.
+    """
+    from chatdata.ingest import compact
+
+    with working("Compacting"):
+        done = compact(lake)
+    if as_json:
+        click.echo(json.dumps(asdict(done)))
+        return
+    click.echo(
+        f"{lake}: {done.n_files_before:,} files ({n_bytes(done.n_bytes_before)}) became "
+        f"{done.n_files:,} ({n_bytes(done.n_bytes)})"
+    )
 
 
 @click.command("export-raw")

@@ -28,6 +28,7 @@ _HOMES = {
     "formats": "chatdata.cli.tables",
     "export": "chatdata.cli.export",
     "import": "chatdata.cli.lake:import_",
+    "compact": "chatdata.cli.lake",
     "export-raw": "chatdata.cli.lake:export_raw",
     "report": "chatdata.cli.report",
     "lab": "chatdata.cli.report",

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from chatdata.ingest.archive import give_back, originals, restore
+from chatdata.ingest.compacting import Compacted, compact
 from chatdata.ingest.places import places
 from chatdata.ingest.run import Imported, ingest
 
-__all__ = ["Imported", "give_back", "ingest", "originals", "places", "restore"]
+__all__ = [
+    "Compacted",
+    "Imported",
+    "compact",
+    "give_back",
+    "ingest",
+    "originals",
+    "places",
+    "restore",
+]

@@ -56,6 +56,13 @@ def keep(file: Path, lake: Path, sha256: str) -> None:
     draft.replace(target)
 
 
+def forget(lake: Path, wanted: set[str]) -> None:
+    """Clear away what an import that was interrupted archived and nothing names."""
+    for path in (lake / OWN / "originals").glob("*/*"):
+        if path.stem not in wanted or path.suffix != ".zst":
+            path.unlink()
+
+
 def originals(lake: Path) -> list[Original]:
     """List the files that a lake can give back, also those that are gone from where they were.
 

@@ -16,6 +16,7 @@ from chatdata.formats.lake import OWN
 from chatdata.identity import sum_or_null
 from chatdata.ingest.raw import raw, write_raw
 from chatdata.load.collect import COUNTED, accounting
+from chatdata.store.compact import merge, packed
 from chatdata.store.layout import placed
 from chatdata.store.replace import Replacing, found
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from chatdata.store.commit import Change
 
-_LEDGER = f"{OWN}/ledger"
+LEDGER = f"{OWN}/ledger"
 _SCHEMA = {"_document": pl.UInt64(), "_bundle": pl.UInt64(), **COUNTED}
 _HELD_ROWS = 500_000
 _COUNTS = ("n_records", "n_messages", "n_tool_calls")
@@ -57,10 +58,10 @@ class Ledger:
             self._held = []
 
     def _write(self, rows: pl.LazyFrame) -> None:
-        write_raw(self._change.stage(f"{_LEDGER}/{uuid.uuid4().hex}.parquet"), rows)
+        write_raw(self._change.stage(f"{LEDGER}/{uuid.uuid4().hex}.parquet"), rows)
 
     def _forget(self, bundles: pl.DataFrame) -> None:
-        for path in self._change.files(_LEDGER):
+        for path in self._change.files(LEDGER):
             rows = pl.scan_parquet(path)
             if rows.join(bundles.lazy(), on="_bundle", how="semi").head(1).collect().is_empty():
                 continue
@@ -68,6 +69,16 @@ class Ledger:
             if not rest.is_empty():
                 self._write(rest.lazy())
             self._change.remove(path)
+
+
+def compact_ledger(change: Change) -> None:
+    """Put the small files of the ledger together."""
+    for files in packed(change.files(LEDGER)):
+        if len(files) > 1:
+            rows = pl.scan_parquet(files).sort("_bundle")
+            write_raw(change.stage(f"{LEDGER}/{uuid.uuid4().hex}.parquet"), rows)
+            for file in files:
+                change.remove(file)
 
 
 def recount(change: Change, live: pl.DataFrame, parts: Iterable[int], stem: str) -> None:
@@ -94,7 +105,7 @@ def recount(change: Change, live: pl.DataFrame, parts: Iterable[int], stem: str)
     counted = _of(
         mine,
         pl.scan_parquet(ledger)
-        if (ledger := change.files(_LEDGER))
+        if (ledger := change.files(LEDGER))
         else pl.LazyFrame(schema=_SCHEMA),
     )
     tallied = _of(mine, raw(change, "tallies"))
@@ -114,6 +125,7 @@ def recount(change: Change, live: pl.DataFrame, parts: Iterable[int], stem: str)
         replacing = Replacing(change, table, stem, found(change, table, own, files.lazy()))
         replacing.add(placed(table, {table.name: rows}).collect())
         replacing.close()
+        merge(change, table)
 
 
 def _of(parts: pl.DataFrame, rows: pl.LazyFrame) -> pl.DataFrame:

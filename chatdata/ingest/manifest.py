@@ -123,6 +123,10 @@ class Manifest:
         row = self.connection.execute("select number from files where path = ?", (seen.path,))
         return int(row.fetchone()[0])
 
+    def contents(self) -> set[str]:
+        """Give the hash of every content that was imported."""
+        return {row[0] for row in self.connection.execute("select sha256 from versions")}
+
     def take_numbers(self, name: str, n: int) -> int:
         """Give the first of some numbers that nothing had before."""
         self.connection.execute("insert or ignore into counters values (?, 1)", (name,))

@@ -11,6 +11,8 @@ more are dead; they are cleared away when they are half of a batch.
 
 from __future__ import annotations
 
+import uuid
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,6 +22,7 @@ from chatdata.formats.frames import columns_of
 from chatdata.formats.lake import OWN
 from chatdata.identity.kin import LINKS, links
 from chatdata.load.collect import COUNTED, places, rejects, tallies
+from chatdata.store.compact import MERGED_BYTES, packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,35 +125,62 @@ def raw(change: Change, name: str) -> pl.LazyFrame:
 
 def clear(change: Change, live: pl.DataFrame) -> None:
     """Clear dead parts away, batch by batch, where they are half of it or more."""
-    for folder in sorted({path.parent for path in change.files(RAW)}):
-        kinds = {path: path.name.partition("-")[0] for path in sorted(folder.glob("*.parquet"))}
-        places_ = [path for path, kind in kinds.items() if kind == "places"]
-        if not places_:
-            continue
-        parts = pl.scan_parquet(places_).select("_document", n_rows=1)
-        sizes = [path for path, kind in kinds.items() if kind == "sizes"]
-        if sizes:
-            rows = pl.scan_parquet(sizes).select("_document", "n_rows")
-            parts = pl.concat([parts, rows], how="vertical_relaxed")
-        counted = (
-            parts.select(
-                all="n_rows",
-                dead=pl.when(~pl.col("_document").is_in(live["_document"].implode())).then(
-                    "n_rows"
-                ),
-            )
-            .sum()
-            .collect()
-        )
-        n_all, n_dead = counted.row(0)
-        if 2 * n_dead < n_all or not n_dead:
-            continue
-        for path in kinds:
-            rest = pl.scan_parquet(path).join(live.lazy(), on="_document", how="semi")
-            if n_dead < n_all:
-                place = change.place(path)
-                write_raw(change.stage(place.replace(".parquet", "+.parquet")), rest)
-            change.remove(path)
+    for files in _batches(change):
+        n_rows, n_dead = _standing(files, live)
+        if n_dead and 2 * n_dead >= n_rows:
+            _rewrite(change, files, live)
+
+
+def compact_raw(change: Change, live: pl.DataFrame) -> None:
+    """Clear all dead parts away, and put small batches together."""
+    chosen = [
+        files
+        for files in _batches(change)
+        if _standing(files, live)[1] or sum(file.stat().st_size for file in files) < MERGED_BYTES
+    ]
+    if len(chosen) > 1 or any(_standing(files, live)[1] for files in chosen):
+        _rewrite(change, [file for files in chosen for file in files], live)
+
+
+def _batches(change: Change) -> list[list[Path]]:
+    """List the files of each batch."""
+    files = sorted(change.files(RAW), key=lambda path: path.parent)
+    return [list(group) for _, group in groupby(files, key=lambda path: path.parent)]
+
+
+def _kind(path: Path) -> str:
+    return path.name.partition("-")[0]
+
+
+def _standing(files: list[Path], live: pl.DataFrame) -> tuple[int, int]:
+    """Count the rows of a batch, and those of its dead parts; a part counts as one row itself."""
+    counted = [
+        pl.scan_parquet(path).select("_document", n_rows="n_rows" if kind == "sizes" else 1)
+        for path in files
+        if (kind := _kind(path)) in ("sizes", "places")
+    ]
+    dead = ~pl.col("_document").is_in(live["_document"].implode())
+    n_rows, n_dead = (
+        pl.concat(counted, how="vertical_relaxed")
+        .select(pl.col("n_rows").sum(), dead=pl.col("n_rows").filter(dead).sum())
+        .collect()
+        .row(0)
+    )
+    return n_rows, n_dead
+
+
+def _rewrite(change: Change, files: list[Path], live: pl.DataFrame) -> None:
+    """Put the live rows of some files into a batch of their own."""
+    batch = uuid.uuid4().hex
+    for kind, group in groupby(sorted(files, key=_kind), key=_kind):
+        for number, some in enumerate(packed(list(group)), 1):
+            rows = pl.scan_parquet(some).join(live.lazy(), on="_document", how="semi")
+            if "_bundle" in _SCHEMAS[kind]:
+                rows = rows.sort("_bundle", maintain_order=True)
+            if rows.select(pl.len()).collect().item():
+                write_raw(change.stage(f"{RAW}/{batch}/{kind}-{number}.parquet"), rows)
+            for file in some:
+                change.remove(file)
 
 
 def _sizes(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from chatdata.identity import resolve
 from chatdata.identity.kin import base, components, reached
 from chatdata.ingest.counts import Ledger, recount
 from chatdata.ingest.raw import ROWS, raw
+from chatdata.store.compact import merge
 from chatdata.store.layout import PARTITIONED, placed
 from chatdata.store.replace import FILE, Replacing, drop, found
 
@@ -72,6 +73,7 @@ def settle(change: Change, live: pl.DataFrame, new: Sequence[int], dead: Sequenc
     for table in PARTITIONED:
         frames[table.name].close()
         _yield_to_written(change, table)
+        merge(change, table)
     recount(change, live, {*new, *dead, *touched.bundles["_document"]}, STEM)
 
 

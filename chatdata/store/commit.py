@@ -142,9 +142,10 @@ def finish(lake: Path, manifest: sqlite3.Connection) -> None:
 def _without_empty(lake: Path, place: str) -> None:
     """Remove the folders that a removed file leaves empty, up to that of its frame."""
     for folder in list((lake / place).parents)[: place.count("/") - 1]:
-        if any(folder.iterdir()):
+        if folder.is_dir() and any(folder.iterdir()):
             return
-        folder.rmdir()
+        if folder.is_dir():
+            folder.rmdir()
 
 
 def _to_disk(path: Path) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from chatdata import schema
 from chatdata.formats.lake import scan_files
 from chatdata.store.commit import Change, changing
+from chatdata.store.compact import merge
 from chatdata.store.layout import PARTITIONED, placed
 from chatdata.store.replace import Replacing, found, keys_of
 from chatdata.store.rows import batches
@@ -67,6 +68,7 @@ def put(
         for rows in batches(incoming) if table.key else [incoming.collect()]:
             replacing.add(rows)
         replaced = replacing.close()
+        merge(change, table)
         if table is schema.MESSAGES:
             frames["tool_calls"] = _with_calls_of(replaced, frames, known)
 
