@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,18 @@ def samples():
     if not SAMPLES.is_dir():
         pytest.skip("no sample logs beside the checkout")
     return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def uv():
+    """
+    The uv that runs the tests, the one on the path, or the project's own.
+    """
+    root = Path(__file__).parents[1]
+    found = os.environ.get("UV") or shutil.which("uv") or root / ".uv" / "bin" / "uv"
+    if not Path(found).exists():
+        pytest.skip("no uv to build or install with")
+    return str(found)
 
 
 @contextmanager

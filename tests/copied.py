@@ -98,3 +98,35 @@ def translation(target):
         kind: {old: str(new) for found, old, new in rows if found == kind}
         for kind in ("conversation", "message")
     }
+
+
+ADA, BOB = "0a0b0c0d0e0f40418283848586878889", "1a0b0c0d0e0f40418283848586878889"
+SOURCE = (
+    (
+        "CREATE TABLE user (id CHAR(32) PRIMARY KEY, email TEXT, name TEXT, createdAt DATETIME,"
+        " updatedAt DATETIME)"
+    ),
+    (
+        f"INSERT INTO user VALUES ('{ADA}', 'a@x', 'Ada', '2026-01-01 10:00:00', '2026-01-02'),"
+        f" ('{BOB}', 'b@x', 'Bob', '2026-01-01T10:00:00+05:00', '2026-01-02')"
+    ),
+    (
+        "CREATE TABLE conversation (id CHAR(32) PRIMARY KEY, user_id CHAR(32), title TEXT,"
+        " created_at DATETIME, updated_at DATETIME)"
+    ),
+    (
+        f"INSERT INTO conversation VALUES ('c2', '{BOB}', 't', '2026-01-02', '2026-01-03'),"
+        f" ('c1', '{ADA}', NULL, '2026-01-01', '2026-01-03')"
+    ),
+    (
+        "CREATE TABLE message (id CHAR(32) PRIMARY KEY, conversation_id CHAR(32), role VARCHAR,"
+        " content TEXT, tool_calls JSON, created_at DATETIME)"
+    ),
+    (
+        "INSERT INTO message VALUES ('m3', 'c2', 'USER', 'x', 'null', '2026-01-02 00:00:03'),"
+        " ('m1', 'c1', 'SYSTEM', 'be kind', NULL, '2026-01-01 00:00:01'),"
+        ' (\'m2\', \'c1\', \'ASSISTANT\', NULL, \'{"calls": [{"tool_name": "a", "args": {"q": "ü"},'
+        ' "result": {"success": "False"}}, {"tool_name": "b"}]}\', \'2026-01-01 00:00:02.5\'),'
+        " ('m4', 'c2', 'ASSISTANT', 'y', '{broken', '2026-01-02 00:00:04')"
+    ),
+)

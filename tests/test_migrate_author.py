@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -183,37 +182,6 @@ def test_check_finds_an_old_snapshot(chain):
     ] == author.check(chain)
 
 
-def test_a_dry_run_is_what_is_executed(tmp_path):
-    """
-    The statements that a plan shows for SQLite are those that the upgrade executes.
-    """
-    file = tmp_path / "app.db"
-    url = f"sqlite:///{file}"
-    migrate.upgrade(url, to="0001", scripts=CHAIN)
-    execute(url, "CREATE VIEW named AS SELECT name FROM people")
-    before = file.read_bytes()
-    shown = plans.dry_run(url, scripts=CHAIN)
-    untouched = before == file.read_bytes()
-    done = []
-    with migrate.connect(url) as connection:
-        connection.begin()
-        connection.connection.driver_connection.set_trace_callback(done.append)
-        migrate.upgrade(connection, scripts=CHAIN)
-        connection.rollback()
-    reads = ("SELECT", "PRAGMA", "BEGIN", "WITH", "ROLLBACK", "--")
-    executed = [sql.strip() for sql in done if not sql.strip().upper().startswith(reads)]
-
-    assert untouched
-    assert _kinds(executed) == _kinds(shown)
-
-
-def _kinds(statements):
-    """
-    The first words, for the driver's trace has values where the plan has marks.
-    """
-    return [" ".join(sql.split()[:3]) for sql in statements]
-
-
 def test_a_plan_survives_its_file(tmp_path):
     """
     A plan that is written and read again is the same plan.
@@ -322,16 +290,3 @@ def test_disk_full(tmp_path):
         with pytest.raises(MigrationError, match="free some space"):
             migrate.upgrade(connection)
     assert (before, "0002") == (contents(url), migrate.current_revision(url))
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only files too")
-def test_read_only_file(tmp_path):
-    """
-    A file that may not be written is named as such.
-    """
-    url = f"sqlite:///{tmp_path / 'app.db'}"
-    migrate.upgrade(url, to="0002")
-    (tmp_path / "app.db").chmod(0o400)
-
-    with pytest.raises(MigrationError, match="check its permissions"):
-        migrate.upgrade(url)

@@ -7,42 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from copied import FILL, differences
+from copied import ADA, BOB, FILL, SOURCE, differences
 from databases import contents, execute, fetch, tables
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
-
-ADA, BOB = "0a0b0c0d0e0f40418283848586878889", "1a0b0c0d0e0f40418283848586878889"
-SOURCE = (
-    (
-        "CREATE TABLE user (id CHAR(32) PRIMARY KEY, email TEXT, name TEXT, createdAt DATETIME,"
-        " updatedAt DATETIME)"
-    ),
-    (
-        f"INSERT INTO user VALUES ('{ADA}', 'a@x', 'Ada', '2026-01-01 10:00:00', '2026-01-02'),"
-        f" ('{BOB}', 'b@x', 'Bob', '2026-01-01T10:00:00+05:00', '2026-01-02')"
-    ),
-    (
-        "CREATE TABLE conversation (id CHAR(32) PRIMARY KEY, user_id CHAR(32), title TEXT,"
-        " created_at DATETIME, updated_at DATETIME)"
-    ),
-    (
-        f"INSERT INTO conversation VALUES ('c2', '{BOB}', 't', '2026-01-02', '2026-01-03'),"
-        f" ('c1', '{ADA}', NULL, '2026-01-01', '2026-01-03')"
-    ),
-    (
-        "CREATE TABLE message (id CHAR(32) PRIMARY KEY, conversation_id CHAR(32), role VARCHAR,"
-        " content TEXT, tool_calls JSON, created_at DATETIME)"
-    ),
-    (
-        "INSERT INTO message VALUES ('m3', 'c2', 'USER', 'x', 'null', '2026-01-02 00:00:03'),"
-        " ('m1', 'c1', 'SYSTEM', 'be kind', NULL, '2026-01-01 00:00:01'),"
-        ' (\'m2\', \'c1\', \'ASSISTANT\', NULL, \'{"calls": [{"tool_name": "a", "args": {"q": "ü"},'
-        ' "result": {"success": "False"}}, {"tool_name": "b"}]}\', \'2026-01-01 00:00:02.5\'),'
-        " ('m4', 'c2', 'ASSISTANT', 'y', '{broken', '2026-01-02 00:00:04')"
-    ),
-)
 
 
 @pytest.fixture
@@ -153,30 +122,6 @@ def test_calls_without_a_message(source, new_database):
     )
 
 
-@pytest.mark.parametrize(
-    ("statement", "column"),
-    [
-        ("UPDATE user SET name = NULL", "users.name"),
-        ("UPDATE message SET created_at = NULL WHERE id = 'm1'", "messages.created_at"),
-        ("UPDATE conversation SET user_id = NULL", "conversations.user_id"),
-        ("DELETE FROM conversation WHERE id = 'c1'", "messages.conversation_id"),
-        ("UPDATE message SET role = NULL WHERE id = 'm1'", "messages.role"),
-        ("UPDATE user SET email = 'a@x'", "users.email must be unique"),
-    ],
-)
-def test_nothing_is_invented(source, new_database, statement, column):
-    """
-    Where a column that may not be null has no source, the copy is refused by its name.
-    """
-    target = new_database()
-    execute(source, statement)
-
-    with pytest.raises(MigrationError, match=column) as refused:
-        migrate.copy(source, target)
-    assert (3, "nothing was copied") == (refused.value.exit_code, refused.value.state)
-    assert [] == tables(target)
-
-
 def test_fill(source, new_database):
     """
     The owner can say what to take for a column that the source lacks.
@@ -192,23 +137,6 @@ def test_fill(source, new_database):
         assert (ada, ada, ada, first, last) in fetch(
             target, "SELECT id, email, name, created_at, updated_at FROM users"
         )
-
-
-@pytest.mark.parametrize(
-    ("fill", "said", "code"),
-    [
-        ({"users.age": "id"}, "users.age", 2),
-        ({"name": "id"}, "'name'", 2),
-        ({"users.name": "nickname"}, "'nickname' for users.name", 2),
-    ],
-)
-def test_fill_of_what_is_not_there(source, new_database, fill, said, code):
-    """
-    A column that is not ours to fill, or that the source has not, is named.
-    """
-    with pytest.raises(MigrationError, match=said) as refused:
-        migrate.copy(source, new_database(), fill=fill)
-    assert code == refused.value.exit_code
 
 
 def test_fill_from_a_column_that_only_the_source_has(source, new_database):
@@ -311,101 +239,6 @@ def test_what_was_changed_since(source, new_database, where, statement, said):
         migrate.copy(source, target)
     assert (5, "what was copied stays as it is") == (refused.value.exit_code, refused.value.state)
     assert before == contents(target)
-
-
-def make_adopted(target, source):
-    migrate.upgrade(target)
-    with migrate.connect(target) as connection, connection.begin():
-        migrate.history.record(connection, "adopt", "0002")
-
-
-def make_another_copy(target, source):
-    other = source.replace("source.db", "other.db")
-    execute(other, *SOURCE)
-    migrate.copy(other, target)
-
-
-def make_users(target, source):
-    migrate.upgrade(target)
-    execute(
-        target,
-        "INSERT INTO users (id, email, name, created_at, updated_at)"
-        " VALUES ('u', 'e', 'n', '2026-01-01', '2026-01-01')",
-    )
-
-
-def make_application(target, source):
-    execute(target, "CREATE TABLE users (id INTEGER PRIMARY KEY)")
-
-
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (make_adopted, "application's own"),
-        (make_another_copy, "already holds a copy of .*other.db"),
-        (make_users, "already holds users of its own"),
-        (make_application, "already holds 1 tables of an application"),
-    ],
-)
-def test_targets_that_hold_something_else(source, new_database, make, said):
-    """
-    Rows of two sources are never mixed: equal ids need not be the same people.
-    """
-    target = new_database()
-    make(target, source)
-    before = contents(target)
-
-    with pytest.raises(MigrationError, match=said) as refused:
-        migrate.copy(source, target)
-    assert (3, before) == (refused.value.exit_code, contents(target))
-
-
-def test_a_source_is_no_target(source):
-    """
-    A database is not copied into itself.
-    """
-    before = contents(source)
-
-    with pytest.raises(MigrationError, match="is the source itself"):
-        migrate.copy(source, source)
-    assert before == contents(source)
-
-
-@pytest.mark.parametrize(
-    ("file", "said"), [("none.db", "no such file"), ("empty.db", "no chat tables found")]
-)
-def test_sources_that_cannot_be_read(tmp_path, new_database, file, said):
-    """
-    A source that is not there or holds no chats is named, and nothing is made.
-    """
-    execute(f"sqlite:///{tmp_path / 'empty.db'}", "CREATE TABLE odd (id INTEGER)")
-    target = new_database()
-
-    with pytest.raises(MigrationError, match=said) as refused:
-        migrate.copy(f"sqlite:///{tmp_path / file}", target)
-    assert (2, []) == (refused.value.exit_code, tables(target))
-
-
-@pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        ("UPDATE message SET content = 'a' || char(0) WHERE id = 'm1'", "NUL character in 1 rows"),
-        ("UPDATE user SET name = printf('%.101c', 'x')", r"users.name \(over 100 characters in 2"),
-        ("UPDATE message SET role = 'a word of many letters'", r"messages.role \(over 20"),
-    ],
-)
-def test_what_postgres_cannot_hold(source, postgres, tmp_path, statement, said):
-    """
-    What only SQLite takes is named before anything is made; into SQLite it arrives.
-    """
-    execute(source, statement)
-    target, file = postgres(), f"sqlite:///{tmp_path / 'target.db'}"
-    with pytest.raises(MigrationError, match=said):
-        migrate.copy(source, target)
-    migrate.copy(source, file)
-
-    assert [] == tables(target)
-    assert [] == differences(source, file)
 
 
 def test_a_zone_of_the_owners(source, new_database):

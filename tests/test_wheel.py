@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def uv():
-    """
-    The uv that runs the tests, the one on the path, or the project's own.
-    """
-    found = os.environ.get("UV") or shutil.which("uv") or ROOT / ".uv" / "bin" / "uv"
-    if not Path(found).exists():
-        pytest.skip("no uv to build a wheel with")
-    return str(found)
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +88,76 @@ def test_names_its_parts(wheel):
     assert "chatdata = chatdata.cli:main" in entries
     for extra in ("lab", "postgres", "spark"):
         assert f"Provides-Extra: {extra}" in metadata
+
+
+HOSTILE = {
+    "migrations/env.py": "raise SystemExit('poisoned')",
+    "migrations/__init__.py": "raise SystemExit('poisoned')",
+    "env.py": "raise SystemExit('poisoned')",
+    "versions/0001_other.py": "raise SystemExit('poisoned')",
+    "alembic.ini": "[alembic]\nscript_location = migrations\n",
+    "pyproject.toml": "[tool.alembic]\nscript_location = 'migrations'\n",
+}
+
+
+@pytest.fixture(params=["wheel from the sdist", "editable"])
+def program(request, uv, tmp_path):
+    """
+    The program, installed in an environment of its own that has our dependencies and nothing else
+    of the checkout.
+    """
+    environment = tmp_path / "environment"
+    subprocess.run([uv, "venv", "--quiet", environment, "--python", sys.executable], check=True)
+    chosen = ["--editable", ROOT]
+    if request.param != "editable":
+        subprocess.run([uv, "build", "--quiet", "-o", tmp_path / "dist", ROOT], check=True)
+        assert list((tmp_path / "dist").glob("*.tar.gz"))
+        chosen = [next((tmp_path / "dist").glob("*.whl"))]
+    install = ["pip", "install", "--quiet", "--no-deps", "--python", environment / "bin" / "python"]
+    subprocess.run([uv, *install, *chosen], check=True)
+    site = next(environment.glob("lib/python*/site-packages"))
+    # A folder on the path is no site folder: what is editable there stays out.
+    (site / "dependencies.pth").write_text(f"{Path(click.__file__).parents[1]}\n")
+    return environment / "bin" / "chatdata", request.param
+
+
+def test_migrates_from_a_hostile_folder(program, tmp_path):
+    """
+    Wherever it runs and whatever lies on the path, an installed chatdata finds its own revisions.
+    """
+    command, kind = program
+    for name, text in HOSTILE.items():
+        file = tmp_path / "hostile" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def run(*words):
+        return subprocess.run(
+            [command, "db", *words],
+            cwd=tmp_path / "hostile",
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "hostile")},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    said = json.loads(run("upgrade", "sqlite:///app.db", "--yes", "--json"))
+    status = json.loads(run("status", "sqlite:///app.db", "--json"))[0]
+    where = subprocess.run(
+        [
+            command.with_name("python"),
+            "-c",
+            "from chatdata.migrate import locate; print(locate.scripts())",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+    assert (
+        sorted(path.name[:4] for path in (ROOT / "migrations").glob("versions/0*.py"))
+        == (said["steps"])
+    )
+    assert ("at head", 0) == (status["state"], status["n_drift"])
+    assert (str(ROOT / "migrations") == where) == (kind == "editable")
+    assert where.endswith(("_migrations", "migrations"))

@@ -225,7 +225,7 @@ def explain(error: BaseException, source: str, state: str = UNDONE) -> Migration
     original = getattr(error, "orig", None) or error
     said = next(iter(str(original).strip().splitlines()), type(original).__name__)
     # 'invalid input syntax for type integer: "..."' quotes what somebody wrote.
-    said = re.sub(r': ".*"$', ": (a value)", said)
+    said = re.sub(r'(:| near) ".*"$', r"\1 (a value)", said)
     if "locked" in said or getattr(original, "sqlstate", None) == "55P03":
         return MigrationError(
             f"another program holds it ({said})",

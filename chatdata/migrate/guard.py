@@ -8,6 +8,7 @@ is left to the server's own tools.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,13 @@ def upgrade(  # noqa: PLR0913 - keywords, each with a default
     pending = runner.pending(url, to=to, schema=schema, scripts=scripts)
     if file is None or not file.is_file() or not pending:
         return Guarded(runner.upgrade(url, to=to, schema=schema, scripts=scripts), None)
+    if not os.access(file, os.W_OK):
+        # SQLite says so only at the first write, after the backup.
+        raise MigrationError(
+            "the file cannot be written",
+            then="check its permissions, and run the same command again",
+            source=str(file),
+        )
     with lock.exclusive(url) as connection:
         copy = backups.backup(url) if backup else None
         before = checksums.sums(connection)
