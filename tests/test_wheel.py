@@ -133,7 +133,7 @@ def test_migrates_from_a_hostile_folder(program, tmp_path):
 
     def run(*words):
         return subprocess.run(
-            [command, "db", *words],
+            words,
             cwd=tmp_path / "hostile",
             env={**os.environ, "PYTHONPATH": str(tmp_path / "hostile")},
             capture_output=True,
@@ -141,23 +141,13 @@ def test_migrates_from_a_hostile_folder(program, tmp_path):
             check=True,
         ).stdout
 
-    said = json.loads(run("upgrade", "sqlite:///app.db", "--yes", "--json"))
-    status = json.loads(run("status", "sqlite:///app.db", "--json"))[0]
-    where = subprocess.run(
-        [
-            command.with_name("python"),
-            "-c",
-            "from chatdata.migrate import locate; print(locate.scripts())",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    said = json.loads(run(command, "db", "upgrade", "sqlite:///app.db", "--yes", "--json"))
+    status = json.loads(run(command, "db", "status", "sqlite:///app.db", "--json"))[0]
+    asked = "from chatdata.migrate import locate; print(locate.scripts())"
+    where = run(command.with_name("python"), "-c", asked).strip()
+    revisions = sorted(path.name[:4] for path in (ROOT / "migrations").glob("versions/0*.py"))
 
-    assert (
-        sorted(path.name[:4] for path in (ROOT / "migrations").glob("versions/0*.py"))
-        == (said["steps"])
-    )
+    assert revisions == said["steps"]
     assert ("at head", 0) == (status["state"], status["n_drift"])
     assert (str(ROOT / "migrations") == where) == (kind == "editable")
     assert where.endswith(("_migrations", "migrations"))
