@@ -26,6 +26,7 @@ _HOMES = {
     "audit": "chatdata.cli.tables",
     "sql": "chatdata.cli.tables",
     "formats": "chatdata.cli.tables",
+    "truth-pack": "chatdata.cli.truth:truth_pack",
     "export": "chatdata.cli.export",
     "import": "chatdata.cli.lake:import_",
     "compact": "chatdata.cli.lake",

@@ -58,7 +58,7 @@ def _message(source: dict[str, Any]) -> Message:
         native_id=text(data.get("id")),
         model=text(metadata.get("model_name")) or text(metadata.get("model")),
         finish_reason=text(metadata.get("finish_reason")) or text(metadata.get("stop_reason")),
-        usage=_usage(data.get("usage_metadata")),
+        usage=usage(data.get("usage_metadata")),
         calls=[
             *(_call(call) for call in data.get("tool_calls") or ()),
             *(_invalid(call) for call in data.get("invalid_tool_calls") or ()),
@@ -106,7 +106,8 @@ def _result(data: dict[str, Any], content: str | None) -> Result:
     )
 
 
-def _usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
+def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
+    """Read tokens as LangChain counts them: the cached parts come out of the input."""
     if not isinstance(counts, dict):
         return None
     details = counts.get("input_token_details") or {}

@@ -19,6 +19,7 @@ from chatdata.formats import shapes
 from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import rest, text, tool_names
 from chatdata.formats.items import output_text
+from chatdata.formats.langchain import usage
 from chatdata.formats.records import Bad
 from chatdata.formats.rows import Call, Conversation, Message, Usage
 from chatdata.formats.spans import Span, conversations
@@ -115,28 +116,29 @@ def _call(run: dict[str, Any], span: Span) -> Call:
 def _finish_reason(outputs: dict[str, Any], output: list[Message]) -> str | None:
     for choice in outputs.get("choices") or ():
         return text(choice.get("finish_reason"))
-    for batch in outputs.get("generations") or ():
-        for one in batch if isinstance(batch, list) else [batch]:
-            return text((one.get("generation_info") or {}).get("finish_reason"))
+    if told := text((_generation(outputs).get("generation_info") or {}).get("finish_reason")):
+        return told
     return next((message.finish_reason for message in output if message.finish_reason), None)
 
 
+def _generation(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Give the first of the generations of LangChain, or nothing."""
+    for batch in outputs.get("generations") or ():
+        for one in batch if isinstance(batch, list) else [batch]:
+            return one if isinstance(one, dict) else {}
+    return {}
+
+
 def _usage(run: dict[str, Any], outputs: dict[str, Any]) -> Usage | None:
-    """Read tokens: the cached parts come out of the input, as LangChain counts."""
-    counts = outputs.get("usage_metadata")
-    if not isinstance(counts, dict):
-        found = Usage(input=run.get("prompt_tokens"), output=run.get("completion_tokens"))
-        return found if (found.input, found.output) != (None, None) else None
-    into, out = counts.get("input_token_details") or {}, counts.get("output_token_details") or {}
-    read, written = into.get("cache_read"), into.get("cache_creation")
-    total, cached = counts.get("input_tokens"), (read or 0) + (written or 0)
-    return Usage(
-        input=total - cached if isinstance(total, int) and total >= cached else total,
-        output=counts.get("output_tokens"),
-        cache_read=read,
-        cache_write=written,
-        reasoning=out.get("reasoning"),
-    )
+    """Read tokens: of the outputs, of the message in them, else of the run."""
+    said = _generation(outputs).get("message")
+    said = said if isinstance(said, dict) else {}
+    kept = (said.get("kwargs") or said.get("data") or said).get("usage_metadata")
+    found = usage(outputs.get("usage_metadata")) or usage(kept)
+    if found is not None:
+        return found
+    found = Usage(input=run.get("prompt_tokens"), output=run.get("completion_tokens"))
+    return found if (found.input, found.output) != (None, None) else None
 
 
 def _is_run(value: Any) -> bool:  # noqa: ANN401 - any JSON value

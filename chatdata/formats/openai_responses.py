@@ -32,12 +32,38 @@ _KINDS = frozenset(
 )
 
 
+class _Open:
+    """Conversations with calls whose results may come with a later request.
+
+    Attributes:
+        roots: the conversation of every response so far.
+        calls: calls without a result, by conversation and id.
+        parts: what was read of a conversation and waits with them.
+    """
+
+    def __init__(self) -> None:
+        self.roots: dict[str, str] = {}
+        self.calls: dict[str, dict[str, Call]] = {}
+        self.parts: dict[str, list[Conversation]] = {}
+
+    def released(self, part: Conversation) -> list[Conversation]:
+        """Give a part and those before it, once nothing in them waits."""
+        if part.id is None:
+            return [part]
+        parts = self.parts.setdefault(part.id, [])
+        parts.append(part)
+        return [] if self.calls.get(part.id) else self.parts.pop(part.id)
+
+
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    roots: dict[str, str] = {}
-    return reading.each(lambda record: _conversations(record, roots))
+    waiting = _Open()
+    for part in reading.each(lambda record: _conversations(record, waiting)):
+        yield from waiting.released(part)
+    for parts in waiting.parts.values():
+        yield from parts
 
 
-def _conversations(record: Record, roots: dict[str, str]) -> list[Conversation]:
+def _conversations(record: Record, waiting: _Open) -> list[Conversation]:
     source = _body(record.value)
     if isinstance(source.get("error"), dict) and "output" not in source:
         return []
@@ -46,7 +72,7 @@ def _conversations(record: Record, roots: dict[str, str]) -> list[Conversation]:
     native = text(source.get("id"))
     conversation = Conversation(
         ordinal=record.number,
-        id=_named(source, roots),
+        id=_named(source, waiting.roots),
         native_id=native,
         joins=True,
         model=text(source.get("model")),
@@ -55,9 +81,9 @@ def _conversations(record: Record, roots: dict[str, str]) -> list[Conversation]:
         extra=rest(source, _TAKEN),
     )
     if native and conversation.id:
-        roots[native] = conversation.id
+        waiting.roots[native] = conversation.id
     conversation.joins = conversation.id != native or conversation.id is None
-    turn = _Turn(conversation)
+    turn = _Turn(conversation, waiting.calls.setdefault(conversation.id or "", {}))
     asked = source.get("input")
     if isinstance(asked, str):
         conversation.messages.append(Message(role_raw="user", content=asked))
@@ -68,6 +94,7 @@ def _conversations(record: Record, roots: dict[str, str]) -> list[Conversation]:
     for item in source["output"]:
         turn.take(item)
     turn.end()
+    turn.leave_open()
     _complete(conversation, conversation.messages[n_asked:], source)
     if native and conversation.id != native:
         conversation.extra = {native: conversation.extra}
@@ -93,8 +120,9 @@ def _named(source: dict[str, Any], roots: dict[str, str]) -> str | None:
 class _Turn:
     """Items of one list, while they are put into rows."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, earlier: dict[str, Call]) -> None:
         self.conversation = conversation
+        self.earlier = earlier
         self.calls: dict[str, Call] = {}
         self.asked: dict[str, dict[str, Any]] = {}
         self.thoughts: list[dict[str, Any]] = []
@@ -151,16 +179,28 @@ class _Turn:
         (self.early if self.answer is None else self.answer.calls).append(call)
 
     def _output(self, result: Result) -> None:
-        """Answer a call of this turn; an output of any other becomes a row."""
+        """Answer a call: of this turn, or of an earlier one, for which the answer is a row too."""
         call = self.calls.get(result.native_id or "")
         if call is None or call.has_result:
+            call = self.earlier.pop(result.native_id or "", None)
             row = Message(role_raw="function_call_output", role="tool", content=result.text)
-            row.results = [result]
             self.conversation.messages.append(row)
-            return
+            if call is None:
+                row.results = [result]
+                return
+            row.native_id = f"{self.conversation.native_id}/{result.native_id}"
+            call.result_key = f"{self.conversation.id}:{row.native_id}"
         call.has_result, call.result, call.status = True, result.text, result.status
         call.error_source, call.error_class = result.error_source, result.error_class
         call.extra |= result.extra
+
+    def leave_open(self) -> None:
+        """Let later turns answer what is not answered yet."""
+        self.earlier |= {
+            id_: call
+            for id_, call in self.calls.items()
+            if id_ and not call.has_result and call.status is None
+        }
 
     def _approve(self, item: dict[str, Any]) -> None:
         """Make a call of a request that was turned down: it never ran."""
