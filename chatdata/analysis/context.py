@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
+from chatdata.analysis.order import with_running, with_shifted
 from chatdata.analysis.quantiles import quantile
 from chatdata.analysis.rates import share
 from chatdata.analysis.rows import IN_ORDER, tally, total
@@ -127,16 +128,14 @@ def _contexts(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     The rows of one generation count once, by maximum.
     """
     context = nw.sum_horizontal(*(nw.col(part).fill_null(0) for part in _PARTS))
-    order = {"order_by": IN_ORDER}
-    return (
+    each = (
         nw.from_native(chats.messages)
         .filter(nw.col("is_main_path"), ~nw.col("input_tokens").is_null())
         .with_columns(generation=nw.coalesce("generation_id", "message_id"))
         .group_by("conversation_id", "generation")
         .agg(nw.col("position").min(), *(nw.col(part).max() for part in _PARTS))
         .with_columns(context=context, one=nw.lit(1))
-        .with_columns(
-            number=nw.col("one").cum_sum().over("conversation_id", **order).cast(nw.Int64),
-            previous=nw.col("context").shift(1).over("conversation_id", **order),
-        )
     )
+    counted = with_running(each, "number", "one", by="conversation_id", order=IN_ORDER)
+    before = {"previous": ("context", 1)}
+    return with_shifted(counted, before, by=["conversation_id"], order=IN_ORDER)

@@ -63,11 +63,17 @@ def tool_loops(
         (str, their names, joined by ", ").
     """
     calls = _signed(chats)
-    before = pl.col("start").shift(1).over("conversation_id", "signature")
-    marked = calls.with_columns(repeats=(pl.col("start") - before <= window).fill_null(value=False))
-    stretches = marked.with_columns(
-        run=pl.struct("conversation_id", "repeats").rle_id(),
-    ).filter("repeats")
+    alike = ("conversation", "signature")
+    before = pl.when(pl.all_horizontal(pl.col(key) == pl.col(key).shift(1) for key in alike))
+    ago = pl.col("start") - before.then(pl.col("start").shift(1))
+    marked = calls.sort(*alike, "start").with_columns(
+        repeats=(ago <= window).fill_null(value=False)
+    )
+    stretches = (
+        marked.sort("start")
+        .with_columns(run=pl.struct("conversation", "repeats").rle_id())
+        .filter("repeats")
+    )
     return (
         stretches.group_by("run", maintain_order=True)
         .agg(
@@ -94,7 +100,7 @@ def _signed(chats: Chats[Frame]) -> pl.DataFrame:
     """Give the calls of each conversation in order, tool and arguments made one number."""
     calls = sequenced(chats).select(
         "conversation_id",
-        ORDER,
+        *ORDER,
         "tool_call_id",
         "name",
         "is_error",
@@ -104,8 +110,11 @@ def _signed(chats: Chats[Frame]) -> pl.DataFrame:
     nothing = _numbered(calls.head(0).collect("polars").to_polars())
     return (
         pl.concat([nothing, *parts])
-        .sort("conversation_id", ORDER)
-        .with_columns(start=pl.int_range(pl.len(), dtype=pl.Int64))
+        .sort("conversation_id", *ORDER)
+        .with_columns(
+            start=pl.int_range(pl.len(), dtype=pl.Int64),
+            conversation=pl.col("conversation_id").rle_id(),
+        )
     )
 
 
@@ -119,7 +128,7 @@ def _of_length(calls: pl.DataFrame, steps: int, min_rounds: int) -> pl.DataFrame
 
     def before(column: str, by: int) -> pl.Expr:
         # Calls are sorted by conversation; looking back needs no window.
-        inside = pl.col("conversation_id") == pl.col("conversation_id").shift(by)
+        inside = pl.col("conversation") == pl.col("conversation").shift(by)
         return pl.when(inside).then(pl.col(column).shift(by))
 
     def repeats(by: int) -> pl.Expr:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from chatdata.analysis.endings import running
+from chatdata.analysis.endings import ended
 from chatdata.analysis.length import ACTIVE_CAP_S, conversation_length
 from chatdata.analysis.quantiles import ALL
+from chatdata.analysis.shared import once
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -136,11 +137,12 @@ def length_ecdf(
     )
 
 
+@once
 def _finished(chats: Chats[Frame], active_cap_s: float) -> tuple[pl.DataFrame, int]:
     """Give the lengths of finished conversations as floats, and how many are not finished."""
     lengths = nw.from_native(conversation_length(chats, active_cap_s=active_cap_s))
-    cut = running(chats).with_columns(running=nw.lit(1))
-    marked = lengths.join(cut, on="conversation_id", how="left").drop("conversation_id")
-    rows = marked.select(nw.all().cast(nw.Float64)).collect("polars").to_polars()
-    n_running = int(rows["running"].count())
-    return rows.filter(pl.col("running").is_null()).drop("running"), n_running
+    rows = lengths.collect("polars").to_polars()
+    running = ended(chats).filter("running").select("conversation_id")
+    finished = rows.join(running, on="conversation_id", how="anti")
+    floats = finished.drop("conversation_id").cast(pl.Float64)
+    return floats, len(rows) - len(finished)

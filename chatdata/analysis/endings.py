@@ -8,7 +8,8 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.rates import share, wilson_high, wilson_low
-from chatdata.analysis.rows import conversation_ids, counted, messages, tally
+from chatdata.analysis.rows import conversation_ids, counted, messages
+from chatdata.analysis.shared import once
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -44,33 +45,28 @@ def ending_shares(chats: Chats[Frame]) -> pl.DataFrame:
         `conversation_ending`), `n_conversations` (i64), `share` (f64, of all conversations),
         `share_low`, `share_high` (f64, its Wilson 95 % interval).
     """
-    counts = (
-        endings(chats)
-        .group_by("ending")
-        .agg(n_conversations=nw.len().cast(nw.Int64))
-        .collect("polars")
-        .to_polars()
-    )
+    counts = ended(chats).group_by("ending").agg(n_conversations=pl.len().cast(pl.Int64))
     hits, n = pl.col("n_conversations"), pl.col("n_conversations").sum()
     return counts.with_columns(
         share=share(hits, n), share_low=wilson_low(hits, n), share_high=wilson_high(hits, n)
     ).sort("n_conversations", "ending", descending=[True, False])
 
 
-def running(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Name the conversations that the end of the log cut in the middle of a turn.
+@once
+def ended(chats: Chats[Frame]) -> pl.DataFrame:
+    """Give the ending of each conversation, and whether the end of the log cut it.
 
-    Their last turn is unfinished, and its last message is not older than half an hour at the time
-    of the log's last message.
+    Running is what ends in the middle of a turn, with a last message not older than half an hour at
+    the time of the log's last message.
+
+    Returns:
+        One row per conversation, in no order: `conversation_id`, `ending` (str), `last_us` (i64),
+        `running` (bool).
     """
-    ended = endings(chats)
-    cut = ended.select(cut_us=nw.col("last_us").max())
-    return (
-        ended.filter(nw.col("ending").is_in(UNFINISHED))
-        .join(cut, how="cross")
-        .filter(nw.col("last_us") >= nw.col("cut_us") - RUNNING_S * 1_000_000)
-        .select("conversation_id")
-    )
+    found = endings(chats).drop("last_at").collect("polars").to_polars()
+    recent = pl.col("last_us") >= pl.col("last_us").max() - RUNNING_S * 1_000_000
+    cut = pl.col("ending").is_in(UNFINISHED) & recent
+    return found.with_columns(running=cut.fill_null(value=False))
 
 
 def endings(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
@@ -114,11 +110,7 @@ def _last(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 
 
 def _pending(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Count the calls without a result of each message."""
-    return (
-        nw.from_native(chats.tool_calls)
-        .filter(~nw.col("message_id").is_null())
-        .with_columns(pending=tally(nw.col("status") == "no_result"))
-        .group_by("message_id")
-        .agg(n_pending=nw.col("pending").max())
-    )
+    """Mark the messages that have a call without a result."""
+    calls = nw.from_native(chats.tool_calls)
+    waiting = calls.filter(nw.col("status") == "no_result", ~nw.col("message_id").is_null())
+    return waiting.select("message_id", n_pending=nw.lit(1)).unique()

@@ -9,7 +9,7 @@ import polars as pl
 
 from chatdata.analysis.quantiles import LATE, quantile
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import IN_ORDER, counted, tally, total
+from chatdata.analysis.rows import gaps, tally, total
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -29,20 +29,10 @@ def message_gaps(chats: Chats[Frame]) -> pl.DataFrame:
         where that is 0), `p50_s`, `p90_s`, `p95_s`, `p99_s`, `max_s` (f64, seconds, exact, linear
         between neighbours, null without any).
     """
-
-    def before(column: str) -> nw.Expr:
-        return nw.col(column).shift(1).over("conversation_id", order_by=IN_ORDER)
-
     gap = nw.col("gap_us")
     pairs = (
-        counted(chats)
-        .filter(~nw.col("created_us").is_null())
-        .select(
-            role=before("role"),
-            next_role=nw.col("role"),
-            gap_us=nw.col("created_us") - before("created_us"),
-        )
-        .filter(~gap.is_null())
+        gaps(chats)
+        .select(role=nw.col("previous_role"), next_role=nw.col("role"), gap_us=gap)
         .with_columns(
             n_zero=tally(gap == 0),
             n_backwards=tally(gap < 0),

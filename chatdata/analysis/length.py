@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
+from chatdata.analysis.order import with_shifted
 from chatdata.analysis.rows import (
     IN_ORDER,
     conversation_ids,
     counted,
+    gaps,
     is_answer,
     is_prompt,
     tally,
@@ -48,7 +50,7 @@ def conversation_length(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
         conversation_ids(chats)
         .join(_lengths(counted(chats)), on="conversation_id", how="left")
         .join(_calls(chats), on="conversation_id", how="left")
-        .join(_durations(counted(chats), active_cap_s), on="conversation_id", how="left")
+        .join(_durations(chats, active_cap_s), on="conversation_id", how="left")
         .join(_told(chats), how="cross")
         .with_columns(nw.col(*_COUNTS).fill_null(0), n_answers=nw.col("n_answers").fill_null(0))
         .with_columns(
@@ -91,9 +93,9 @@ def _told(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 
 
 def _lengths(rows: nw.LazyFrame[Frame]) -> nw.LazyFrame[Frame]:
-    previous = nw.col("role").shift(1).over("conversation_id", order_by=IN_ORDER)
+    before = {"previous": ("role", 1)}
     return (
-        rows.with_columns(previous=previous)
+        with_shifted(rows, before, by=["conversation_id"], order=IN_ORDER)
         .select(
             "conversation_id",
             "n_chars",
@@ -128,16 +130,15 @@ def _calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     return calls.group_by("conversation_id").agg(n_tool_calls=nw.len().cast(nw.Int64))
 
 
-def _durations(rows: nw.LazyFrame[Frame], cap_s: float) -> nw.LazyFrame[Frame]:
+def _durations(chats: Chats[Frame], cap_s: float) -> nw.LazyFrame[Frame]:
     """Sum the gaps between consecutive timed messages; uncapped, they add up to last - first."""
-    timed = rows.filter(~nw.col("created_us").is_null())
-    previous = nw.col("created_us").shift(1).over("conversation_id", order_by=IN_ORDER)
-    cap_us = round(cap_s * 1e6)
+    cap_us, gap = round(cap_s * 1e6), nw.col("gap_us")
     return (
-        timed.with_columns(gap=nw.col("created_us") - previous)
-        .filter(~nw.col("gap").is_null())
-        .with_columns(
-            capped=nw.when(nw.col("gap") < cap_us).then(nw.col("gap")).otherwise(nw.lit(cap_us))
+        gaps(chats)
+        .select(
+            "conversation_id",
+            gap=gap,
+            capped=nw.when(gap < cap_us).then(gap).otherwise(nw.lit(cap_us)),
         )
         .group_by("conversation_id")
         .agg(total("gap"), total("capped"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from chatdata.analysis.endings import UNFINISHED, endings, running
+from chatdata.analysis.endings import UNFINISHED, ended
 from chatdata.analysis.rows import (
     counted,
     is_answer,
@@ -17,6 +17,7 @@ from chatdata.analysis.rows import (
     tally,
     total,
 )
+from chatdata.analysis.shared import once
 from chatdata.analysis.tokens import conversation_tokens
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ MEASURES = (
 COLUMNS = tuple(dict.fromkeys(name for each in MEASURES for name in (each.above, each.below)))
 
 
+@once
 def of_conversations(chats: Chats[Frame]) -> pl.DataFrame:
     """Sum up each conversation with counted messages.
 
@@ -82,16 +84,13 @@ def of_conversations(chats: Chats[Frame]) -> pl.DataFrame:
         n_spent=nw.when(~nw.col("tokens_out").is_null()).then(nw.col("n_generations")),
         tokens_out=nw.col("tokens_out"),
     )
-    cut = running(chats).with_columns(cut=nw.lit(1))
-    ends = endings(chats).select("conversation_id", "ending", "last_us")
     found = (
         said.join(owners, on="conversation_id", how="left")
         .join(_calls(chats), on="conversation_id", how="left")
         .join(spent, on="conversation_id", how="left")
-        .join(ends, on="conversation_id", how="left")
-        .join(cut, on="conversation_id", how="left")
         .collect("polars")
         .to_polars()
+        .join(ended(chats), on="conversation_id", how="left")
     )
     # As everywhere, an origin in which no call ends `ok` records only failures.
     told = pl.col("n_ok").sum().over("origin") > 0
@@ -104,7 +103,6 @@ def of_conversations(chats: Chats[Frame]) -> pl.DataFrame:
             n_failed=pl.when(told).then("n_errors").otherwise(0),
             n_known=pl.when(told).then(pl.col("n_ok") + pl.col("n_errors")).otherwise(0),
             unfinished=pl.col("ending").is_in(UNFINISHED).cast(pl.Int64),
-            running=pl.col("cut").is_not_null(),
             began_at=pl.from_epoch("began_us", time_unit="us"),
             last_at=pl.from_epoch("last_us", time_unit="us"),
         )

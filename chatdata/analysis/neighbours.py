@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
+from chatdata.analysis.order import with_shifted
 from chatdata.analysis.rates import share
 from chatdata.analysis.sequence import ORDER, sequenced
 
@@ -31,8 +32,12 @@ def tool_neighbours(chats: Chats[Frame]) -> pl.DataFrame:
         what chance would give; null for start and end).
     """
     pairs = (
-        sequenced(chats)
-        .select("name", next_name=nw.col("name").shift(-1).over("conversation_id", order_by=ORDER))
+        with_shifted(
+            sequenced(chats),
+            {"next_name": ("name", -1)},
+            by=["conversation_id"],
+            order=ORDER,
+        )
         .group_by("name", "next_name")
         .agg(n_times=nw.len().cast(nw.Int64))
         .collect("polars")

@@ -9,7 +9,7 @@ import polars as pl
 
 from chatdata import schema
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import IN_ORDER, counted, tally, total, with_us
+from chatdata.analysis.rows import gaps, tally, total, with_us
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -122,15 +122,11 @@ def _clock(chats: Chats[Frame]) -> list[tuple[str, int, int]]:
         ),
         *("n", "timed", "old"),
     )
-    gap = time - time.shift(1).over("conversation_id", order_by=IN_ORDER)
     n_gaps, n_back, n_same = _sums(
-        counted(chats)
-        .filter(~time.is_null())
-        .select(gap=gap)
-        .select(
-            n=tally(~nw.col("gap").is_null()),
-            back=tally(nw.col("gap") < 0),
-            same=tally(nw.col("gap") == 0),
+        gaps(chats).select(
+            n=nw.lit(1).cast(nw.Int64),
+            back=tally(nw.col("gap_us") < 0),
+            same=tally(nw.col("gap_us") == 0),
         ),
         *("n", "back", "same"),
     )

@@ -8,6 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.likeness import CHANGED, EXACT, NEAR, likeness
+from chatdata.analysis.order import with_shifted
 from chatdata.analysis.rates import enough, share, wilson_high, wilson_low
 from chatdata.analysis.rows import tally, total
 from chatdata.analysis.sequence import ORDER, sequenced
@@ -72,21 +73,17 @@ def tool_recovery(chats: Chats[Frame], *, min_n: int = 20) -> pl.DataFrame:
         (f64, of the errors, with the Wilson 95 % interval, null below `min_n` errors).
     """
     last = {
-        "last": nw.col("ordinal").max().over(*_SAME_TOOL),
-        "last_ok": nw.col("ok_ordinal").max().over(*_SAME_TOOL),
+        "last": nw.col("order").max().over(*_SAME_TOOL),
+        "last_ok": nw.col("ok_order").max().over(*_SAME_TOOL),
     }
     counts = (
         sequenced(chats)
-        .with_columns(one=nw.lit(1))
-        .with_columns(
-            ordinal=nw.col("one").cum_sum().over("conversation_id", order_by=ORDER).cast(nw.Int64)
-        )
-        .with_columns(ok_ordinal=nw.when(nw.col("is_ok") == 1).then(nw.col("ordinal")))
+        .with_columns(ok_order=nw.when(nw.col("is_ok") == 1).then(nw.col("order")))
         .with_columns(**last)
         .filter(nw.col("is_error") == 1)
         .with_columns(
-            n_tried_again=tally(nw.col("last") > nw.col("ordinal")),
-            n_recovered=tally(nw.col("last_ok") > nw.col("ordinal")),
+            n_tried_again=tally(nw.col("last") > nw.col("order")),
+            n_recovered=tally(nw.col("last_ok") > nw.col("order")),
         )
         .group_by("name")
         .agg(
@@ -105,18 +102,17 @@ def tool_recovery(chats: Chats[Frame], *, min_n: int = 20) -> pl.DataFrame:
 
 def _again(chats: Chats[Frame]) -> pl.DataFrame:
     """Give each call that has a predecessor of its tool in its turn: did it fail, how alike."""
-    before = {
-        name: nw.col(column).shift(1).over(*_SAME_TOOL, order_by=ORDER)
-        for name, column in (("failed", "is_error"), ("previous", "arguments"))
-    }
+    calls = sequenced(chats).with_columns(arguments=nw.coalesce("arguments", "arguments_raw"))
+    before = {"failed": ("is_error", 1), "previous": ("arguments", 1)}
     pairs = (
-        sequenced(chats)
-        .with_columns(arguments=nw.coalesce("arguments", "arguments_raw"))
-        .with_columns(**before)
+        with_shifted(calls, before, by=_SAME_TOOL, order=ORDER)
         .filter(~nw.col("failed").is_null())
         .select("name", "failed", "arguments", "previous")
         .collect("polars")
         .to_polars()
     )
-    alike = likeness(pairs["arguments"].to_list(), pairs["previous"].to_list())
-    return pairs.with_columns(likeness=pl.Series(pl.from_arrow(alike), dtype=pl.String))
+    # Each two texts once, however often they meet.
+    texts = pairs.select("arguments", "previous").unique()
+    alike = likeness(texts["arguments"].to_list(), texts["previous"].to_list())
+    known = texts.with_columns(likeness=pl.Series(pl.from_arrow(alike), dtype=pl.String))
+    return pairs.join(known, on=["arguments", "previous"], how="left", nulls_equal=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from chatdata import engines
+from chatdata.analysis.order import with_running, with_shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from chatdata.chats import Chats
 
 # No two messages of a conversation share a position; `quality_checks` tells where they do.
-IN_ORDER = "position"
+IN_ORDER = ("position",)
 COUNTED_KINDS = ("chat", "tool_result")
 
 
@@ -57,6 +58,27 @@ def total(name: str) -> nw.Expr:
 def counted(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Give the counted messages, with `created_us`."""
     return messages(chats).filter(is_counted())
+
+
+def numbered(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the counted messages with their turn, from 1; 0 is before the first prompt."""
+    marked = counted(chats).with_columns(prompt=tally(is_prompt()))
+    return with_running(marked, "turn", "prompt", by="conversation_id", order=IN_ORDER)
+
+
+def gaps(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the counted messages that follow another one in time: both have a time.
+
+    `previous_role` is that of the one before, `gap_us` the microseconds since, below 0 where time
+    runs backwards.
+    """
+    timed = counted(chats).filter(~nw.col("created_us").is_null())
+    before = {"previous_role": ("role", 1), "previous_us": ("created_us", 1)}
+    return (
+        with_shifted(timed, before, by=["conversation_id"], order=IN_ORDER)
+        .filter(~nw.col("previous_us").is_null())
+        .with_columns(gap_us=nw.col("created_us") - nw.col("previous_us"))
+    )
 
 
 def messages(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:

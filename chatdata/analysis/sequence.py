@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
+from chatdata.analysis.order import with_shifted
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import IN_ORDER, counted, is_error, is_prompt, tally, total
+from chatdata.analysis.rows import is_error, numbered, tally, total
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["tool_ngrams", "tool_transitions"]
 
 NO_NAME = "(no name)"
-ORDER = "order"
+ORDER = ("order",)
 # Calls that name no message stand before all messages, in an order and a turn of their own.
 _NO_PLACE = -1
+_IN_ONE = ("conversation_id",)
 _MOST_CALLS = 2**31  # in one message, or without one: positions have 32 bits
 
 
@@ -30,10 +32,7 @@ def sequenced(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     Sorted by `ORDER` within a conversation they stand in the order in which they were made;
     `turn` counts the prompts before them.
     """
-    turn = tally(is_prompt()).cum_sum().over("conversation_id", order_by=IN_ORDER)
-    places = counted(chats).select(
-        "message_id", place=nw.col("position").cast(nw.Int64), turn=turn.cast(nw.Int64)
-    )
+    places = numbered(chats).select("message_id", "turn", place=nw.col("position").cast(nw.Int64))
     calls = nw.from_native(chats.tool_calls).select(
         "tool_call_id",
         "conversation_id",
@@ -61,15 +60,15 @@ def tool_transitions(chats: Chats[Frame]) -> pl.DataFrame:
         `next_name` (str), `n_transitions` (i64), `share` (f64, of all transitions from `name`),
         `n_parallel` (i64, both calls in one message), `n_after_error` (i64, `name` failed).
     """
-    following = {
-        name: nw.col(column).shift(-1).over("conversation_id", order_by=ORDER)
-        for name, column in (("next_name", "name"), ("next_message_id", "message_id"))
-    }
+    following = {"next_name": ("name", -1), "next_place": ("place", -1)}
     pairs = (
-        sequenced(chats)
-        .with_columns(**following)
+        with_shifted(sequenced(chats), following, by=_IN_ONE, order=ORDER)
         .filter(~nw.col("next_name").is_null())
-        .with_columns(n_parallel=tally(nw.col("message_id") == nw.col("next_message_id")))
+        .with_columns(
+            n_parallel=tally(
+                (nw.col("place") == nw.col("next_place")) & (nw.col("place") != _NO_PLACE)
+            )
+        )
         .group_by("name", "next_name")
         .agg(
             nw.len().cast(nw.Int64).alias("n_transitions"),
@@ -98,14 +97,10 @@ def tool_ngrams(chats: Chats[Frame], *, n: int = 3) -> pl.DataFrame:
         One row per run that occurs, most frequent first: `tools` (str, names joined by " → "),
         `n_times`, `n_conversations` (i64), `share` (f64, of all runs of n calls).
     """
-    steps = [
-        nw.col("name").shift(-step).over("conversation_id", order_by=ORDER).alias(f"step_{step}")
-        for step in range(n)
-    ]
-    names = [f"step_{step}" for step in range(n)]
+    steps = {f"step_{step}": ("name", -step) for step in range(n)}
+    names = list(steps)
     runs = (
-        sequenced(chats)
-        .select("conversation_id", *steps)
+        with_shifted(sequenced(chats), steps, by=_IN_ONE, order=ORDER)
         .filter(~nw.col(names[-1]).is_null())
         .group_by(*names)
         .agg(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
+from chatdata.analysis.order import with_running
 from chatdata.analysis.rates import share
 from chatdata.analysis.rows import IN_ORDER, is_counted, is_prompt, tally, total, with_us
 
@@ -36,8 +37,14 @@ def conversation_tokens(chats: Chats[Frame]) -> Frame:
         (i64, with tokens recorded), `tokens_in` (uncached), `tokens_out`, `tokens_cache_read`,
         `tokens_cache_write`, `tokens_reasoning` (i64, null where not recorded).
     """
+    ids = nw.from_native(chats.messages).select("conversation_id").unique()
     sums = _summed(generations(chats), "conversation_id")
-    return sums.sort("conversation_id").to_native()
+    return (
+        ids.join(sums, on="conversation_id", how="left")
+        .with_columns(nw.col("n_generations").fill_null(0))
+        .sort("conversation_id")
+        .to_native()
+    )
 
 
 def tokens_by_model(chats: Chats[Frame]) -> pl.DataFrame:
@@ -102,10 +109,12 @@ def tokens_by_tool_turn(chats: Chats[Frame]) -> pl.DataFrame:
 def generations(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Give each generation once: the rows of one count by maximum.
 
-    `n_generations` is 1 where tokens are recorded, else 0; `created_us` is its first time.
+    `n_generations` is 1 where tokens are recorded, else 0; `created_us` is its first time. Rows
+    that name no generation and record no tokens are in none.
     """
     return (
         _spent(chats)
+        .filter((nw.col("n_generations") > 0) | ~nw.col("generation_id").is_null())
         .group_by("conversation_id", "generation")
         .agg(
             nw.col("n_generations").max(),
@@ -123,11 +132,9 @@ def _turns(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
         .group_by("message_id")
         .agg(n_tool_calls=nw.len().cast(nw.Int64))
     )
-    asked = tally(is_counted() & is_prompt())
-    turn = asked.cum_sum().over("conversation_id", order_by=IN_ORDER)
+    asked = _spent(chats).with_columns(asked=tally(is_counted() & is_prompt()))
     spent = (
-        _spent(chats)
-        .with_columns(turn=turn.cast(nw.Int64))
+        with_running(asked, "turn", "asked", by="conversation_id", order=IN_ORDER)
         .join(calls, on="message_id", how="left")
         .with_columns(nw.col("n_tool_calls").fill_null(0))
         .group_by("conversation_id", "turn", "generation")

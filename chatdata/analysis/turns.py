@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.quantiles import LATE
-from chatdata.analysis.rows import IN_ORDER, counted, is_answer, is_prompt, tally, total
+from chatdata.analysis.rows import is_answer, is_prompt, numbered, tally, total
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -31,12 +31,17 @@ def turns(chats: Chats[Frame]) -> Frame:
         to the first answer), `latency_s` (f64, to the last answer or tool result). Seconds are null
         where a time is missing, is only a day, or lies before the prompt's.
     """
+    calls = (
+        nw.from_native(chats.tool_calls)
+        .group_by("message_id")
+        .agg(n_tool_calls=nw.len().cast(nw.Int64))
+    )
+    each = numbered(chats).join(calls, on="message_id", how="left")
     return (
-        _turns(chats)
-        .join(_calls(chats), on=["conversation_id", "turn"], how="left")
+        _turns(each.with_columns(nw.col("n_tool_calls").fill_null(0)), "n_tool_calls")
         .select(
             *("conversation_id", "turn", "prompt_id", "started_at", "n_messages", "n_answers"),
-            nw.col("n_tool_calls").fill_null(0),
+            "n_tool_calls",
             _seconds("response_us", "prompt_us").alias("response_s"),
             _seconds("active_us", "prompt_us").alias("latency_s"),
         )
@@ -57,7 +62,7 @@ def response_times(chats: Chats[Frame]) -> pl.DataFrame:
         any).
     """
     each = (
-        _turns(chats)
+        _turns(numbered(chats))
         .select("conversation_id", "turn", "prompt_us", "response_us", "active_us")
         .collect("polars")
         .to_polars()
@@ -74,14 +79,14 @@ def response_times(chats: Chats[Frame]) -> pl.DataFrame:
     return pl.concat([_waits(rows, until, name) for name, (rows, until) in waits.items()])
 
 
-def _turns(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Give each turn with its prompt, its times in microseconds and its messages."""
+def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
+    """Give each turn with its prompt, its times in microseconds, its messages and other counts."""
     worked = (nw.col("role") == "assistant") | (nw.col("role") == "tool")
     told = nw.when(is_prompt())
     return (
-        numbered(chats)
-        .filter(nw.col("turn") > 0)
+        rows.filter(nw.col("turn") > 0)
         .select(
+            *counts,
             "conversation_id",
             "turn",
             prompt_id=told.then(nw.col("message_id")),
@@ -98,24 +103,8 @@ def _turns(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
             nw.col("active_us").max(),
             nw.len().cast(nw.Int64).alias("n_messages"),
             total("answer").alias("n_answers"),
+            *(total(name) for name in counts),
         )
-    )
-
-
-def numbered(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Give the counted messages with their turn, from 1; 0 is before the first prompt."""
-    turn = tally(is_prompt()).cum_sum().over("conversation_id", order_by=IN_ORDER).cast(nw.Int64)
-    return counted(chats).with_columns(turn=turn)
-
-
-def _calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    calls = nw.from_native(chats.tool_calls).select("message_id")
-    return (
-        numbered(chats)
-        .select("conversation_id", "turn", "message_id")
-        .join(calls, on="message_id", how="inner")
-        .group_by("conversation_id", "turn")
-        .agg(n_tool_calls=nw.len().cast(nw.Int64))
     )
 
 

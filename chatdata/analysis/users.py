@@ -8,6 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.mixture import threshold
+from chatdata.analysis.order import with_running, with_shifted
 from chatdata.analysis.periods import period, quarter_hour
 from chatdata.analysis.rates import share
 from chatdata.analysis.rows import is_counted, is_prompt, tally, with_us
@@ -37,12 +38,9 @@ def user_sessions(chats: Chats[Frame], *, gap_s: float = SESSION_GAP_S) -> Frame
         prompt), `n_prompts`, `n_conversations` (i64).
     """
     gap_us = round(gap_s * 1e6)
+    opened = _prompts(chats).with_columns(opens=tally(nw.col("gap") > gap_us))
     return (
-        _prompts(chats)
-        .with_columns(opens=tally(nw.col("gap") > gap_us))
-        .with_columns(
-            session=nw.col("opens").cum_sum().over("user_id", order_by=_ORDER).cast(nw.Int64)
-        )
+        with_running(opened, "session", "opens", by="user_id", order=_ORDER)
         .group_by("user_id", "session")
         .agg(
             started_at=nw.col("created_at").min(),
@@ -146,14 +144,14 @@ def weekly_retention(chats: Chats[Frame], *, time_zone: str = "UTC") -> pl.DataF
 def _prompts(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Give the timed prompts of known users, with the gap since the user's last one."""
     users = nw.from_native(chats.conversations).select("conversation_id", "user_id")
-    return (
+    prompts = (
         with_us(chats.messages, "created_at")
         .filter(is_counted(), is_prompt(), ~nw.col("created_us").is_null())
         .select("conversation_id", "message_id", "created_at", "created_us")
         .join(users, on="conversation_id", how="left")
         .filter(~nw.col("user_id").is_null())
-        .with_columns(
-            gap=nw.col("created_us")
-            - nw.col("created_us").shift(1).over("user_id", order_by=_ORDER)
-        )
+    )
+    before = {"previous_us": ("created_us", 1)}
+    return with_shifted(prompts, before, by=["user_id"], order=_ORDER).with_columns(
+        gap=nw.col("created_us") - nw.col("previous_us")
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import polars as pl
 
 from chatdata import analysis
-from chatdata.analysis.endings import running
+from chatdata.analysis.endings import ended
 from chatdata.report.figure import COUNTED, Figure, finding, many, number
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ def _lengths(chats: Chats[pl.LazyFrame]) -> Figure:
     finished = analysis.length_distribution(chats).filter(pl.col("metric") == "n_messages")
     found = {
         "n_conversations": finished["n_conversations"].sum(),
-        "n_running": nw.to_native(running(chats)).select(pl.len().cast(pl.Int64)).collect().item(),
+        "n_running": int(ended(chats)["running"].sum()),
         **{name: finished[name].max() for name in quantiles},
     }
 
