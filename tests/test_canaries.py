@@ -214,7 +214,7 @@ ASKED = (
     ("sql", "select json_extract(content, '$.x') from messages"),
     ("sql", "select strptime(title, '%Y') from conversations"),
     ("sql", "select nothing from messages"),
-    ("report", "-o", "page.html"),
+    ("report", "-o", "page.html", "--compare", "2025-03-01"),
     ("export", "-o", "frames", "--no-text"),
 )
 OURS, APP, COPY = (f"sqlite:///{name}.db" for name in ("ours", "app", "copy"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def page_of(name, folder):
     """
     The text of the page on one log of the edges.
     """
-    return report(edge(name), folder / f"{name}.html").read_text(encoding="utf-8")
+    path = folder / f"{name}.html"
+    return report(edge(name), path, compare="periods", n_examples=2).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +114,8 @@ def test_report_works_on_any_log(log, folder):
     text = page_of(log, folder)
     shown = re.sub(r"<(style|pre)[^>]*>.*?</\1>", "", text, flags=re.DOTALL)
 
+    shown = shown.partition('<section id="words">')[0]
+
     assert [] == re.findall(r">[^<]*\b(None|NaN|nan|inf|null|undefined)\b[^<]*<", shown)
     assert [] == re.findall(r"(?:src|href)=\"(?!#)[^\"]*|@import|url\((?!#)|<script", text)
     assert 2_000_000 > len(text.encode())
@@ -153,6 +157,88 @@ def test_report_says_what_cannot_be_said(log, expected, folder):
     Where the log does not record something, a sentence stands in place of an empty section.
     """
     assert expected in page_of(log, folder)
+
+
+@pytest.mark.parametrize(
+    ("log", "compare", "expected"),
+    [
+        pytest.param("sample", "periods", "Compared are conversations of before and after", id="p"),
+        pytest.param("sample", datetime(2025, 10, 12), "2025-10-12 00:00 to 2025-", id="a moment"),  # noqa: DTZ001 - UTC, as in the frames
+        pytest.param("sample", "model", "conversations of todo-small-1 and todo-large-1", id="m"),
+        pytest.param("sample", "source", "No two values of source are in use", id="one source"),
+        pytest.param("empty", "periods", "No two periods of at least a day", id="empty"),
+        pytest.param("no times", "periods", "No two periods of at least a day", id="no times"),
+        pytest.param("no times", "model", "over all conversations", id="no times, two models"),
+        pytest.param("one user", "agent", "No two values of agent", id="no agents"),
+    ],
+)
+def test_compare(log, compare, expected, tmp_path):
+    """
+    Two sides are set beside each other with the interval of each difference, or it says why not.
+    """
+    text = report(edge(log), tmp_path / "p.html", compare=compare).read_text(encoding="utf-8")
+    section = text.partition('<section id="what-differs">')[2].partition("</section>")[0]
+
+    assert expected in section
+    assert ("The same measures of both" in section) == ("Compared" in section)
+    assert "what-differs" not in report(edge(log), tmp_path / "p.html").read_text(encoding="utf-8")
+
+
+def test_a_difference_beyond_chance_is_named(tmp_path):
+    """
+    What differs is said in a sentence; what may be chance is not.
+    """
+    rows, turns, calls = [], [], []
+    for number in range(80):
+        name, model = f"c{number}", ("old", "new")[number % 2]
+        rows.append(conversation(name, user_id=f"u{number // 2}", model=model))
+        said_now = said({"role": "user", "at": number}, {"role": "assistant", "at": number + 1})
+        turns += [
+            {**turn, "conversation_id": name, "message_id": f"{name}.{turn['position']}"}
+            for turn in said_now
+        ]
+        fails = FAILED if model == "new" and number % 4 == 1 else {}
+        calls += called(*[fails] * 2, conversation_id=name, message_id=f"{name}.1")
+    log = chats(conversations=rows, messages=turns, tool_calls=calls)
+    text = report(log, tmp_path / "p.html", compare="model").read_text(encoding="utf-8")
+
+    assert "more than chance would explain: error rate (lower in old)." in text
+
+
+def test_examples_quote_for_whoever_asks(tmp_path):
+    """
+    Errors and beginnings are quoted on demand, cut, escaped, and the page says that it quotes.
+    """
+    turns = said({"role": "user", "content": "<b>hello</b>" + "x" * 400, "at": 0}, "assistant")
+    failed = {**FAILED, "arguments_raw": '{"a": "<i>"}', "result": "no such file /tmp/secret"}
+    log = chats(
+        conversations=[conversation(title="A <title>")],
+        messages=turns,
+        tool_calls=called(failed, message_id="c.1"),
+    )
+    text = report(log, tmp_path / "p.html", n_examples=3).read_text(encoding="utf-8")
+    without = report(log, tmp_path / "p.html").read_text(encoding="utf-8")
+
+    assert "It quotes what people and models wrote" in text
+    assert "&lt;b&gt;hello&lt;/b&gt;xxx" in text
+    assert "x" * 289 not in text
+    assert all(each in text for each in ("A &lt;title&gt;", "&lt;i&gt;", "no such file"))
+    assert [] == [each for each in ("hello", "A &lt;", "&lt;i&gt;", "no such") if each in without]
+
+
+def test_costs_name_what_has_no_price(tmp_path):
+    """
+    A model with a list price has a cost with the price's day; the others are named, and cost no 0.
+    """
+    spent = {"input_tokens": 1_000_000, "output_tokens": 1_000_000}
+    turns = [
+        {"role": "assistant", "at": n, "model": model, **spent}
+        for n, model in enumerate(["claude-3-haiku-20240307", "mine"])
+    ]
+    text = report(chats(messages=said(*turns)), tmp_path / "p.html").read_text(encoding="utf-8")
+
+    assert "Without a cost: mine in 1 model calls (no price for this model)." in text
+    assert "US dollars, 1.50 in all" in text
 
 
 def test_an_audit_of_more_than_was_asked_for_says_so():

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from chatdata.cli.options import reads, zone
+from chatdata.cli.options import moment, reads, zone
 from chatdata.cli.progress import working
 
 if TYPE_CHECKING:
     import polars as pl
 
     from chatdata.chats import Chats
+    from chatdata.report.compared import Compare
+
+_COMPARED: Final = ("periods", "model", "agent", "source")
+
+
+def _compare(text: str) -> Compare:
+    """Read what to compare: a word, or a moment."""
+    for word in _COMPARED:
+        if text == word:
+            return word
+    try:
+        return moment(text)
+    except click.BadParameter:
+        expected = f"{', '.join(_COMPARED)} or a date like 2025-10-01"
+        raise click.BadParameter(f"found {text!r}, expected {expected}.") from None
 
 
 @click.command()
@@ -36,12 +51,43 @@ if TYPE_CHECKING:
     show_default=True,
     help="Whose days, weeks and hours the page shows.",
 )
-def report(chats: Chats[pl.LazyFrame], *, path: Path, title: str, shown_in: str) -> None:
-    """Write one HTML page of findings, without what anybody wrote."""
+@click.option(
+    "--compare",
+    type=_compare,
+    metavar="WHAT",
+    help="What to set side by side: a date, for the periods before and after it; periods, for the "
+    "last ones; model, agent or source.",
+)
+@click.option(
+    "--examples",
+    "n_examples",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Quote N errors and the beginnings of N conversations.",
+)
+def report(  # noqa: PLR0913 - one argument per option
+    chats: Chats[pl.LazyFrame],
+    *,
+    path: Path,
+    title: str,
+    shown_in: str,
+    compare: Compare | None,
+    n_examples: int,
+) -> None:
+    """Write one HTML page of findings, without what anybody wrote unless it is asked for."""
     from chatdata.report import report as write
 
     with working("Writing the report"):
-        write(chats, path, title=title, about=_asked(), time_zone=shown_in)
+        write(
+            chats,
+            path,
+            title=title,
+            about=_asked(),
+            time_zone=shown_in,
+            compare=compare,
+            n_examples=n_examples,
+        )
     click.echo(path)
 
 

@@ -42,6 +42,11 @@ def shown(part: Chart | Table) -> str:
     return f'<div class="output_subarea" {words}>{picture}</div>'
 
 
+def folded(title: str, html: str) -> str:
+    """Put a part of a page behind its title, until somebody asks for it."""
+    return f"<details><summary>{escape(title)}</summary>{html}</details>"
+
+
 _STYLE = """
 :root {
   color-scheme: light dark;
@@ -54,10 +59,7 @@ _STYLE = """
     --code: #22262c;
   }
   /* Pictures and tables keep their white ground, as on paper. */
-  .output_subarea > svg, .output_subarea > div:has(.gt_table) {
-    background: #ffffff; border-radius: 6px;
-  }
-  .output_subarea > div:has(.gt_table) { padding: 8px !important; width: fit-content; }
+  .output_subarea > svg { border-radius: 6px; }
 }
 body {
   margin: 0 auto; padding: 24px; max-width: 880px; color: var(--ink); background: var(--ground);
@@ -83,6 +85,7 @@ pre {
 }
 svg { max-width: 100%; height: auto; }
 .output_subarea { overflow-x: auto; margin: 10px 0; }
+.output_subarea:has(.gt_table) { margin: 22px 0 10px; }
 .output_subarea > div:has(.gt_table) { padding: 0 !important; }
 .gt_table { margin-left: 0 !important; }
 @page { margin: 15mm; }
@@ -92,7 +95,7 @@ svg { max-width: 100%; height: auto; }
     --ink: #1f2328; --ground: #ffffff; --soft: #59636e; --line: #d8dee4; --code: #f6f8fa;
   }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
-  nav, summary small { display: none; }
+  nav, summary small, #words { display: none; }
   details:not(.finding) { display: none; }
   h1, h2, .gt_heading { break-after: avoid; }
   svg, .gt_table, tr, .finding { break-inside: avoid; }

@@ -79,12 +79,17 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
         )
         .opt_css(_ON_WHITE.format(id=_slug(title)))
     )
-    for name, places in (decimals or {}).items():
-        drawn = drawn.fmt_number(name, decimals=places)
+    for name in headings.keys() & (decimals or {}).keys():
+        drawn = drawn.fmt_number(name, decimals=(decimals or {})[name])
     for line in filter(None, notes):
         drawn = drawn.tab_source_note(line)
     words = "; ".join(filter(None, [f"{title}: {len(frame):,} rows", *notes]))
     return Table(title, drawn.as_raw_html(), words)
+
+
+def known(frame: pl.DataFrame) -> pl.DataFrame:
+    """Leave out the columns in which nothing is known of any row."""
+    return frame.select(column for column in frame if column.null_count() < len(column))
 
 
 def _heading(name: str) -> str:

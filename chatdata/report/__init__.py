@@ -21,22 +21,25 @@ if TYPE_CHECKING:
     import polars as pl
 
     from chatdata.chats import Chats
+    from chatdata.report.compared import Compare
 
 __all__ = ["report"]
 
 
-def report(
+def report(  # noqa: PLR0913 - each is a choice of its own, all but two by keyword
     chats: Chats[pl.LazyFrame],
     path: Path,
     *,
     title: str = "What is in this chat log",
     about: str = "",
     time_zone: str = "UTC",
+    compare: Compare | None = None,
+    n_examples: int = 0,
 ) -> Path:
     """Write a report on a chat log as one HTML page that needs no network.
 
-    It names tools and models, but no user, title, path, message, argument or result. What looks
-    like a secret is warned of before the page is written.
+    It names tools, models and agents, but no user, title, path, message, argument or result, unless
+    examples are asked for. What looks like a secret is warned of before the page is written.
 
     Args:
         chats: what to report on; read once and held in memory.
@@ -44,13 +47,20 @@ def report(
         title: the page's title.
         about: a sentence under the title, on what was asked for.
         time_zone: whose days, weeks and hours.
+        compare: what to set side by side: a moment, naive and in UTC, for the periods before and
+            after it; "periods" for the last ones; or "model", "agent" or "source".
+        n_examples: how many errors and how many conversations to quote.
 
     Returns:
         `path`.
     """
-    found = list(sections(chats.collect(), time_zone))
-    lead = " ".join(filter(None, (about, "Nothing that anybody wrote is on this page.")))
-    text = page(title, found, lead=lead)
+    found = sections(chats.collect(), time_zone=time_zone, compare=compare, n_examples=n_examples)
+    quotes = (
+        "It quotes what people and models wrote: hand it on with care."
+        if n_examples
+        else "Nothing that anybody wrote is on this page."
+    )
+    text = page(title, list(found), lead=" ".join(filter(None, (about, quotes))))
     warn_of_secrets(text, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

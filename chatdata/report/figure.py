@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from chatdata.notebook.page import shown
+from chatdata.notebook.page import folded, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,9 +39,7 @@ class Figure:
             summary = f"<summary>{escape(told)} <small>SQL</small></summary>"
             return f'<details class="finding">{summary}{query}</details>'
         html = f"{shown(told)}<details><summary><small>SQL</small></summary>{query}</details>"
-        if not self.folded:
-            return html
-        return f"<details><summary>{escape(told.title)}</summary>{html}</details>"
+        return folded(told.title, html) if self.folded else html
 
 
 def finding(sql: str, say: Callable[[dict[str, Any]], str], values: Mapping[str, object]) -> Figure:

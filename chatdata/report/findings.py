@@ -111,6 +111,7 @@ def _span(chats: Chats[pl.LazyFrame]) -> Figure:
             last=time.max(),
             n_rows=pl.len().cast(pl.Int64),
             n_untimed=time.null_count().cast(pl.Int64),
+            n_days=time.dt.date().drop_nulls().n_unique().cast(pl.Int64),
         )
         .collect()
     )
@@ -118,13 +119,17 @@ def _span(chats: Chats[pl.LazyFrame]) -> Figure:
     def say(found: dict[str, Any]) -> str:
         if found["first"] is None:
             return "No message has a time, so nothing is said about when or how long."
-        span = f"from {found['first']:%Y-%m-%d} to {found['last']:%Y-%m-%d} (UTC)"
+        first, last = found["first"], found["last"]
+        n_days = (last.date() - first.date()).days + 1
+        days = f"on {found['n_days']:,} of {many(n_days, 'day')}"
+        span = f"from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC), {days}"
         untimed = f"; without a time: {found['n_untimed']:,} of {found['n_rows']:,} message rows"
         return f"Messages were written {span}{untimed if found['n_untimed'] else ''}."
 
     sql = """select
   min(created_at) as first, max(created_at) as last,
-  count(*) as n_rows, count(*) filter (created_at is null) as n_untimed
+  count(*) as n_rows, count(*) filter (created_at is null) as n_untimed,
+  count(distinct created_at::date) as n_days
 from messages
 where kind != 'event'"""
     return finding(sql, say, found.row(0, named=True))
