@@ -276,7 +276,7 @@ def _columns(document: Document) -> frozenset[str]:
 
     try:
         return frozenset(parquet.read_schema(document.local()).names)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceError("damaged Parquet file; copy it again", source=document.path) from error
 
 
