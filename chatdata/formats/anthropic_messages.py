@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
     from chatdata.formats.records import Record
 
-_ONLY_HERE = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking"})
+_ONLY_HERE = frozenset(
+    {"tool_use", "tool_result", "thinking", "redacted_thinking", "document", "search_result"}
+    | {"server_tool_use", "mcp_tool_use", "mcp_tool_result", "container_upload"}
+)
+_OUTCOMES = frozenset({"succeeded", "errored", "canceled", "expired"})
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -120,7 +124,9 @@ def _has_block(messages: Any) -> bool:  # noqa: ANN401 - any JSON value
     for message in messages if isinstance(messages, list) else ():
         content = message.get("content") if isinstance(message, dict) else None
         for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict) and part.get("type") in _ONLY_HERE:
+            if not isinstance(part, dict):
+                continue
+            if part.get("type") in _ONLY_HERE or (part.get("type") == "image" and "source" in part):
                 return True
     return False
 
@@ -134,9 +140,12 @@ def _sniff(evidence: Evidence) -> float:
         ours = value.get("role") == "assistant" and not kinds & {"output_text", "refusal"}
         return SURE if ours and "sessionId" not in value else 0.0
     if "custom_id" in value and isinstance(value.get("result"), dict):
-        return SURE
+        return SURE if value["result"].get("type") in _OUTCOMES else 0.0
     params = value.get("params") if "custom_id" in value else value
     if not isinstance(params, dict) or not isinstance(params.get("messages"), list):
+        return 0.0
+    first = params["messages"][0] if params["messages"] else None
+    if not isinstance(first, dict) or first.get("role") not in {"user", "assistant"}:
         return 0.0
     ours = "system" in params or "params" in value or _has_block(params["messages"])
     return LIKELY if ours else 0.0

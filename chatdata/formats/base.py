@@ -256,18 +256,19 @@ def _sureness(format_: Format, evidence: Evidence) -> float:
 
 def _evidence(document: Document) -> list[Evidence]:
     kind = document.kind()
+    path = document.path.removesuffix(".gz").removesuffix(".zst")
     if kind == "parquet":
-        return [Evidence("columns", document.path, names=_columns(document))]
+        return [Evidence("columns", path, names=_columns(document))]
     if kind == "sqlite":
-        return [Evidence("tables", document.path, names=tables(document))]
+        return [Evidence("tables", path, names=tables(document))]
     if kind == "zip":
         from chatdata.formats.sources import members
 
         names = frozenset(
             member.name.removeprefix(f"{document.name}/") for member in members(document)
         )
-        return [Evidence("members", document.path, names=names)]
-    return _text_evidence(document)
+        return [Evidence("members", path, names=names)]
+    return _text_evidence(document, path)
 
 
 def _columns(document: Document) -> frozenset[str]:
@@ -280,19 +281,25 @@ def _columns(document: Document) -> frozenset[str]:
         raise SourceError("damaged Parquet file; copy it again", source=document.path) from error
 
 
-def _text_evidence(document: Document) -> list[Evidence]:
+def _text_evidence(document: Document, path: str) -> list[Evidence]:
     head = document.head(HEAD_BYTES)
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n\0")
     if not text:
         return []
-    if text[0] not in "[{":
-        return [Evidence("text", document.path, text=text)]
     shape = shape_of(head, whole=len(head) < HEAD_BYTES)
+    if text[0] not in "[{" and not _goes_on_in_records(text):
+        return [Evidence("text", path, text=text)]
     with document.open() as stream:
         values = sample(stream, shape)
-    return [Evidence("record", document.path, value=value, shape=shape) for value in values] or [
-        Evidence("prefix", document.path, text=text, shape=shape)
+    return [Evidence("record", path, value=value, shape=shape) for value in values] or [
+        Evidence("prefix", path, text=text, shape=shape)
     ]
+
+
+def _goes_on_in_records(text: str) -> bool:
+    """Whether only the first line is none: cut off at its start, or a word of the program."""
+    after = [line for line in text.split("\n")[1:3] if line.strip()]
+    return bool(after) and after[0][0] == "{"
 
 
 def tables(document: Document) -> frozenset[str]:

@@ -214,8 +214,11 @@ def _sniff(evidence: Evidence) -> float:
     if evidence.kind == "prefix":
         keys = ('"mapping"', '"author"', '"parts"')
         return LIKELY if all(key in evidence.text for key in keys) else 0.0
-    value = evidence.value
-    return SURE if isinstance(value, dict) and isinstance(value.get("mapping"), dict) else 0.0
+    mapping = evidence.value.get("mapping") if isinstance(evidence.value, dict) else None
+    if not isinstance(mapping, dict):
+        return 0.0
+    node = next(iter(mapping.values()), {"message": None})
+    return SURE if isinstance(node, dict) and node.keys() & {"message", "parent"} else 0.0
 
 
 FORMAT = Format("chatgpt-export", "ChatGPT data export", _sniff, _parse, __doc__)

@@ -241,11 +241,14 @@ def _sniff(evidence: Evidence) -> float:  # noqa: PLR0911 - a table of shapes, o
     if kind == "summary":
         return SURE if "leafUuid" in value else 0.0
     if "sessionId" in value:
-        spoken = "uuid" in value and kind in _MESSAGES | {"system"}
-        return SURE if spoken or kind in _MARKERS else 0.0
-    if kind in _MESSAGES | {"attachment"} and isinstance(value.get(_BODY[kind]), dict):
-        return SURE if value.keys() & {"timestamp", "uuid", "session_id"} else 0.0
-    return LIKELY if "session_id" in value and kind in {"system", "result"} else 0.0
+        spoken = kind == "system" or (kind in _MESSAGES and "message" in value)
+        return SURE if (spoken and "uuid" in value) or kind in _MARKERS else 0.0
+    body = value.get(_BODY[kind]) if kind in _BODY else None
+    if isinstance(body, dict):
+        ours = kind == "attachment" or body.keys() & {"role", "content"}
+        return SURE if ours and value.keys() & {"timestamp", "uuid", "session_id"} else 0.0
+    streamed = kind == "stream_event" or (kind in {"system", "result"} and "subtype" in value)
+    return LIKELY if streamed and "session_id" in value else 0.0
 
 
 FORMAT = Format("claude-code", "Claude Code sessions", _sniff, _parse, __doc__)

@@ -146,7 +146,7 @@ def _sniff(evidence: Evidence) -> float:
         return 0.0
     if isinstance(value.get("payload"), dict) and value.get("type") in _TYPES:
         return SURE
-    if value.get("record_type") == "state" or {"id", "thread_name"} <= value.keys():
+    if value.get("record_type") == "state" or {"id", "thread_name", "updated_at"} <= value.keys():
         return SURE
     old_meta = {"id", "timestamp", "instructions"} <= value.keys() and "type" not in value
     return LIKELY if old_meta or _is_bare_item(value) else 0.0
@@ -157,9 +157,9 @@ def _is_bare_item(value: dict[str, Any]) -> bool:
         content = value.get("content")
         kinds = {part.get("type") for part in content or () if isinstance(part, dict)}
         return bool(kinds & {"input_text", "output_text"}) and "id" not in value
-    return value.get("type") == "reasoning" or (
-        "call_id" in value and (items.is_call(value) or items.is_output(value))
-    )
+    if value.get("type") == "reasoning":
+        return isinstance(value.get("summary"), list)
+    return "call_id" in value and (items.is_call(value) or items.is_output(value))
 
 
 FORMAT = Format("codex", "Codex rollouts", _sniff, _parse, __doc__)

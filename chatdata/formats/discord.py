@@ -85,7 +85,11 @@ def _sniff(evidence: Evidence) -> float:
         return SURE if all(key in evidence.text for key in keys) else 0.0
     value = evidence.value
     fits = isinstance(value, dict) and {"guild", "channel", "messages"} <= value.keys()
-    return SURE if fits and isinstance(value["channel"], dict) else 0.0
+    return (
+        SURE
+        if fits and isinstance(value["channel"], dict) and isinstance(value["guild"], dict)
+        else 0.0
+    )
 
 
 FORMAT = Format("discord", "Discord channels (DiscordChatExporter)", _sniff, _parse, __doc__)

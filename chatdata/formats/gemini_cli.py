@@ -42,6 +42,10 @@ _THOUGHT_TAKEN = frozenset({"subject", "description"})
 _COUNTED = frozenset({"input", "output", "cached", "thoughts"})
 _SPOKEN = ("user", "gemini")
 _TYPES = frozenset({*_SPOKEN, "info", "error", "warning"})
+_SETTABLE = frozenset(
+    {"messages", "lastUpdated", "summary", "sessionId", "projectHash", "startTime", "kind"}
+    | {"directories", "memoryScratchpad"}
+)
 _STATUSES = {"success": "ok", "error": "error", "cancelled": "cancelled"}
 
 
@@ -240,7 +244,7 @@ def _response(result: Any) -> str:  # noqa: ANN401 - as logged
 def _is_line(value: dict[str, Any]) -> bool:
     spoken = str(value.get("type")) in _TYPES and "message" not in value
     return (
-        isinstance(value.get("$set"), dict)
+        (isinstance(value.get("$set"), dict) and bool(value["$set"].keys() & _SETTABLE))
         or isinstance(value.get("$rewindTo"), str)
         or (spoken and {"id", "timestamp", "content"} <= value.keys())
     )
@@ -253,7 +257,7 @@ def _sniff(evidence: Evidence) -> float:
     value = evidence.value
     if not isinstance(value, dict):
         return 0.0
-    if {"sessionId", "projectHash"} <= value.keys() or "$rewindTo" in value or "$set" in value:
+    if {"sessionId", "projectHash"} <= value.keys() or "$rewindTo" in value:
         return SURE
     return LIKELY if is_stream(value) or _is_line(value) else 0.0
 

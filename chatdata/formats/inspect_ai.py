@@ -260,7 +260,9 @@ def _sniff(evidence: Evidence) -> float:
         keys = ('"eval"', '"plan"', '"samples"')
         return SURE if all(key in evidence.text for key in keys) else 0.0
     value = evidence.value
-    return SURE if isinstance(value, dict) and {"eval", "plan"} <= value.keys() else 0.0
+    if not isinstance(value, dict):
+        return 0.0
+    return SURE if isinstance(value.get("eval"), dict) and "plan" in value else 0.0
 
 
 FORMAT = Format("inspect-ai", "Inspect logs", _sniff, _parse, __doc__)

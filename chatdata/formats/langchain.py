@@ -123,7 +123,8 @@ def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
 
 
 def _is_message(value: dict[str, Any]) -> bool:
-    ours = str(value.get("type")) in _TYPES and isinstance(value.get("data"), dict)
+    data = value.get("data")
+    ours = str(value.get("type")) in _TYPES and isinstance(data, dict) and "content" in data
     return ours or (value.get("lc") == 1 and "kwargs" in value)
 
 

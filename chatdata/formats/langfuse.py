@@ -133,7 +133,10 @@ def _sniff(evidence: Evidence) -> float:
     value = evidence.value
     if not isinstance(value, dict):
         return 0.0
-    exported = isinstance(value.get("observations"), list) and ("trace" in value or "id" in value)
+    listed = value.get("observations")
+    exported = isinstance(listed, list) and (
+        "trace" in value or ("id" in value and any("traceId" in item for item in listed[:1]))
+    )
     return SURE if exported or {"traceId", "projectId", "type"} <= value.keys() else 0.0
 
 

@@ -32,6 +32,7 @@ _TAKEN = frozenset(
     {"id", "trace_id", "parent_run_id", "run_type", "name", "start_time", "end_time"}
     | {"inputs", "outputs", "dotted_order"}
 )
+_RUNS = frozenset({"llm", "chain", "tool", "retriever", "embedding", "prompt", "parser"})
 _THREADS = ("thread_id", "session_id", "conversation_id")
 _MODELS = ("ls_model_name", "model", "model_name")
 
@@ -143,7 +144,8 @@ def _usage(run: dict[str, Any], outputs: dict[str, Any]) -> Usage | None:
 
 def _is_run(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     return isinstance(value, dict) and (
-        "dotted_order" in value or {"run_type", "trace_id", "inputs"} <= value.keys()
+        "dotted_order" in value
+        or ({"trace_id", "inputs"} <= value.keys() and value.get("run_type") in _RUNS)
     )
 
 

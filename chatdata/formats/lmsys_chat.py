@@ -78,8 +78,9 @@ def rows_fit(evidence: Evidence) -> bool:
     value = evidence.value
     return (
         isinstance(value, dict)
-        and isinstance(value.get("conversation"), list)
         and any(key in value for key in _IDS)
+        and isinstance(value.get("conversation"), list)
+        and all(isinstance(turn, dict) and "role" in turn for turn in value["conversation"][:1])
     )
 
 

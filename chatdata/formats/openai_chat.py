@@ -24,7 +24,7 @@ import msgspec
 
 from chatdata.formats.base import FALLBACK, POSSIBLE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import absent, listed, split, text, tool_names, untold
-from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
+from chatdata.formats.rows import ROLES, Call, Conversation, Message, Result, Usage
 from chatdata.formats.times import at, spelled
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 _LISTS = ("messages", "conversations", "conversation", "items")
 _IDS = ("custom_id", "chat_id", "conversation_id", "id")
 _PAIR = ("chosen", "rejected")
+_SAID = ("content", "tool_calls", "function_call", "tool_call_id", "audio", "refusal")
+# A message beside one of these is a row of somebody's own table, with many conversations.
+_OF_A_TABLE = frozenset(
+    f"{what}{id_}"
+    for what in ("conversation", "session", "chat", "thread", "dialog", "dialogue", "user")
+    for id_ in ("", "_id", "Id", "ID", "_uuid")
+)
 
 
 def messages(items: Any, time_zone: str = "UTC") -> list[Message]:  # noqa: ANN401 - any JSON value
@@ -296,18 +303,25 @@ def _decoded(value: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _is_message(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether a record by itself is a message; a row of a table names its conversation or user."""
+    return _speaks(value) and not value.keys() & _OF_A_TABLE and not value.keys() & set(_LISTS)
+
+
+def _speaks(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     return (
         isinstance(value, dict)
         and isinstance(value.get("role"), str)
-        and ("content" in value or "tool_calls" in value)
-        and not any(key in value for key in _LISTS)
+        and value["role"].lower() in ROLES
+        and any(key in value for key in _SAID)
     )
 
 
-def _starts_with_role(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    return isinstance(value, list) and all(
-        isinstance(item, dict) and isinstance(item.get("role"), str) for item in value[:1]
-    )
+def _begins_with_a_message(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return isinstance(value, list) and any(_speaks(item) for item in value[:1])
+
+
+def _is_side(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return _speaks(value) or _begins_with_a_message(value)
 
 
 def _sniff(evidence: Evidence) -> float:
@@ -315,7 +329,7 @@ def _sniff(evidence: Evidence) -> float:
     if evidence.kind != "record":
         return 0.0
     if isinstance(value, list):
-        return POSSIBLE if value and _starts_with_role(value) else 0.0
+        return POSSIBLE if _begins_with_a_message(value) else 0.0
     if not isinstance(value, dict):
         return 0.0
     if _is_message(value):
@@ -323,11 +337,11 @@ def _sniff(evidence: Evidence) -> float:
     body = value.get("body")
     choices = value.get("choices")
     fits = (
-        any(_starts_with_role(value[key]) for key in _LISTS if key in value)
+        any(_begins_with_a_message(value[key]) for key in _LISTS if key in value)
         or (isinstance(body, dict) and "messages" in body)
-        or ("custom_id" in value and "response" in value)
-        or (isinstance(choices, list) and all("message" in choice for choice in choices[:1]))
-        or all(isinstance(value.get(side), list | dict) for side in _PAIR)
+        or ("custom_id" in value and isinstance(value.get("response") or value.get("error"), dict))
+        or (isinstance(choices, list) and any("message" in choice for choice in choices[:1]))
+        or all(_is_side(value.get(side)) for side in _PAIR)
     )
     return POSSIBLE if fits else 0.0
 

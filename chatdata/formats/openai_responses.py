@@ -235,13 +235,22 @@ def _sniff(evidence: Evidence) -> float:
     value = _body(value)
     output = value.get("output")
     error = value.get("error")
-    if value.keys() == {"error"} and isinstance(error, dict) and "message" in error:
+    if (
+        value.keys() == {"error"}
+        and isinstance(error, dict)
+        and {"message", "code"} <= error.keys()
+    ):
         return POSSIBLE
     if value.get("object") == "response":
         return SURE
     if not isinstance(output, list) or not output:
         return 0.0
-    kinds = {item.get("type") for item in output if isinstance(item, dict)}
+    spoken = {"content", "role"}
+    kinds = {
+        item.get("type")
+        for item in output
+        if isinstance(item, dict) and (item.get("type") != "message" or item.keys() & spoken)
+    }
     ours = any(items.is_call({"type": kind}) or kind in _KINDS | {"message"} for kind in kinds)
     return LIKELY if ours else 0.0
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chatdata.formats.records import Record
 
 _TAKEN = frozenset({"id", "timestamp", "source", "tool_call_metadata", "content"})
+_SOURCES = frozenset({"user", "agent", "environment"})
 _HISTORY_TAKEN = frozenset({"history", "instance_id"})
 
 
@@ -163,7 +164,7 @@ def _sniff(evidence: Evidence) -> float:
     if isinstance(value.get("history"), list):
         return LIKELY if value.keys() & {"instance_id", "issue"} else 0.0
     ours = value.keys() & {"action", "observation"} and {"source", "timestamp"} <= value.keys()
-    return LIKELY if ours else 0.0
+    return LIKELY if ours and value["source"] in _SOURCES else 0.0
 
 
 FORMAT = Format("openhands", "OpenHands events", _sniff, _parse, __doc__)

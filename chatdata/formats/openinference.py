@@ -116,7 +116,8 @@ def _sniff(evidence: Evidence) -> float:
     value = evidence.value
     if not isinstance(value, dict):
         return 0.0
-    if isinstance(value.get("context"), dict) and "span_kind" in value:
+    context = value.get("context")
+    if isinstance(context, dict) and "span_id" in context and "span_kind" in value:
         return SURE
     return LIKELY if isinstance(value.get("spanContext"), dict) else 0.0
 

@@ -176,7 +176,8 @@ def _sniff(evidence: Evidence) -> float:
     if isinstance(value, list):
         value = value[0] if value else None
     ours = isinstance(value, dict) and value.get("kind") in {"request", "response"}
-    return SURE if ours and isinstance(value.get("parts"), list) else 0.0
+    parts = value.get("parts") if ours else None
+    return SURE if isinstance(parts, list) and all("part_kind" in p for p in parts[:1]) else 0.0
 
 
 FORMAT = Format("pydantic-ai", "pydantic-ai message history", _sniff, _parse, __doc__)

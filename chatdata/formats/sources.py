@@ -247,11 +247,22 @@ def _unpack(stream: BinaryIO, stack: ExitStack) -> BinaryIO:
         import pyarrow as pa
 
         unpacked = stack.enter_context(pa.CompressedInputStream(buffered, "zstd"))
-        return _unpack(cast("BinaryIO", unpacked), stack)
+        inner = stack.enter_context(_buffered(cast("BinaryIO", unpacked)))
+        return _seekable(inner, stack) if inner.peek(4).startswith(_ZIP) else _unpack(inner, stack)
     if codec == "utf-16":
         with io.TextIOWrapper(buffered, "utf-16", errors="backslashreplace", newline="") as text:
             return io.BytesIO(text.read().encode("utf-8", "backslashreplace"))
     return buffered
+
+
+def _seekable(stream: BinaryIO, stack: ExitStack) -> BinaryIO:
+    """Copy an archive out of a stream that only goes forward: its list of members is at the end."""
+    from chatdata.spool import folder
+
+    copy = stack.enter_context(tempfile.TemporaryFile(dir=folder()))  # noqa: SIM115 - the stack closes it
+    shutil.copyfileobj(stream, copy)
+    copy.seek(0)
+    return cast("BinaryIO", copy)
 
 
 def _member_opener(document: Document, info: zipfile.ZipInfo) -> Callable[[ExitStack], BinaryIO]:

@@ -75,8 +75,10 @@ def _sniff(evidence: Evidence) -> float:
     if not isinstance(value, dict):
         return 0.0
     history = value.get("history")
-    with_roles = isinstance(history, list) and all("role" in item for item in history[:1])
-    if with_roles and ("trajectory" in value or value.keys() == {"history"}):
+    with_roles = isinstance(history, list) and any("role" in item for item in history[:1])
+    if with_roles and value.keys() == {"history"}:
+        return SURE
+    if isinstance(history, list) and isinstance(value.get("trajectory"), list):
         return SURE
     if "trajectory_format" in value and "messages" in value:
         return SURE

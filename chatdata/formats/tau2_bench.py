@@ -123,8 +123,10 @@ def _sniff(evidence: Evidence) -> float:
     if not isinstance(value, dict):
         return 0.0
     simulation = "termination_reason" in value and value.keys() & {"ticks", "messages"}
-    run = {"info", "tasks", "timestamp"} <= value.keys() or isinstance(
-        value.get("simulations"), list
+    listed = value.get("simulations")
+    run = {"info", "tasks", "timestamp"} <= value.keys() or (
+        isinstance(listed, list)
+        and ("info" in value or any("termination_reason" in item for item in listed[:1]))
     )
     return SURE if simulation or run else 0.0
 

@@ -43,7 +43,11 @@ def _sniff(evidence: Evidence) -> float:
     if evidence.kind == "prefix":
         return SURE if '"traj"' in evidence.text and '"task_id"' in evidence.text else 0.0
     value = evidence.value
-    return SURE if isinstance(value, dict) and {"traj", "task_id"} <= value.keys() else 0.0
+    if not isinstance(value, dict) or "task_id" not in value:
+        return 0.0
+    messages = value.get("traj")
+    ours = isinstance(messages, list) and all("role" in message for message in messages[:1])
+    return SURE if ours else 0.0
 
 
 FORMAT = Format("tau-bench", "tau-bench trajectories", _sniff, _parse, __doc__)
