@@ -52,6 +52,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             reading.reject(record, "not a codex record")
     if rollout.begun:
         yield rollout.finished()
+        yield from rollout.hints()
 
 
 def _indexed_title(line: dict[str, Any]) -> Conversation | None:

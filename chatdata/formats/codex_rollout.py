@@ -17,6 +17,8 @@ from chatdata.formats.rows import Call, Conversation, Message, Usage
 from chatdata.formats.times import at, spelled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chatdata.formats.base import Reading
 
 _META, _ITEM = "session_meta", "response_item"
@@ -32,6 +34,7 @@ _INJECTED = (
 )
 _EXIT_CODE = re.compile(r"^Process exited with code (-?\d+)$", re.MULTILINE)
 _MIRROR_ROLES = {"user_message": "user", "agent_message": "assistant"}
+_UUID = 32
 _COUNTERS = (
     ("input_tokens", "input"),
     ("output_tokens", "output"),
@@ -60,14 +63,16 @@ class Rollout:
         self.ends: dict[str, list[Line]] = {}
         self.total: dict[str, int] | None = None
         self.waiting: Usage | None = None
+        self.spawned: list[tuple[str, str]] = []
 
     def meta(self, line: Line) -> None:
         """Take the session's own metadata; further ones are those of its ancestors, replayed."""
         payload = line.payload
         id_ = text(payload.get("id"))
         if self.known:
+            own = id_ == self.conversation.id
             self.family = id_ or self.family
-            self.reading.count("replayed by a fork")
+            self.reading.count("mirrored" if own else "replayed by a fork")
             self._beside(line.source)
             return
         self.known, self.family = True, id_
@@ -158,6 +163,8 @@ class Rollout:
             self._append(row, line, _ITEM, f"{result.native_id} {result.text}")
             return
         self.reading.count("part of another record")
+        if call.name == "spawn_agent" and (agent := _agent_id(result.text)):
+            self.spawned.append((agent, result.native_id or ""))
         call.has_result, call.result, call.ended_at = True, result.text, line.at
         call.status, call.error_source, call.error_class = (
             result.status,
@@ -233,6 +240,15 @@ class Rollout:
             conversation.joins = False
         return conversation
 
+    def hints(self) -> Iterator[Conversation]:
+        """Tell which call started each sub-agent; a fork replays calls that are its parent's."""
+        id_ = self.conversation.id
+        if id_ and self.conversation.relation != "fork":
+            for agent, call in self.spawned:
+                yield Conversation(
+                    id=agent, hint=True, joins=True, n_records=0, parent_call=f"{id_}:{call}"
+                )
+
     @property
     def _name(self) -> str:
         return self.conversation.id or f"{self.reading.name}#1"
@@ -246,11 +262,14 @@ class Rollout:
 
     def _twin(self, kind: str, said: str) -> str | None:
         """Name what a replay keeps: the turn, and which one it is of all that say the same."""
-        if self.family is None:
+        # The id of a turn says by itself where it comes from, if it is more than a number.
+        everywhere = self.turn is not None and len(self.turn) >= _UUID
+        if self.family is None and not everywhere:
             return None
         print_ = crc32(f"{kind} {said}".encode("utf-8", "replace"))
         self.met[self.turn, print_] += 1
-        return f"codex:{self.family}:{self.turn}:{print_}:{self.met[self.turn, print_]}"
+        turn = self.turn if everywhere else f"{self.family}:{self.turn}"
+        return f"codex:{turn}:{print_}:{self.met[self.turn, print_]}"
 
     def _beside(self, source: dict[str, Any]) -> dict[str, Any]:
         """Keep a line that makes no row with the row before it."""
@@ -341,6 +360,14 @@ def _exit_code(result: str | None) -> int | None:
         return code if isinstance(code, int) else None
     found = _EXIT_CODE.search(result.split("\nOutput:", 1)[0])
     return int(found.group(1)) if found else None
+
+
+def _agent_id(result: str | None) -> str | None:
+    """Read the id of a sub-agent out of what starting it gave."""
+    try:
+        return text(msgspec.json.decode(result or "").get("agent_id"))
+    except (msgspec.DecodeError, AttributeError):
+        return None
 
 
 def _stamped(thought: dict[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def conversations_of(
             _how=pl.when(pl.col("_stamped").any()).then(pl.lit("fork")).otherwise(pl.lit("resume")),
         )
     )
+    begun = _begun_elsewhere(kept)
     extras = pl.col("extra").drop_nulls().unique(maintain_order=True)
     newest = ["_rank", "updated_at", "_row"]
     orphan = pl.col("parent_conversation_id").is_null()
@@ -69,14 +70,45 @@ def conversations_of(
         .pipe(_with_one_extra)
         .join(told, on="conversation_id", how="left", maintain_order="left")
         .join(copied, on="conversation_id", how="left", maintain_order="left")
+        .join(begun, on="conversation_id", how="left", maintain_order="left")
         .with_columns(
             model=pl.coalesce("model", "_only_model"),
             created_at=pl.coalesce("created_at", "_first"),
             updated_at=pl.coalesce("updated_at", "_last"),
-            relation=pl.when(orphan).then(pl.coalesce("relation", "_how")).otherwise("relation"),
-            parent_conversation_id=pl.coalesce("parent_conversation_id", "_from"),
+            relation=pl.when(orphan)
+            .then(pl.coalesce("relation", "_how", "_as"))
+            .otherwise("relation"),
+            parent_conversation_id=pl.coalesce("parent_conversation_id", "_from", "_after"),
         )
         .select(schema.CONVERSATIONS.schema.names())
+    )
+
+
+def _begun_elsewhere(kept: pl.DataFrame) -> pl.DataFrame:
+    """Find the conversations whose first message follows one of another conversation.
+
+    Nothing was copied: a summary stands for what came before, or only a link does.
+    """
+    spoken = pl.col("kind") != "event"
+    so_far = spoken.cast(pl.UInt32).cum_sum().over("conversation_id")
+    beginning = kept.filter(so_far <= 1).filter(
+        spoken | (so_far == 0), pl.col("parent_message_id").is_not_null()
+    )
+    followed = kept.filter(
+        pl.col("message_id").is_in(beginning["parent_message_id"].unique().implode())
+    ).select(parent_message_id="message_id", _after="conversation_id")
+    first = kept.filter(spoken).unique("conversation_id", keep="first", maintain_order=True)
+    summed_up = pl.col("_kind") == "summary"
+    return (
+        beginning.join(followed, on="parent_message_id", maintain_order="left")
+        .filter(pl.col("_after") != pl.col("conversation_id"))
+        .unique("conversation_id", keep="first", maintain_order=True)
+        .join(first.select("conversation_id", _kind="kind"), on="conversation_id", how="left")
+        .select(
+            "conversation_id",
+            "_after",
+            _as=pl.when(summed_up).then(pl.lit("continuation")).otherwise(pl.lit("resume")),
+        )
     )
 
 

@@ -7,11 +7,12 @@ import polars as pl
 _NUMBERED = r"~\d+$"
 
 
-def owned(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def owned(messages: pl.LazyFrame, rows: pl.DataFrame, conversations: pl.LazyFrame) -> pl.DataFrame:
     """Mark for each row whether it is the one that counts, and whose it is.
 
     Of copies the fullest counts (most output tokens, most records): a file may end in the middle of
-    an answer that another has whole. It counts where the owner has it.
+    an answer that another has whole. It counts where the owner has it; of two exports of one
+    conversation, where the newer one has it, which also knows what a reader saw last.
 
     Adds `_old_id`, `_key` (the id of the message), `_owner` (the conversation that has it), `_at`
     (its place in reading order) and `_counts`; renames different messages that would share a key
@@ -28,7 +29,12 @@ def owned(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
             _at=pl.col("_row"),
             _counts=pl.lit(value=True),
         )
-    rows = _copies(messages, rows)
+    rows = _copies(messages, rows).join(
+        conversations.select("_bundle", _version="updated_at").collect().unique("_bundle"),
+        on="_bundle",
+        how="left",
+        maintain_order="left",
+    )
     shared = pl.col("conversation_id").n_unique().over("_copy") > 1
     own = (
         rows.filter(~shared & (pl.col("kind") != "event"))
@@ -39,12 +45,13 @@ def owned(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
     fullest = (pl.col("output_tokens").fill_null(-1), pl.col("_n_parts"))
     return (
         rows.join(own, on="conversation_id", how="left", maintain_order="left")
-        .sort("_stamped", "_own_start", "conversation_id", "_row", nulls_last=False)
+        .with_columns(_version=-pl.col("_version").cast(pl.Int64).fill_null(0))
+        .sort("_stamped", "_own_start", "conversation_id", "_version", "_row", nulls_last=False)
         .with_columns(pl.col(column).first().over("_copy").alias(n) for n, column in first.items())
         .sort(*fullest, pl.col("_row") == pl.col("_at"), descending=True, maintain_order=True)
         .with_columns(_counts=pl.int_range(pl.len()).over("_copy") == 0)
         .sort("_row")
-        .drop("_own_start", "_base")
+        .drop("_own_start", "_base", "_version")
     )
 
 

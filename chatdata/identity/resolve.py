@@ -65,7 +65,7 @@ def resolve(raw: Mapping[str, pl.LazyFrame]) -> Resolved:
     """Count everything once and put it in order."""
     raw = told_apart(raw)
     keys = raw["messages"].select(*_KEYS, _n_parts=pl.col("_aliases").list.len())
-    rows = owned(raw["messages"], keys.collect().sort("_row"))
+    rows = owned(raw["messages"], keys.collect().sort("_row"), raw["conversations"])
     kept = (
         rows.filter("_counts")
         .with_columns(message_id="_key", conversation_id="_owner")
