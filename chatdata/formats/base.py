@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # many share, and what is left when nobody else wants it.
 SURE, LIKELY, POSSIBLE, FALLBACK = 1.0, 0.7, 0.4, 0.2
 _MAJORITY = 0.5
+_ENOUGH = 8
 # What code that trusts a record's structure raises when the record breaks it.
 UNEXPECTED = (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError)
 
@@ -213,14 +214,26 @@ def sniff(document: Document) -> Detection:
     """Tell a document's format by its content.
 
     Every sampled record votes for the format that is surest of it; the share of votes is the
-    confidence. With less than half of them, or a tie, nothing is guessed.
+    confidence. With less than half of them, or a tie, nothing is guessed. Where the first few agree
+    and could not be surer, the others are not asked.
     """
-    evidence = _evidence(document)
-    if not evidence:
+    votes: Counter[str | None] = Counter()
+    kind = ""
+    last: Format | None = None
+    for evidence in _evidence(document):
+        kind = evidence.kind
+        # As a rule all records are of one format, so the last winner is asked first.
+        sureness = 0.0 if last is None else _sureness(last, evidence)
+        if sureness < SURE:
+            last = _surest(evidence)
+        votes[None if last is None else last.name] += 1
+        if sureness >= SURE and votes.total() == _ENOUGH and len(votes) == 1:
+            break
+    n_votes = votes.total()
+    if not n_votes:
         return Detection(None, 0.0, "empty")
-    votes = _votes(evidence)
-    shares = [(name, count / len(evidence)) for name, count in votes.most_common() if name]
-    what = f"{len(evidence)} {evidence[0].kind}{'s' if len(evidence) > 1 else ''}"
+    shares = [(name, count / n_votes) for name, count in votes.most_common() if name]
+    what = f"{n_votes} {kind}{'s' if n_votes > 1 else ''}"
     if not shares:
         return Detection(None, 0.0, f"no known format fits {what}")
     name, share = shares[0]
@@ -228,17 +241,6 @@ def sniff(document: Document) -> Detection:
     if share < _MAJORITY or (others and others[0][1] == share):
         return Detection(None, share, f"ambiguous: several formats fit {what}", tuple(shares))
     return Detection(named(name), share, f"{votes[name]} of {what} fit", others)
-
-
-def _votes(evidence: list[Evidence]) -> Counter[str | None]:
-    votes: Counter[str | None] = Counter()
-    last: Format | None = None
-    for item in evidence:
-        # As a rule all records are of one format, so the last winner is asked first.
-        if last is None or _sureness(last, item) < SURE:
-            last = _surest(item)
-        votes[None if last is None else last.name] += 1
-    return votes
 
 
 def _surest(evidence: Evidence) -> Format | None:
@@ -254,21 +256,22 @@ def _sureness(format_: Format, evidence: Evidence) -> float:
         return 0.0
 
 
-def _evidence(document: Document) -> list[Evidence]:
+def _evidence(document: Document) -> Iterator[Evidence]:
     kind = document.kind()
     path = document.path.removesuffix(".gz").removesuffix(".zst")
     if kind == "parquet":
-        return [Evidence("columns", path, names=_columns(document))]
-    if kind == "sqlite":
-        return [Evidence("tables", path, names=tables(document))]
-    if kind == "zip":
+        yield Evidence("columns", path, names=_columns(document))
+    elif kind == "sqlite":
+        yield Evidence("tables", path, names=tables(document))
+    elif kind == "zip":
         from chatdata.formats.sources import members
 
         names = frozenset(
             member.name.removeprefix(f"{document.name}/") for member in members(document)
         )
-        return [Evidence("members", path, names=names)]
-    return _text_evidence(document, path)
+        yield Evidence("members", path, names=names)
+    else:
+        yield from _text_evidence(document, path)
 
 
 def _columns(document: Document) -> frozenset[str]:
@@ -281,19 +284,22 @@ def _columns(document: Document) -> frozenset[str]:
         raise SourceError("damaged Parquet file; copy it again", source=document.path) from error
 
 
-def _text_evidence(document: Document, path: str) -> list[Evidence]:
+def _text_evidence(document: Document, path: str) -> Iterator[Evidence]:
     head = document.head(HEAD_BYTES)
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n\0")
     if not text:
-        return []
+        return
     shape = shape_of(head, whole=len(head) < HEAD_BYTES)
     if text[0] not in "[{" and not _goes_on_in_records(text):
-        return [Evidence("text", path, text=text)]
+        yield Evidence("text", path, text=text)
+        return
+    decoded = False
     with document.open() as stream:
-        values = sample(stream, shape)
-    return [Evidence("record", path, value=value, shape=shape) for value in values] or [
-        Evidence("prefix", path, text=text, shape=shape)
-    ]
+        for value in sample(stream, shape):
+            decoded = True
+            yield Evidence("record", path, value=value, shape=shape)
+    if not decoded:
+        yield Evidence("prefix", path, text=text, shape=shape)
 
 
 def _goes_on_in_records(text: str) -> bool:

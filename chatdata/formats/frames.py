@@ -75,7 +75,7 @@ _DERIVED = {"n_chars", "_row"}
 _BATCH_ROWS = 20_000
 _BATCH_CHARS = 8 << 20
 _HELD_BYTES = 48 << 20
-_NO_USAGE = Usage()
+_NO_TOKENS = (None,) * len(Usage.__struct_fields__)
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,6 @@ def _message_row(
     m = message
     known = m.role or ROLES.get(str(m.role_raw).lower())
     role = known or "system"
-    usage = m.usage or _NO_USAGE
     return (
         id_,
         conversation_id,
@@ -297,11 +296,7 @@ def _message_row(
         _us(m.at),
         m.at.precision if m.at else None,
         m.finish_reason,
-        tokens(usage.input),
-        tokens(usage.output),
-        tokens(usage.cache_read),
-        tokens(usage.cache_write),
-        tokens(usage.reasoning),
+        *(map(tokens, msgspec.structs.astuple(m.usage)) if m.usage else _NO_TOKENS),
         _extra(m.extra),
         *place,
         m.n_records,

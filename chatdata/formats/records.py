@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HEAD_BYTES = 256 * 1024
 CHUNK = 1 << 20
 TRUNCATED = "truncated_tail"
+_LOOKED_AT = 40
 _STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|[\[\]{}]', re.DOTALL)
 _BOUNDARY = re.compile(r"[,\]{\[]")
 _SUSPECT = re.compile(r"NaN|Infinity|\\u[dD][89a-fA-F]|[\ud800-\udfff]")
@@ -32,7 +33,7 @@ _SPACE = re.compile(r"[\s,\ufeff\0]*")
 _decode = msgspec.json.Decoder().decode
 
 
-class Record(msgspec.Struct):
+class Record(msgspec.Struct, gc=False):
     """One decoded record and its place: 1-based number, byte offset in the unpacked document."""
 
     value: Any
@@ -41,7 +42,7 @@ class Record(msgspec.Struct):
     lenient: bool = False
 
 
-class Bad(msgspec.Struct):
+class Bad(msgspec.Struct, gc=False):
     """One record that nothing could decode."""
 
     number: int
@@ -56,13 +57,18 @@ def shape(head: bytes, *, whole: bool) -> str:
         head: the first bytes, at least the whole first line unless it starts with `[`.
         whole: whether `head` is all there is.
     """
-    lines = [line for line in head.lstrip(codecs.BOM_UTF8).split(b"\n") if line.strip(b"\0 \r\t")]
-    first = lines[0].lstrip() if lines else b""
+    # What follows the lines that are looked at stays in one piece.
+    lines = head.lstrip(codecs.BOM_UTF8).split(b"\n", _LOOKED_AT)
     complete = lines if whole or head.endswith(b"\n") else lines[:-1]
-    records = [line for line in complete[:40] if line[:1] in b"{[" and _parses(line)]
+    lines, complete = (
+        [line for line in some if line.strip(b"\0 \r\t")] for some in (lines, complete)
+    )
+    first = lines[0].lstrip() if lines else b""
+    records = (line for line in complete[:_LOOKED_AT] if line[:1] in b"{[" and _parses(line))
+    record = next(records, None)
     if first.startswith(b"["):
-        return "lines" if len(lines) > 1 and records and records[0] is lines[0] else "array"
-    if records or len(lines) == 1:
+        return "lines" if len(lines) > 1 and record is lines[0] else "array"
+    if record is not None or len(lines) == 1:
         return "lines"
     return "values" if first[:1] == b"{" else "lines"
 
@@ -75,10 +81,12 @@ def read(stream: BinaryIO, form: str) -> Iterator[Record | Bad]:
         yield from _values(stream, array=form == "array")
 
 
-def sample(stream: BinaryIO, form: str) -> list[Any]:
+def sample(stream: BinaryIO, form: str) -> Iterator[Any]:
     """Decode the first values: up to 40 lines, or 3 elements of an array."""
-    found = islice(read(stream, form), 40 if form == "lines" else 3)
-    return [record.value for record in found if isinstance(record, Record)]
+    found = islice(read(stream, form), _LOOKED_AT if form == "lines" else 3)
+    for record in found:
+        if isinstance(record, Record):
+            yield record.value
 
 
 def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -1,7 +1,8 @@
 """What a reader yields: conversations with their messages, calls and results, as plain values.
 
 A reader fills in what its format says and leaves the rest; `frames.py` derives ids, order, roles,
-argument statuses and the pairing of calls with results the same way for every format.
+argument statuses and the pairing of calls with results the same way for every format. None of them
+refers to what refers to it, so the garbage collector need not look at them (`gc=False`).
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ def tokens(value: object) -> int | None:
     return value if fits else None  # type: ignore[return-value]
 
 
-class At(Struct, frozen=True):
+class At(Struct, frozen=True, gc=False):
     """A moment: microseconds since 1970 in UTC, and what its text resolves."""
 
     us: int
     precision: str
 
 
-class Usage(Struct):
+class Usage(Struct, gc=False):
     """Tokens of one model response; `input` is the uncached part."""
 
     input: int | None = None
@@ -59,7 +60,7 @@ class Usage(Struct):
     reasoning: int | None = None
 
 
-class Call(Struct, kw_only=True):
+class Call(Struct, kw_only=True, gc=False):
     """One tool invocation.
 
     Attributes:
@@ -95,7 +96,7 @@ class Call(Struct, kw_only=True):
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class Result(Struct, kw_only=True):
+class Result(Struct, kw_only=True, gc=False):
     """What came back for a call that stands elsewhere; without an id it is paired by order."""
 
     native_id: str | None = None
@@ -107,7 +108,7 @@ class Result(Struct, kw_only=True):
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class Message(Struct, kw_only=True):
+class Message(Struct, kw_only=True, gc=False):
     """One logical message.
 
     Attributes:
@@ -143,7 +144,7 @@ class Message(Struct, kw_only=True):
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class Conversation(Struct, kw_only=True):
+class Conversation(Struct, kw_only=True, gc=False):
     """One conversation and all that the document has of it, in order.
 
     Attributes:
