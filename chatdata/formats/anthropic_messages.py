@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import blocks
-from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
+from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading, always
 from chatdata.formats.content import absent, listed, split, text, tool_names, untold
 from chatdata.formats.rows import Conversation, Message
 
@@ -151,4 +151,4 @@ def _sniff(evidence: Evidence) -> float:
     return LIKELY if ours else 0.0
 
 
-FORMAT = Format("anthropic-messages", "Anthropic Messages API", _sniff, _parse, __doc__)
+FORMAT = Format("anthropic-messages", "Anthropic Messages API", _sniff, _parse, __doc__, always)

@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from chatdata.errors import SourceError, UnknownFormatError
-from chatdata.formats.records import HEAD_BYTES, Bad, Record, read, sample
+from chatdata.formats.records import HEAD_BYTES, WHOLE, Bad, Record, Stretch, read, sample
 from chatdata.formats.records import shape as shape_of
 from chatdata.formats.rows import Conversation
 
@@ -68,6 +68,8 @@ class Format:
         sniff: how sure it is that a piece of evidence is its own, from 0 to 1.
         parse: yields the conversations of a document.
         notes: the module's docstring, for the documentation.
+        by_line: whether, in a document of lines that begins with this value, what a line gives
+            depends on that line alone; a file that grew is then read on from where it ended.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Format:
     sniff: Callable[[Evidence], float]
     parse: Callable[[Reading], Iterable[Conversation | Batch]]
     notes: str = ""
+    by_line: Callable[[Any], bool] = lambda _: False
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class Reading:
     origin: str
     time_zone: str = "UTC"
     mapping: Mapping[str, str] | None = None
+    stretch: Stretch = WHOLE
     n_records: int = 0
     shape: str = ""
     rejects: list[Bad] = field(default_factory=list)
@@ -118,10 +122,9 @@ class Reading:
 
     def records(self) -> Iterator[Record]:
         """Yield each record that can be decoded; the others become rejects."""
-        head = self.document.head(HEAD_BYTES)
-        self.shape = shape_of(head, whole=len(head) < HEAD_BYTES)
+        self.shape = shape(self.document)
         with self.document.open() as stream:
-            for record in read(stream, self.shape):
+            for record in read(stream, self.shape, self.stretch):
                 self.n_records += 1
                 if isinstance(record, Bad):
                     self.reject(record, record.reason)
@@ -208,6 +211,26 @@ def named(name: str) -> Format:
             return format_
     known = ", ".join(format_.name for format_ in formats())
     raise UnknownFormatError(f"no format is called {name!r}; known are {known}")
+
+
+def shape(document: Document) -> str:
+    """Tell whether a document is lines, one array, or values, by how it begins."""
+    head = document.head(HEAD_BYTES)
+    return shape_of(head, whole=len(head) < HEAD_BYTES)
+
+
+def always(_: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Say that every line of a format stands alone, whatever a document begins with."""
+    return True
+
+
+def reads_by_line(format_: Format, document: Document) -> bool:
+    """Whether a document is lines that stand alone."""
+    if shape(document) != "lines":
+        return False
+    with document.open() as stream:
+        first = next(iter(sample(stream, "lines")), None)
+    return first is not None and format_.by_line(first)
 
 
 def sniff(document: Document) -> Detection:

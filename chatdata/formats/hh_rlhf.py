@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from chatdata.formats.base import SURE, Evidence, Format, Reading
+from chatdata.formats.base import SURE, Evidence, Format, Reading, always
 from chatdata.formats.content import untold
 from chatdata.formats.rows import Conversation, Message
 
@@ -65,4 +65,4 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if fits else 0.0
 
 
-FORMAT = Format("hh-rlhf", "HH-RLHF preference pairs", _sniff, _parse, __doc__)
+FORMAT = Format("hh-rlhf", "HH-RLHF preference pairs", _sniff, _parse, __doc__, always)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
+from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading, always
 from chatdata.formats.content import absent, listed, text, untold
 from chatdata.formats.rows import Conversation, Message
 from chatdata.formats.times import at
@@ -91,4 +91,4 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if "openai_moderation" in names or "turn" in names else LIKELY
 
 
-FORMAT = Format("lmsys-chat", "LMSYS-Chat-1M", _sniff, parse, __doc__)
+FORMAT = Format("lmsys-chat", "LMSYS-Chat-1M", _sniff, parse, __doc__, always)

@@ -24,6 +24,7 @@ import msgspec
 
 from chatdata.formats.base import FALLBACK, POSSIBLE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import absent, listed, split, text, tool_names, untold
+from chatdata.formats.records import WHOLE
 from chatdata.formats.rows import ROLES, Call, Conversation, Message, Result, Usage
 from chatdata.formats.times import at, spelled
 
@@ -155,7 +156,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     first = next(records, None)
     if first is None:
         return
-    if _is_message(first.value):
+    if reading.stretch is WHOLE and _is_message(first.value):
         yield reading.one(
             chain([first], records),
             lambda value: message(value, reading.time_zone),
@@ -346,4 +347,11 @@ def _sniff(evidence: Evidence) -> float:
     return POSSIBLE if fits else 0.0
 
 
-FORMAT = Format("openai-chat", "OpenAI chat messages", _sniff, _parse, __doc__)
+FORMAT = Format(
+    "openai-chat",
+    "OpenAI chat messages",
+    _sniff,
+    _parse,
+    __doc__,
+    by_line=lambda first: not _is_message(first),
+)

@@ -33,6 +33,17 @@ _SPACE = re.compile(r"[\s,\ufeff\0]*")
 _decode = msgspec.json.Decoder().decode
 
 
+class Stretch(msgspec.Struct, frozen=True):
+    """Some of a document's lines: from a byte on, after so many lines, to before another byte."""
+
+    start: int = 0
+    n_lines: int = 0
+    end: float = math.inf
+
+
+WHOLE = Stretch()
+
+
 class Record(msgspec.Struct, gc=False):
     """One decoded record and its place: 1-based number, byte offset in the unpacked document."""
 
@@ -73,10 +84,13 @@ def shape(head: bytes, *, whole: bool) -> str:
     return "values" if first[:1] == b"{" else "lines"
 
 
-def read(stream: BinaryIO, form: str) -> Iterator[Record | Bad]:
-    """Yield every record of a document of the given shape, bad ones included, in order."""
+def read(stream: BinaryIO, form: str, stretch: Stretch = WHOLE) -> Iterator[Record | Bad]:
+    """Yield every record of a document of the given shape, bad ones included, in order.
+
+    Of lines a stretch may be asked for, where the stream can be sought.
+    """
     if form == "lines":
-        yield from _lines(stream)
+        yield from _lines(stream, stretch)
     else:
         yield from _values(stream, array=form == "array")
 
@@ -119,9 +133,10 @@ def _parses(line: bytes) -> bool:
     return True
 
 
-def _lines(stream: BinaryIO) -> Iterator[Record | Bad]:
-    offset = 0
-    number = 0
+def _lines(stream: BinaryIO, stretch: Stretch) -> Iterator[Record | Bad]:
+    offset, number = stretch.start, stretch.n_lines
+    if offset:
+        stream.seek(offset)
     lines = iter(stream)
     while True:
         try:
@@ -129,7 +144,7 @@ def _lines(stream: BinaryIO) -> Iterator[Record | Bad]:
         except BROKEN_STREAM:
             yield Bad(number + 1, offset, "compressed data ends early or is damaged")
             return
-        if line is None:
+        if line is None or offset >= stretch.end:
             return
         start = offset
         offset += len(line)

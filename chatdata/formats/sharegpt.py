@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
+from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading, always
 from chatdata.formats.content import listed, rest, text, tool_names, untold
 from chatdata.formats.rows import Call, Conversation, Message, Result
 
@@ -157,4 +157,4 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if isinstance(first, dict) and {"from", "value"} <= first.keys() else 0.0
 
 
-FORMAT = Format("sharegpt", "ShareGPT, Hermes and glaive rows", _sniff, _parse, __doc__)
+FORMAT = Format("sharegpt", "ShareGPT, Hermes and glaive rows", _sniff, _parse, __doc__, always)

@@ -17,10 +17,10 @@ import tempfile
 import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from chatdata.errors import SourceError
 from chatdata.formats.lake import MARK, is_ours
@@ -82,6 +82,12 @@ class Document:
         if head.startswith(_ZIP):
             return "zip"
         return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "text")
+
+    def is_plain_text(self) -> bool:
+        """Whether the stored bytes are the text itself, packed in no way."""
+        with ExitStack() as stack:
+            stored = stack.enter_context(_buffered(self.start(stack)))
+            return _codec(stored) is None and self.kind() == "text"
 
     def local(self) -> Path:
         """Give a path where the unpacked bytes lie, for readers that need a file."""
@@ -195,6 +201,39 @@ def _fixed_part(pattern: str) -> Path:
             break
         fixed.append(part)
     return Path(*fixed)
+
+
+class _Beginning(io.RawIOBase):
+    """The first bytes of a file, which may grow while it is read."""
+
+    def __init__(self, file: BinaryIO, n_bytes: int) -> None:
+        self._file = file
+        self._n_bytes = n_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence == io.SEEK_END:
+            offset, whence = offset + self._n_bytes, io.SEEK_SET
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - whatever memory it is
+        data = self._file.read(max(0, min(len(buffer), self._n_bytes - self._file.tell())))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def beginning(document: Document, n_bytes: int) -> Document:
+    """Give the first bytes of a file as a document."""
+
+    def start(stack: ExitStack) -> BinaryIO:
+        return cast("BinaryIO", _Beginning(document.start(stack), n_bytes))
+
+    return replace(document, start=start)
 
 
 def document(file: Path, name: str, path: str) -> Document:

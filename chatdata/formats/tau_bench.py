@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatdata.formats.base import SURE, Evidence, Format, Reading
+from chatdata.formats.base import SURE, Evidence, Format, Reading, always
 from chatdata.formats.content import rest
 from chatdata.formats.openai_chat import messages
 from chatdata.formats.rows import Conversation
@@ -50,4 +50,4 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if ours else 0.0
 
 
-FORMAT = Format("tau-bench", "tau-bench trajectories", _sniff, _parse, __doc__)
+FORMAT = Format("tau-bench", "tau-bench trajectories", _sniff, _parse, __doc__, always)

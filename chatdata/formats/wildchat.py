@@ -9,7 +9,7 @@ Gives: models, times. Does not give: users, calls, tokens.
 
 from __future__ import annotations
 
-from chatdata.formats.base import SURE, Evidence, Format
+from chatdata.formats.base import SURE, Evidence, Format, always
 from chatdata.formats.lmsys_chat import parse, rows_fit
 
 # One more than the sister format asks for, so that rows which fit both are read as this one.
@@ -24,4 +24,4 @@ def _sniff(evidence: Evidence) -> float:
     return SURE * _MORE_SPECIFIC if ours else 0.0
 
 
-FORMAT = Format("wildchat", "WildChat", _sniff, parse, __doc__)
+FORMAT = Format("wildchat", "WildChat", _sniff, parse, __doc__, always)

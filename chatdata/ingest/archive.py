@@ -16,7 +16,7 @@ from chatdata.errors import AccessError, SourceError
 from chatdata.formats.lake import MANIFEST, OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _CHUNK = 1 << 20
 
@@ -30,30 +30,49 @@ class Original:
     sha256: str
 
 
-def digest(file: Path) -> str:
-    """Hash a file.
+def digest(file: Path, n_bytes: int | None = None) -> str:
+    """Hash a file, or its first bytes.
 
     Raises:
         SourceError: it cannot be opened.
     """
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror}", source=str(file)) from error
+    found = hashlib.sha256()
+    for data in _chunks(file, n_bytes):
+        found.update(data)
+    return found.hexdigest()
 
 
-def keep(file: Path, lake: Path, sha256: str) -> None:
-    """Archive a file, unless one of the same content is there."""
+def keep(file: Path, n_bytes: int, lake: Path, sha256: str) -> None:
+    """Archive the first bytes of a file, unless the same content is there.
+
+    Raises:
+        SourceError: they are not any more what was hashed.
+    """
     target = _place(lake, sha256)
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(".part")
-    with file.open("rb") as source, pa.CompressedOutputStream(str(draft), "zstd") as packed:
-        while data := source.read(_CHUNK):
+    found = hashlib.sha256()
+    with pa.CompressedOutputStream(str(draft), "zstd") as packed:
+        for data in _chunks(file, n_bytes):
+            found.update(data)
             packed.write(data)
+    if found.hexdigest() != sha256:
+        draft.unlink()
+        raise SourceError("it was rewritten while it was read; import it again", source=str(file))
     draft.replace(target)
+
+
+def _chunks(file: Path, n_bytes: int | None) -> Iterator[bytes]:
+    """Give a file, or its first bytes, piece by piece."""
+    try:
+        with file.open("rb") as stream:
+            while data := stream.read(_CHUNK if n_bytes is None else min(_CHUNK, n_bytes)):
+                n_bytes = None if n_bytes is None else n_bytes - len(data)
+                yield data
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", source=str(file)) from error
 
 
 def forget(lake: Path, wanted: set[str]) -> None:

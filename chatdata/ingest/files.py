@@ -12,6 +12,7 @@ from chatdata.formats.frames import Builder
 from chatdata.formats.sources import Document, documents
 from chatdata.ingest.archive import digest, keep, restore
 from chatdata.ingest.databases import import_database, import_member
+from chatdata.ingest.growing import read_on
 from chatdata.ingest.manifest import Manifest, Seen
 from chatdata.ingest.raw import RawBatch, clear
 from chatdata.ingest.settle import settle
@@ -34,7 +35,7 @@ class Run:
         found: what the files were taken for, and gave beside rows.
         dead: parts whose rows counted before and do not any more.
         n_read: files that were read, application databases (`n_databases`) among them.
-        n_bytes: their size.
+            n_bytes: bytes that were read of them.
         n_skipped: files that had not changed.
     """
 
@@ -88,11 +89,11 @@ def _import_file(run: Run, document: Document, before: Seen | None) -> None:
         name = run.manifest.free_name(document.name)
         import_database(run.change, run.manifest, str(document.file), run.scope, name=name)
         run.n_databases += 1
+        run.n_bytes += stat.st_size
     elif not _import_log(run, document, before, stat.st_size, stat.st_mtime_ns):
         run.n_skipped += 1
         return
     run.n_read += 1
-    run.n_bytes += stat.st_size
 
 
 def _import_log(
@@ -101,20 +102,21 @@ def _import_log(
     """Read a log, unless its content is in the lake already; says whether it was read."""
     path = str(document.file.resolve())
     name = before.name if before else run.manifest.free_name(run.scope.name or document.name)
-    seen = Seen(path, name, n_bytes, mtime_ns, digest(document.file))
+    seen = Seen(path, name, n_bytes, mtime_ns, digest(document.file, n_bytes))
     twin = run.manifest.same_content(seen.sha256)
     if twin is not None and twin.path == path:
         run.manifest.note(seen)
         return False
+    keep(document.file, n_bytes, run.change.lake, seen.sha256)
     if before:
         _part_from_twins(run, before)
     if twin is not None:
         number = run.manifest.note(seen, twin_of=twin.number)
+        run.manifest.note_lines(number, None)
         run.dead.extend(run.manifest.replace_parts(number, ()))
         return False
     number = run.manifest.note(seen)
-    keep(document.file, run.change.lake, seen.sha256)
-    _read(run, number, replace(document, name=name))
+    run.n_bytes += _read(run, number, replace(document, name=name), n_bytes, before)
     return True
 
 
@@ -126,20 +128,30 @@ def _part_from_twins(run: Run, changed: Seen) -> None:
     copy = folder() / changed.sha256
     restore(run.change.lake, changed.sha256, copy)
     (document,) = documents(copy)
-    _read(run, heir.number, replace(document, path=heir.path, name=heir.name))
+    document = replace(document, path=heir.path, name=heir.name)
+    _read(run, heir.number, document, changed.n_bytes, None)
 
 
-def _read(run: Run, number: int, document: Document) -> None:
-    """Read a file; its rows take the place of those that it had."""
+def _read(run: Run, number: int, document: Document, n_bytes: int, before: Seen | None) -> int:
+    """Read a file; its rows take the place of those that it had, less what stands of them.
+
+    Returns:
+        How many bytes were read.
+    """
     first = run.found.next_number = run.manifest.take_numbers("part", 0)
-    take(run.found, document, None, run.scope, alone=False)
+    grown = read_on(run.found, run.manifest, document, n_bytes, run.scope, before)
+    if grown is None:
+        take(run.found, document, None, run.scope, alone=False)
     for name, chats in run.found.databases.items():
         import_member(run.change, chats, name)
     run.found.databases.clear()
     parts = range(first, run.found.next_number)
     run.manifest.take_numbers("part", len(parts))
     run.batch.parts.extend(parts)
-    run.dead.extend(run.manifest.replace_parts(number, parts))
+    stands = grown.before.stands if grown else 0
+    run.dead.extend(run.manifest.replace_parts(number, parts, since=stands))
+    run.manifest.note_lines(number, grown.now if grown else None)
+    return n_bytes - (grown.before.n_bytes if grown else 0)
 
 
 def _is_application(document: Document) -> bool:

@@ -30,6 +30,10 @@ _TABLES = (
     """create table if not exists parts (
         part integer primary key, number integer not null references files)""",
     "create index if not exists parts_by_file on parts (number)",
+    """create table if not exists lines (
+        number integer primary key references files, format text not null,
+        origin text not null, time_zone text not null, n_bytes integer not null,
+        n_lines integer not null, stands integer not null)""",
     """create table if not exists databases (
         origin text primary key, place text not null, watermark text)""",
     "create table if not exists counters (name text primary key, next integer not null)",
@@ -46,6 +50,32 @@ class Seen:
     mtime_ns: int
     sha256: str
     number: int = 0
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The whole lines of a file that were read, where each stands alone.
+
+    Attributes:
+        format: as which they were read.
+        origin: as whose.
+        time_zone: in which their times were, where they name none.
+        n_bytes: where the last of them ends.
+        n_lines: how many there are.
+        stands: the first part that is not of whole lines.
+    """
+
+    format: str
+    origin: str
+    time_zone: str
+    n_bytes: int = 0
+    n_lines: int = 0
+    stands: int = 0
+
+    @property
+    def how(self) -> tuple[str, str, str]:
+        """Give what they were read as; lines that are read otherwise give other rows."""
+        return self.format, self.origin, self.time_zone
 
 
 @dataclass(frozen=True)
@@ -135,11 +165,29 @@ class Manifest:
         self.connection.execute("update counters set next = next + ? where name = ?", (n, name))
         return start
 
-    def replace_parts(self, number: int, parts: Iterable[int]) -> list[int]:
-        """Say which parts are a file's rows now; gives those that were before."""
-        before = self.connection.execute("select part from parts where number = ?", (number,))
+    def lines(self, number: int) -> Lines | None:
+        """Give the lines of a file that were read."""
+        row = self.connection.execute(
+            "select format, origin, time_zone, n_bytes, n_lines, stands from lines "
+            "where number = ?",
+            (number,),
+        ).fetchone()
+        return None if row is None else Lines(*row)
+
+    def note_lines(self, number: int, lines: Lines | None) -> None:
+        """Note which lines of a file were read; None where it was read as a whole."""
+        self.connection.execute("delete from lines where number = ?", (number,))
+        if lines is not None:
+            self.connection.execute(
+                "insert into lines values (?, ?, ?, ?, ?, ?, ?)", (number, *vars(lines).values())
+            )
+
+    def replace_parts(self, number: int, parts: Iterable[int], *, since: int = 0) -> list[int]:
+        """Say which parts are a file's rows from one of them on; gives those that were before."""
+        own = "from parts where number = ? and part >= ?"
+        before = self.connection.execute(f"select part {own}", (number, since))
         gone = [int(row[0]) for row in before.fetchall()]
-        self.connection.execute("delete from parts where number = ?", (number,))
+        self.connection.execute(f"delete {own}", (number, since))
         self.connection.executemany(
             "insert into parts values (?, ?)", ((part, number) for part in parts)
         )

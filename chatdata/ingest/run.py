@@ -28,7 +28,7 @@ class Imported:
     Attributes:
         n_read: files and databases that were read.
         n_skipped: files that had not changed.
-        n_bytes: bytes of the files that were read.
+        n_bytes: bytes that were read of files; of one that grew line by line, its end.
         findings: what each file was taken for.
         n_databases: how many of those read were application databases.
     """
@@ -50,8 +50,9 @@ def ingest(
 ) -> Imported:
     """Import logs into a lake, new or existing.
 
-    A file whose size and time are as before is not opened; one that changed is read again as a
-    whole and takes the place of what it held. Databases are read from their newest message on,
+    A file whose size and time are as before is not opened; one that only grew is read on from where
+    it ended, if its lines stand alone; any other that changed is read again as a whole and takes
+    the place of what it held. Databases are read from their newest message on,
     with an hour's overlap. Importing twice changes nothing; interrupted, the lake is as before.
 
     Args:

@@ -18,6 +18,7 @@ from chatdata.formats.sources import Document, members
 from chatdata.identity import sum_or_null
 
 if TYPE_CHECKING:
+    from chatdata.formats.base import Format
     from chatdata.load.scope import Scope
 
 COUNTED = {
@@ -88,16 +89,21 @@ def _read(found: Found, document: Document, format_name: str | None, scope: Scop
         path = str(document.local())
         found.databases[document.name] = read_database(path, replace(scope, name=document.name))
         return
-    found.findings.append(_finding(document, detection))
+    found.findings.append(found_out(document, detection))
     if detection.format is None:
         return
     origin = scope.name or document.name
     reading = Reading(document, detection.format.name, origin, scope.time_zone, scope.mapping)
+    parse(found, reading, detection.format)
+
+
+def parse(found: Found, reading: Reading, format_: Format) -> None:
+    """Take what a document, or some lines of it, hold."""
     number = found.next_number
     found.next_number += 1
     found.readings.append(reading)
     found.numbers.append(number)
-    for item in detection.format.parse(reading):
+    for item in format_.parse(reading):
         found.builder.add(item, reading, number)
 
 
@@ -105,7 +111,8 @@ def _asked(name: str) -> Detection:
     return Detection(named(name), 1.0, "asked for")
 
 
-def _finding(document: Document, detection: Detection) -> Finding:
+def found_out(document: Document, detection: Detection) -> Finding:
+    """Say what a document was taken for, and why."""
     if document.file.name == MARK and is_ours(document.file.parent):
         reason = "a lake: it holds copies of logs, and is read when it is named itself"
         return Finding(document.name, str(Path(document.path).parent), "left aside", reason)
