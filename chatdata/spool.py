@@ -65,6 +65,14 @@ class Spool:
     def __len__(self) -> int:
         return len(self._parts)
 
+    def columns(self, *names: str) -> Iterator[pl.DataFrame]:
+        """Give some columns of each frame."""
+        for part in self._parts:
+            if isinstance(part, Path):
+                yield pl.read_parquet(part, columns=list(names))
+            else:
+                yield part.select(names)
+
     def __getitem__(self, place: int) -> pl.DataFrame:
         part = self._parts[place]
         return pl.read_parquet(part) if isinstance(part, Path) else part
@@ -100,8 +108,8 @@ class Spool:
 class Inflow:
     """A spool that one thread fills while another goes through it, as often as it likes."""
 
-    def __init__(self) -> None:
-        self._spool = Spool()
+    def __init__(self, limit: int | None = None) -> None:
+        self._spool = Spool(limit=limit)
         self._changed = threading.Condition()
         self._ended = False
         self._error: BaseException | None = None

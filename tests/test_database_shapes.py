@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 from chat_layouts import LAYOUTS, SAID, SPOKEN
 from chat_tables import build, rows
 from polars.testing import assert_frame_equal
 
 from chatdata import spool
-from chatdata.database import read
+from chatdata.database import parts, read
 
 
 @pytest.fixture(params=LAYOUTS)
@@ -71,3 +72,17 @@ def test_memory_is_no_limit(layout, tmp_path, monkeypatch):
 
     for one, other in zip(expected, spooled, strict=True):
         assert_frame_equal(one, other)
+
+
+def test_in_parts(layout, tmp_path, monkeypatch):
+    """
+    A database that is computed in parts gives the same rows, in whatever order.
+    """
+    path = build(tmp_path / "app.db", *layout[0])
+    monkeypatch.setattr(parts, "N_PARTS", 3)
+    whole, parted = read(path).check(), read(path, held_bytes=1).check()
+
+    for name, frame in whole.frames.items():
+        assert_frame_equal(
+            *(one.collect().sort(pl.all(), nulls_last=True) for one in (frame, parted.frames[name]))
+        )

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 import chatdata as cd
 from chatdata.database import read
-from chatdata.ingest import ingest
+from chatdata.ingest import databases, ingest
 
 START = datetime(2025, 3, 1, 10)  # noqa: DTZ001 - as applications store it
 STEPS = (40, 41, 75, 90)
@@ -110,6 +110,48 @@ def test_in_steps_or_at_once(tmp_path, new_database, options):
 
 
 @pytest.mark.parametrize("options", SHOPS.values(), ids=SHOPS)
+def test_larger_than_memory(tmp_path, monkeypatch, options):
+    """
+    A database of which nothing fits into memory is imported in parts, and the lake holds what a
+    scan of it gives.
+    """
+    url = build(tmp_path / "app.db", *shop(90, **options))
+    monkeypatch.setattr(databases, "HELD_BYTES", 1)
+    ingest([url], tmp_path / "lake", origin="shop")
+
+    assert_same(cd.concat(shop=cd.scan(url, name="shop")), cd.scan(tmp_path / "lake").check())
+
+
+def test_few_rows_are_read_again(tmp_path):
+    """
+    After one percent more an import reads two percent of the rows at most.
+    """
+
+    def grown(first, n):
+        days = [str(START + timedelta(days=number)) for number in range(n)]
+        said = [(k, k, "user", f"Said {k}", days[k]) for k in range(first, n)]
+        talks = [(k, "mona", days[k]) for k in range(first, n)]
+        return said, talks
+
+    said, talks = grown(0, 1000)
+    url = build(
+        tmp_path / "app.db",
+        messages(*said, columns=f"{COLUMNS}, created_at DATETIME"),
+        conversations(*talks),
+    )
+    first = ingest([url], tmp_path / "lake", origin="shop")
+    said, talks = grown(1000, 1010)
+    with closing(sqlite3.connect(url)) as connection, connection:
+        connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", said)
+        connection.executemany("INSERT INTO conversations VALUES (?, ?, ?)", talks)
+    again = ingest([url], tmp_path / "lake", origin="shop")
+
+    # Times in text are compared by the day, and one more.
+    assert (2000, 2 * 12) == (first.n_rows, again.n_rows)
+    assert 1010 == cd.scan(tmp_path / "lake").check().messages.collect().height
+
+
+@pytest.mark.parametrize("options", SHOPS.values(), ids=SHOPS)
 @pytest.mark.parametrize("hours", [-30, 3, 20, 40])
 def test_conversations_that_went_on(new_database, options, hours):
     """
@@ -176,6 +218,9 @@ def test_databases_do_not_mix(tmp_path):
 
     assert 200 == len(found)
     assert {"one:1", "two:1"} <= set(found)
+
+
+COLUMNS = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
 
 
 def hundred():

@@ -11,16 +11,19 @@ from chatdata import schema
 from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import report, tables
 from chatdata.database.calls import find_source, read_calls
+from chatdata.database.conversations import conversations_of, owners
 from chatdata.database.messages import Context, marks, ordered, read_chunk
+from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
 from chatdata.database.scope import Scope, within
-from chatdata.database.settle import settled
-from chatdata.database.values import joined, key, unique
+from chatdata.database.settle import Facts, answered, settled
+from chatdata.database.values import joined, unique
 from chatdata.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from chatdata.database.extract import Raw
 
-_CONTRACT = frozenset(schema.MESSAGES.schema.names())
 _KEYS = (
     "message_id",
     "conversation_id",
@@ -30,6 +33,13 @@ _KEYS = (
     "_user",
     "_sequence",
     "_number",
+)
+_ORDERED = {"position", "parent_message_id", "is_main_path", "generation_id"}
+_NEEDED = tuple(
+    dict.fromkeys(
+        [name for name in schema.MESSAGES.schema if name not in _ORDERED]
+        + [*_KEYS, "_tool_call_id", "_answer"]
+    )
 )
 
 
@@ -50,70 +60,126 @@ class Source:
 
 
 @dataclass(frozen=True)
-class _Messages:
-    """The messages of all tables as they are read, and what is stored with them.
+class _Known:
+    """What was found out on the way, before any part is computed.
 
-    `keys` are the columns that order and link messages, `calls` the kernel's rows with `_row`, the
-    message's place in all of `keys`; `answers` are the results in messages of their own, `counts`
-    what each part adds to the accounting, `samples` the kernel's rows of the samples.
+    `counts` is what each chunk of messages adds to the accounting, `samples` the kernel's rows of
+    the samples, `called` whether any message holds a call.
     """
 
-    parts: Spool = field(default_factory=Spool)
-    keys: list[pl.DataFrame] = field(default_factory=list)
-    calls: list[pl.DataFrame] = field(default_factory=list)
-    answers: list[pl.DataFrame] = field(default_factory=list)
     counts: list[pl.DataFrame] = field(default_factory=list)
     samples: list[pl.DataFrame] = field(default_factory=list)
+    called: list[bool] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass
+class _Frames:
+    """The frames, part by part; calls wait for what only all of them tell."""
+
+    conversations: Spool
+    messages: Spool
+    calls: Spool
+    rejects: list[pl.DataFrame] = field(default_factory=list)
+    counts: list[pl.DataFrame] = field(default_factory=list)
+    facts: Facts = field(default_factory=Facts)
 
 
 def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     """Turn what was read into `Chats`."""
-    found = _Messages()
-    for raw in source.messages:
-        _take(found, raw, source, scope)
+    tables_of_calls = (source.tool_calls,) if source.tool_calls else ()
+    is_safe = all(raw.has_unique_ids for raw in (*source.messages, *tables_of_calls))
+    held = scope.held_bytes if is_safe else None
+    known = _Known()
+    stream = (one for raw in source.messages for one in _taken(known, raw, source, scope))
+    parts = parted(stream, held)
     listed = None
     if source.conversations is not None:
         listed = tables.conversations(source.conversations, scope)
-    keys = pl.concat(found.keys).with_row_index("_row")
+        known.counts.insert(0, report.of_conversations(listed))
+    conversations = _of_parts(listed, len(parts))
+    called = _table_of_calls(source, parts, scope)
+    has_calls = any(known.called) or any(
+        sample["outcome"].eq("call").any() for sample in known.samples
+    )
+    if not has_calls and source.tool_calls is not None:
+        sample = source.sample_of(source.tool_calls)
+        known.samples.extend(tables.sampled(sample) if sample else ())
+    done = _Frames(Spool(limit=held), Spool(limit=held), Spool(limit=held))
+    for called_elsewhere in known.samples:
+        done.facts |= Facts.of(called_elsewhere)
+    for part, own, table in zip(parts, conversations, called, strict=True):
+        _compute(
+            done,
+            part,
+            listed=own,
+            table=table,
+            source=source,
+            scope=scope,
+            has_calls=has_calls,
+        )
+    frames: dict[str, pl.DataFrame | pl.LazyFrame] = {
+        "conversations": done.conversations.frame(),
+        "messages": done.messages.frame(),
+        "tool_calls": _settled(done, scope).frame(),
+        "rejects": pl.concat(done.rejects),
+        "accounting": report.accounting(source.name, [*known.counts, *done.counts]),
+    }
+    mirrored = report.mirrored(source.name, [*known.counts, *done.counts])
+    findings = (*source.findings, *known.findings, *mirrored)
+    return from_frames({name: frame.lazy() for name, frame in frames.items()}, findings)
+
+
+def _compute(  # noqa: PLR0913 - one part, and all that it is computed with
+    done: _Frames,
+    part: Part,
+    *,
+    listed: pl.DataFrame | None,
+    table: pl.DataFrame | None,
+    source: Source,
+    scope: Scope,
+    has_calls: bool,
+) -> None:
+    """Compute the frames of one part."""
+    keys = pl.concat(part.rows.columns(*_KEYS)).with_row_index("_row")
     if not all(raw.has_unique_ids for raw in source.messages):
         keys = keys.with_columns(unique(keys["message_id"]))
     by_sequence = all("sequence" in raw.binding.columns for raw in source.messages)
     order = ordered(keys, by_sequence=by_sequence)
     keys = keys.with_columns(order["message_id"])
-    marked = marks(keys, _owners(listed, keys, source))
-    stored = _linked(pl.concat(found.calls), keys) if found.calls else None
-    table = _of_table(source, keys, scope)
-    has_calls = any(part["outcome"].eq("call").any() for part in (*found.calls, *found.samples))
-    if not has_calls and source.tool_calls is not None:
-        sample = source.sample_of(source.tool_calls)
-        found.samples.extend(tables.sampled(sample) if sample else ())
+    marked = marks(keys, owners(source.conversations, listed, keys))
+    kernel = part.calls.whole()
+    stored = None if kernel is None else _linked(kernel, keys)
+    if table is not None and source.tool_calls is not None:
+        table = tables.tool_calls(source.tool_calls, table, keys, scope)
     mirror, beside = (table, None) if has_calls else (None, table)
     if mirror is not None and stored is not None and tables.is_ours(source.tool_calls):
         mirror, beside, stored = _told_by_ours(mirror, stored)
-    tried = [part for part in (stored, beside) if part is not None]
+    tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
-    conversations = _conversations(listed, keys, source, scope)
-    frames: dict[str, pl.DataFrame | pl.LazyFrame] = {
-        "conversations": conversations,
-        "messages": _in_order(found.parts, order, marked),
-        "tool_calls": _calls(calls, keys, found, scope),
-        "rejects": report.rejects(calls, source.name),
-        "accounting": report.accounting(source.name, listed, found.counts, calls, mirror),
-    }
-    findings = (*source.findings, *found.findings, *report.mirrored(source.name, mirror))
-    return from_frames({name: frame.lazy() for name, frame in frames.items()}, findings)
+    done.conversations.add(conversations_of(source.conversations, source.name, listed, keys, scope))
+    for frame in _in_order(part.rows, order, marked):
+        done.messages.add(frame)
+    own = source.tool_calls.binding.table.name if source.tool_calls else ""
+    done.counts += report.of_tool_calls(calls, mirror, own)
+    done.rejects.append(report.rejects(calls, source.name))
+    if calls is not None:
+        called = answered(calls.filter(pl.col("outcome") == "call"), _answers(part, keys))
+        done.facts |= Facts.of(called)
+        done.calls.add(called)
 
 
-def _take(found: _Messages, raw: Raw, source: Source, scope: Scope) -> None:
-    """Read one message table."""
+def _taken(
+    known: _Known, raw: Raw, source: Source, scope: Scope
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
+    """Read one message table: its messages, and the kernel's rows of the calls in them."""
     name = raw.binding.table.name
     sample = source.sample_of(raw)
     holder = (find_source(sample) if sample else None) or find_source(raw)
     if sample is not None and holder is not None:
-        found.samples.extend(read_calls(part, holder) for part in sample.rows)
+        known.samples.extend(read_calls(part, holder) for part in sample.rows)
     if holder is not None:
-        found.findings.append(report.of_calls(source.name, raw, holder))
+        known.findings.append(report.of_calls(source.name, raw, holder))
     context = Context(
         calls=holder,
         prefix=f"{name}:" if len(source.messages) > 1 else "",
@@ -130,27 +196,16 @@ def _take(found: _Messages, raw: Raw, source: Source, scope: Scope) -> None:
         n_stored += stored.height
         if scope.has_window:
             n_untimed += frame["created_at"].null_count()
-        _add(found, *_in_window(frame, calls, scope))
+        frame, calls = _in_window(frame, calls, scope)
+        known.counts.append(report.of_messages(frame))
+        if calls is not None:
+            origin = [frame[name].gather(calls["_row"]) for name in ("_table", "_record")]
+            calls = calls.with_columns(*origin)
+            known.called.append(calls["outcome"].eq("call").any())
+        yield frame.select(_NEEDED), calls
     if n_untimed:
         reason = "messages whose time cannot be read lie in no window"
-        found.findings.append(Finding(source.name, name, f"{n_untimed} messages left out", reason))
-
-
-def _add(found: _Messages, frame: pl.DataFrame, calls: pl.DataFrame | None) -> None:
-    n_before = sum(part.height for part in found.keys)
-    found.parts.add(frame.select(column for column in frame.columns if column in _CONTRACT))
-    found.keys.append(frame.select(_KEYS))
-    found.counts.append(report.of_messages(frame))
-    answers = frame.select(
-        "conversation_id",
-        content="_answer",
-        native_id="_tool_call_id",
-        _row=pl.int_range(n_before, n_before + pl.len(), dtype=pl.UInt32),
-    )
-    found.answers.append(answers.filter(pl.col("native_id").is_not_null(), frame["role"] == "tool"))
-    if calls is not None:
-        origin = [frame[name].gather(calls["_row"]) for name in ("_table", "_record")]
-        found.calls.append(calls.with_columns(*origin, _row=pl.col("_row") + n_before))
+        known.findings.append(Finding(source.name, name, f"{n_untimed} messages left out", reason))
 
 
 def _in_window(
@@ -167,13 +222,14 @@ def _in_window(
     return frame.filter(inside), calls
 
 
-def _in_order(parts: Spool, order: pl.DataFrame, marked: pl.DataFrame) -> pl.LazyFrame:
+def _in_order(
+    parts: Iterable[pl.DataFrame], order: pl.DataFrame, marked: pl.DataFrame
+) -> Iterator[pl.DataFrame]:
     """Complete the messages with what depends on all of them."""
-    whole, start = Spool(), 0
+    start = 0
     for part in parts:
-        place = order.slice(start, part.height)
         frame = part.with_columns(
-            *place.iter_columns(),
+            *order.slice(start, part.height).iter_columns(),
             is_main_path=pl.lit(value=True),
             generation_id=pl.lit(None, pl.String),
         )
@@ -186,8 +242,17 @@ def _in_order(parts: Spool, order: pl.DataFrame, marked: pl.DataFrame) -> pl.Laz
             )
             frame = frame.with_columns(extra=joined(pl.col("extra"), pl.lit(mark["_marks"])))
         start += part.height
-        whole.add(frame.select(schema.MESSAGES.schema.names()))
-    return whole.frame()
+        yield frame.select(schema.MESSAGES.schema.names())
+
+
+def _answers(part: Part, keys: pl.DataFrame) -> pl.DataFrame:
+    """Give the results that stand in messages of their own."""
+    told = pl.concat(part.rows.columns("conversation_id", "_answer", "_tool_call_id", "role"))
+    return (
+        told.with_columns(keys["message_id"])
+        .filter(pl.col("_tool_call_id").is_not_null(), pl.col("role") == "tool")
+        .select("conversation_id", "message_id", content="_answer", native_id="_tool_call_id")
+    )
 
 
 def _linked(calls: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
@@ -221,10 +286,27 @@ def _told_by_ours(
     return again, beside, stored
 
 
-def _of_table(source: Source, keys: pl.DataFrame, scope: Scope) -> pl.DataFrame | None:
+def _of_parts(listed: pl.DataFrame | None, n_parts: int) -> Iterator[pl.DataFrame | None]:
+    """Give the conversations of each part."""
+    if listed is None or n_parts == 1:
+        yield from (listed for _ in range(n_parts))
+        return
+    part = part_of(listed["conversation_id"], n_parts)
+    for pile in sorted_out([listed], part, n_parts):
+        yield listed.clear() if (found := pile.whole()) is None else found
+
+
+def _table_of_calls(
+    source: Source, parts: Sequence[Part], scope: Scope
+) -> Iterator[pl.DataFrame | None]:
+    """Give the rows of the table of calls by the part of their message, or of their conversation.
+
+    A part without any has an empty frame; without a table there is none.
+    """
     raw = source.tool_calls
     if raw is None:
-        return None
+        yield from (None for _ in parts)
+        return
     link = raw.binding.columns.get("message_id")
     targets = [
         key.table
@@ -232,87 +314,29 @@ def _of_table(source: Source, keys: pl.DataFrame, scope: Scope) -> pl.DataFrame 
         if link is not None and key.column == link.name
     ]
     prefix = f"{targets[0]}:" if len(source.messages) > 1 and targets else ""
-    return tables.tool_calls(raw, keys, scope, prefix)
+    pile = Pile(on_disk=len(parts) > 1)
+    for rows in tables.rows_of_calls(raw, scope.time_zone, prefix):
+        pile.add(rows)
+    if len(parts) == 1:
+        yield pile.whole()
+        return
+    named = pl.concat(pile.columns("message_id", "_of"))
+    part = pl.select(
+        pl.coalesce(part_of_messages(named["message_id"], parts), part_of(named["_of"], len(parts)))
+    ).to_series()
+    for mine in sorted_out(pile, part, len(parts)):
+        found = mine.whole()
+        yield next(iter(pile)).clear() if found is None else found
 
 
-def _calls(
-    calls: pl.DataFrame | None, keys: pl.DataFrame, found: _Messages, scope: Scope
-) -> pl.DataFrame:
-    if calls is None:
-        return schema.TOOL_CALLS.schema.to_frame()
-    answers = pl.concat(found.answers)
-    answers = answers.with_columns(keys["message_id"].gather(answers["_row"]))
-    whole = settled(calls.filter(pl.col("outcome") == "call"), answers, found.samples)
-    if scope.text:
-        return whole
-    hidden = ("arguments_raw", "arguments", "result", "extra")
-    return whole.with_columns(pl.lit(None, pl.String).alias(name) for name in hidden)
-
-
-def _conversations(
-    listed: pl.DataFrame | None, keys: pl.DataFrame, source: Source, scope: Scope
-) -> pl.DataFrame:
-    """Make the conversations frame.
-
-    Without a conversation table the distinct keys of the messages are the conversations. What the
-    table does not say and the messages do is taken from them: owner, times, the only model.
-    """
-    raw = source.conversations
-    if listed is None or raw is None:
-        told = _told_by_messages(keys)
-        whole = told.with_columns(
-            native_id="conversation_id", title=None, agent=None, project=None, extra=None
-        ).rename(
-            {"_user": "user_id", "_first": "created_at", "_last": "updated_at", "_model": "model"}
+def _settled(done: _Frames, scope: Scope) -> Spool:
+    """Finish the calls, now that it is known what the database stores of them."""
+    hidden = () if scope.text else ("arguments_raw", "arguments", "result", "extra")
+    whole = Spool([schema.TOOL_CALLS.schema.to_frame()], limit=scope.held_bytes)
+    for calls in done.calls:
+        whole.add(
+            settled(calls, done.facts).with_columns(
+                pl.lit(None, pl.String).alias(name) for name in hidden
+            )
         )
-    else:
-        has = raw.binding.columns
-        silent = {"user_id", "created_at", "model"} - has.keys()
-        if (
-            silent <= {"model"}
-            and keys["model"].null_count() == keys.height
-            and not scope.has_window
-        ):
-            silent = set()
-        told = _told_by_messages(keys if silent or scope.has_window else keys.head(0))
-        whole = listed.join(told, on="conversation_id", how="left", maintain_order="left")
-        for name, other in (("user_id", "_user"), ("created_at", "_first"), ("model", "_model")):
-            if name not in has:
-                whole = whole.with_columns(pl.col(other).alias(name))
-        if scope.has_window:
-            has_messages = pl.col("_first").is_not_null()
-            whole = whole.filter(has_messages | within(scope, pl.col("created_at")))
-        if scope.user_id is not None and "user_id" not in has:
-            whole = whole.filter(pl.col("conversation_id").is_in(told["conversation_id"].implode()))
-        elif scope.user_id is not None:
-            whole = whole.filter(pl.col("user_id").is_in(key(pl.Series([scope.user_id])).implode()))
-    absent = dict.fromkeys(
-        ("parent_conversation_id", "relation", "parent_tool_call_id", "declared_tools")
-    )
-    return whole.with_columns(source=pl.lit("app-db"), origin=pl.lit(source.name), **absent).select(
-        pl.col(name).cast(kind) for name, kind in schema.CONVERSATIONS.schema.items()
-    )
-
-
-def _owners(listed: pl.DataFrame | None, keys: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Give the user of each conversation that there is, as `_conversations` has it."""
-    raw = source.conversations
-    if listed is not None and raw is not None and "user_id" in raw.binding.columns:
-        return listed.select("conversation_id", "user_id")
-    told = _told_by_messages(keys).select("conversation_id", user_id="_user")
-    if listed is None:
-        return told
-    return listed.select("conversation_id").join(told, on="conversation_id", how="left")
-
-
-def _told_by_messages(keys: pl.DataFrame) -> pl.DataFrame:
-    """Give what messages say of their conversation: owner, first and last time, the only model."""
-    linked = keys.filter(~pl.col("conversation_id").str.ends_with("#none"))
-    return linked.group_by("conversation_id", maintain_order=True).agg(
-        _user=pl.col("_user").drop_nulls().first(),
-        _first=pl.col("created_at").min(),
-        _last=pl.col("created_at").max(),
-        _model=pl.when(pl.col("model").drop_nulls().n_unique() == 1).then(
-            pl.col("model").drop_nulls().first()
-        ),
-    )
+    return whole

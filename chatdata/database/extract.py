@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chatdata.database.catalog import Column
     from chatdata.database.connect import Dialect, Snapshot
     from chatdata.database.layout import Binding
+    from chatdata.database.scope import Scope
     from chatdata.database.times import Times
 
 _SAMPLE_ROWS = 1024
@@ -102,9 +103,10 @@ class _Field:
 
 
 def plan(
-    binding: Binding, wheres: Sequence[str], dialect: Dialect, *, text: bool, loose: bool
+    binding: Binding, wheres: Sequence[str], dialect: Dialect, scope: Scope, *, loose: bool
 ) -> Plan:
     """Say how to read one table, by a query for each condition; `loose` reads all as text."""
+    text = scope.text
     columns = [column for column in binding.table.columns if text or _is_telling(column, binding)]
     fields = _fields(binding, columns, dialect)
     content = binding.columns.get("content")
@@ -118,7 +120,8 @@ def plan(
             fields.append(_Field("answer", answer, "''"))
     table = quoted(binding.table.name)
     queries = (_select(fields, [f"{table}{where}"], dialect, loose=loose) for where in wheres)
-    return Plan(Raw(binding, _names(binding, columns)), tuple(queries))
+    raw = Raw(binding, _names(binding, columns), Inflow(scope.held_bytes))
+    return Plan(raw, tuple(queries))
 
 
 def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:

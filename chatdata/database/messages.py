@@ -49,6 +49,7 @@ def read_chunk(
         besides; `message_id` is null where the table has no id.
     """
     native, content = raw.part(stored, "id"), raw.part(stored, "content")
+    answer = stored["answer"] if "answer" in stored.columns else content
     at = times.parse(raw.part(stored, "created_at"), context.time_zone)
     sizes = stored["n_chars"] if "n_chars" in stored.columns else content.str.len_chars()
     unlinked = f"{raw.binding.table.name}#none"
@@ -67,7 +68,7 @@ def read_chunk(
             "_sequence": _number(stored, raw, "sequence"),
             "_number": _number(stored, raw, "id") if raw.is_numbered else None,
             "_tool_call_id": raw.part(stored, "tool_call_id").cast(pl.String),
-            "_answer": stored["answer"] if "answer" in stored.columns else content,
+            "_answer": values.only(answer, raw.part(stored, "tool_call_id").is_not_null()),
         },
         schema_overrides={"_number": pl.Int64},
     )

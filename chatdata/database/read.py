@@ -42,6 +42,7 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
     time_zone: str = "UTC",
     mapping: Mapping[str, str] | None = None,
     active_since: datetime | None = None,
+    held_bytes: int | None = None,
 ) -> Chats[pl.LazyFrame]:
     """Read the chat tables of an application's database, whatever their layout.
 
@@ -56,6 +57,8 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
         time_zone: the zone of times that are stored without one.
         mapping: overrides of the inference, see `layout.infer`.
         active_since: keep whole conversations in which something is newer; naive means UTC.
+        held_bytes: how much of the rows may wait in memory; where there are more, the frames are
+            computed in parts, so that memory does not grow, and their rows are in another order.
 
     Raises:
         AccessError: locked, encrypted, refused, or rows hidden from this role.
@@ -64,7 +67,9 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
     """
     _check_zone(time_zone)
     where = target(source, name)
-    wanted = scope.Scope(_utc(since), _utc(until), _utc(active_since), user_id, text, time_zone)
+    wanted = scope.Scope(
+        _utc(since), _utc(until), _utc(active_since), user_id, text, time_zone, held_bytes
+    )
     try:
         chats = _read(where, wanted, schema, mapping, loose=False)
     except TypeMismatchError:
@@ -126,7 +131,7 @@ def _planned(
     def planned(binding: Binding, where: str) -> Raw:
         # A condition may go by an index; only a table that is wanted whole is read in ranges.
         wheres = (where,) if where else ranges.conditions(snapshot, binding.table.name)
-        plans.append(plan(binding, wheres, dialect, text=wanted.text, loose=loose))
+        plans.append(plan(binding, wheres, dialect, wanted, loose=loose))
         return plans[-1].raw
 
     def sampled(bindings: Iterable[Binding]) -> Iterator[Raw]:

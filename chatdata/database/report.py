@@ -30,11 +30,12 @@ def of_calls(origin: str, raw: Raw, source: CallSource) -> Finding:
     return Finding(origin, f"{table}.{names[source.text or '']}", "tool_calls", reason)
 
 
-def mirrored(origin: str, table: pl.DataFrame | None) -> Iterator[Finding]:
+def mirrored(origin: str, counts: list[pl.DataFrame]) -> Iterator[Finding]:
     """Say that a table of calls was left aside, since the messages hold the calls too."""
-    if table is not None and table.height:
+    again = pl.concat(counts).filter(cause="mirrored")
+    if n := again["n_records"].sum():
         reason = "a second copy: the messages hold the calls, and their column is the truth"
-        yield Finding(origin, table["_table"][0], f"{table.height} rows not counted", reason)
+        yield Finding(origin, again["_table"][0], f"{n} rows not counted", reason)
 
 
 def rejects(calls: pl.DataFrame | None, origin: str) -> pl.DataFrame:
@@ -55,49 +56,48 @@ def rejects(calls: pl.DataFrame | None, origin: str) -> pl.DataFrame:
     )
 
 
-def accounting(
-    origin: str,
-    listed: pl.DataFrame | None,
-    messages: list[pl.DataFrame],
-    calls: pl.DataFrame | None,
-    mirror: pl.DataFrame | None,
-) -> pl.DataFrame:
-    """Say what became of every row read, table by table.
+def accounting(origin: str, counts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Say what became of every row read, table by table, from the counts of parts of them."""
+    counted = ("n_records", "n_messages", "n_tool_calls")
+    tokens = pl.col("output_tokens")
+    return (
+        pl.concat(counts)
+        .group_by("_table", "cause", maintain_order=True)
+        .agg(
+            pl.col(*counted).sum(),
+            output_tokens=pl.when(tokens.count() > 0).then(tokens.sum()),
+        )
+        .with_columns(origin=pl.lit(origin), path=_path(origin))
+        .select(pl.col(name).cast(kind) for name, kind in schema.ACCOUNTING.schema.items())
+    )
+
+
+def of_conversations(listed: pl.DataFrame) -> pl.DataFrame:
+    """Count the rows of the conversation table, with `_table`."""
+    return _part(listed, pl.lit("kept"), n_records=pl.lit(1))
+
+
+def of_tool_calls(
+    calls: pl.DataFrame | None, mirror: pl.DataFrame | None, own: str
+) -> list[pl.DataFrame]:
+    """Count calls.
 
     Args:
-        origin: the database's name.
-        listed: the rows of the conversation table, with `_table`.
-        messages: the counts of the parts of the message tables.
         calls: the kernel's rows that count, with `_table`; malformed parts of a message are
             rejected, but no records of their own.
-        mirror: a table of calls that the messages hold too.
+        mirror: the rows of a table of calls that the messages hold too.
+        own: the table of calls, of which every row is a record.
     """
-    one = pl.lit(1)
-    parts = list(messages)
-    if listed is not None:
-        parts.insert(0, _part(listed, pl.lit("kept"), n_records=one))
+    one, parts = pl.lit(1), []
     if calls is not None:
-        own_rows = ~pl.col("_table").is_in(
-            {part["_table"].item(0) for part in messages if part.height}
-        )
+        own_rows = pl.col("_table") == own
         is_call = pl.col("outcome") == "call"
         cause = pl.when(is_call).then(pl.lit("kept")).otherwise(pl.lit("rejected"))
         counted = calls.filter(pl.col("outcome") != "kept")
         parts.append(_part(counted, cause, n_records=own_rows.cast(pl.Int32), n_tool_calls=one))
     if mirror is not None:
         parts.append(_part(mirror, pl.lit("mirrored"), n_records=one, n_tool_calls=one))
-    counts = ("n_records", "n_messages", "n_tool_calls")
-    tokens = pl.col("output_tokens")
-    return (
-        pl.concat(parts)
-        .group_by("_table", "cause", maintain_order=True)
-        .agg(
-            pl.col(*counts).sum(),
-            output_tokens=pl.when(tokens.count() > 0).then(tokens.sum()),
-        )
-        .with_columns(origin=pl.lit(origin), path=_path(origin))
-        .select(pl.col(name).cast(kind) for name, kind in schema.ACCOUNTING.schema.items())
-    )
+    return parts
 
 
 def of_messages(frame: pl.DataFrame) -> pl.DataFrame:

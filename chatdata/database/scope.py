@@ -24,7 +24,8 @@ class Scope:
     """A window of time, one user, or less than all of each row.
 
     Times are naive UTC. With `active_since` whole conversations are wanted: those in which
-    something is newer than that, and what belongs to none.
+    something is newer than that, and what belongs to none. Of the rows so many bytes may wait in
+    memory; then they are computed in parts, and come in another order.
     """
 
     since: datetime | None = None
@@ -33,6 +34,7 @@ class Scope:
     user_id: str | None = None
     text: bool = True
     time_zone: str = "UTC"
+    held_bytes: int | None = None
 
     @property
     def is_narrow(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -10,35 +10,61 @@ from chatdata import schema
 from chatdata.database.calls import CallSource, read_calls
 from chatdata.database.values import joined, json_object
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 _FAILED = ("error", "timeout")
-_FACTS = ("arguments_raw", "result", "status", "status_evidence")
 
 
-def settled(
-    calls: pl.DataFrame, answers: pl.DataFrame, samples: Iterable[pl.DataFrame] = ()
-) -> pl.DataFrame:
-    """Finish the calls of a database.
+@dataclass(frozen=True)
+class Facts:
+    """What a database stores of its calls at all.
+
+    Attributes:
+        has_arguments: somewhere they are neither absent nor `{}`.
+        has_results: somewhere there is a result.
+        flags: the statuses that a flag of its own tells.
+        all_flagged: whether every call has such a flag.
+    """
+
+    has_arguments: bool = False
+    has_results: bool = False
+    flags: frozenset[str] = frozenset()
+    all_flagged: bool = True
+
+    @classmethod
+    def of(cls, calls: pl.DataFrame) -> Facts:
+        """Gather the facts of some calls, the kernel's rows of them."""
+        calls = calls.filter(outcome="call")
+        is_flag = calls["status_evidence"].eq("flag").fill_null(value=False)
+        return cls(
+            bool(calls["arguments_raw"].ne("{}").fill_null(value=False).any()),
+            bool(calls["result"].is_not_null().any()),
+            frozenset(calls["status"].filter(is_flag)),
+            bool(is_flag.all()),
+        )
+
+    def __or__(self, other: Facts) -> Facts:
+        return Facts(
+            self.has_arguments or other.has_arguments,
+            self.has_results or other.has_results,
+            self.flags | other.flags,
+            self.all_flagged and other.all_flagged,
+        )
+
+
+def settled(calls: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+    """Finish calls that have what results there are.
 
     Args:
         calls: the kernel's columns with `tool_call_id`, `conversation_id`, `message_id`,
             `started_at` and `ended_at`.
-        answers: results in rows of their own: `conversation_id`, `native_id` of the call,
-            `message_id`, `content`.
-        samples: the kernel's rows of other calls of the same database.
+        facts: those of all calls of the database.
 
     Returns:
         The tool_calls frame, in the order of `calls`.
     """
-    calls = _answered(calls, answers)
-    facts = pl.concat(part.filter(outcome="call").select(_FACTS) for part in (calls, *samples))
-    if not _known_arguments(facts):
+    if not facts.has_arguments:
         calls = _without_constants(calls, facts)
-    stores_results = facts["result"].is_not_null().any()
     unanswered = pl.col("status_evidence").is_null() & (pl.col("status") == "no_result")
-    if not stores_results:
+    if not facts.has_results:
         calls = calls.with_columns(
             status=pl.when(unanswered).then(pl.lit("unknown")).otherwise("status")
         )
@@ -50,8 +76,13 @@ def settled(
     ).select(pl.col(name).cast(kind) for name, kind in schema.TOOL_CALLS.schema.items())
 
 
-def _answered(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    """Give calls the results that stand in messages of role tool; the first answer counts."""
+def answered(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Give calls the results that stand in messages of role tool; the first answer counts.
+
+    Args:
+        calls: as `settled` takes them.
+        answers: `conversation_id`, `native_id` of the call, `message_id`, `content`.
+    """
     if answers.is_empty() or calls.is_empty():
         return calls
     first = answers.unique(["conversation_id", "native_id"], keep="first", maintain_order=True)
@@ -84,19 +115,12 @@ def _answered(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     ).select(calls.columns)
 
 
-def _known_arguments(calls: pl.DataFrame) -> bool:
-    """Whether the database stores arguments: somewhere they are neither absent nor `{}`."""
-    return bool(calls["arguments_raw"].ne("{}").fill_null(value=False).any())
-
-
-def _without_constants(calls: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+def _without_constants(calls: pl.DataFrame, facts: Facts) -> pl.DataFrame:
     """Take no word for it where an application writes the same placeholders for every call."""
     calls = calls.with_columns(
         arguments=pl.lit(None, pl.String), arguments_status=pl.lit(None, pl.String)
     )
-    is_flag = (pl.col("status_evidence") == "flag").fill_null(value=False)
-    flags = facts.filter(is_flag)["status"]
-    if flags.n_unique() != 1 or len(flags) < len(facts):
+    if len(facts.flags) != 1 or not facts.all_flagged:
         return calls
     is_object = pl.col("result").str.starts_with("{")
     return calls.with_columns(

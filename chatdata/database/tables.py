@@ -14,7 +14,7 @@ from chatdata.tool_calls import NOT_A_CALL
 from chatdata.tool_calls.outcome import is_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from chatdata.database.extract import Raw
     from chatdata.database.scope import Scope
@@ -43,7 +43,8 @@ def conversations(raw: Raw, scope: Scope) -> pl.DataFrame:
         The conversations frame's columns that the table can fill, and `extra`.
     """
     taken = tuple(raw.binding.columns)
-    whole = pl.concat([_conversations(stored, raw, scope, taken) for stored in raw.rows])
+    read = [_conversations(stored, raw, scope, taken) for stored in raw.rows.drain()]
+    whole = pl.concat(read)
     ids = whole["conversation_id"]
     if ids.null_count():
         place = pl.format("{}#{}", pl.lit(raw.binding.table.name), pl.int_range(pl.len()) + 1)
@@ -78,14 +79,32 @@ def _conversations(
     ).with_columns(extra=values.json_object(left), _table=pl.lit(raw.binding.table.name))
 
 
-def tool_calls(raw: Raw, keys: pl.DataFrame, scope: Scope, prefix: str) -> pl.DataFrame:
-    """Read a table of calls and link them to their messages.
+def rows_of_calls(raw: Raw, time_zone: str, prefix: str) -> Iterator[pl.DataFrame]:
+    """Read a table of calls, chunk by chunk, for `tool_calls` to link them to their messages.
 
     Args:
         raw: the table.
-        keys: `message_id` and `conversation_id` of all messages.
-        scope: what is wanted.
+        time_zone: of times that are stored without one.
         prefix: before the ids of the messages that the table refers to.
+    """
+    n_before = 0
+    for stored in raw.rows.drain():
+        read = _tool_calls(stored, raw, time_zone, n_before)
+        n_before += stored.height
+        yield read.with_columns(
+            message_id=prefix + pl.col("message_id"),
+            _of=pl.coalesce("_own_conversation", pl.lit(f"{raw.binding.table.name}#log")),
+        )
+
+
+def tool_calls(raw: Raw, read: pl.DataFrame, keys: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Link rows of a table of calls to their messages.
+
+    Args:
+        raw: the table.
+        read: its rows, or some of them.
+        keys: `message_id` and `conversation_id` of the messages that they may belong to.
+        scope: what is wanted.
 
     Returns:
         The kernel's columns with the ids, position and times of the contract, `_table` and
@@ -93,16 +112,8 @@ def tool_calls(raw: Raw, keys: pl.DataFrame, scope: Scope, prefix: str) -> pl.Da
         message nor conversation belongs to `<table>#log`.
     """
     name = raw.binding.table.name
-    read: list[pl.DataFrame] = []
-    for stored in raw.rows:
-        n_before = sum(part.height for part in read)
-        read.append(_tool_calls(stored, raw, scope.time_zone, n_before))
     known = keys.select("message_id", "conversation_id").filter(pl.col("message_id").is_not_null())
-    linked = (
-        pl.concat(read)
-        .with_columns(message_id=prefix + pl.col("message_id"))
-        .join(known, on="message_id", how="left", maintain_order="left")
-    )
+    linked = read.join(known, on="message_id", how="left", maintain_order="left")
     is_linked = pl.col("conversation_id").is_not_null()
     if scope.has_window:
         unlinked = pl.col("message_id").is_null() & within(scope, pl.col("_at"))
@@ -111,9 +122,7 @@ def tool_calls(raw: Raw, keys: pl.DataFrame, scope: Scope, prefix: str) -> pl.Da
     placed = (
         linked.with_columns(
             extra=values.joined(pl.col("_left"), values.json_object({"orphan": orphan})),
-            conversation_id=pl.coalesce(
-                "conversation_id", "_own_conversation", pl.lit(f"{name}#log")
-            ),
+            conversation_id=pl.coalesce("conversation_id", "_of"),
             native_id=pl.coalesce("_own_native", "_key"),
             _record=pl.coalesce("_number", pl.col("_row") + 1),
             _table=pl.lit(name),

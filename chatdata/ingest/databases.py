@@ -31,14 +31,19 @@ if TYPE_CHECKING:
 
 STEM = "database"
 """How the names of files begin whose rows were read from databases."""
+HELD_BYTES = 128 << 20
+"""What of a database's rows waits in memory while it is read."""
 _OVERLAP = timedelta(hours=1)
 _COUNTS = ("n_records", "n_messages", "n_tool_calls")
 
 
 def import_database(
     change: Change, manifest: Manifest, source: str, scope: Scope, *, name: str | None = None
-) -> None:
+) -> int:
     """Read a database, or what went on in it since it was read.
+
+    Returns:
+        How many rows of its tables were read.
 
     Args:
         change: the change of the lake.
@@ -61,7 +66,14 @@ def import_database(
     since = None
     if before.watermark is not None:
         since = datetime.fromisoformat(before.watermark) - _OVERLAP
-    chats = read(source, name=before.origin, time_zone=scope.time_zone, active_since=since)
+    chats = read(
+        source,
+        name=before.origin,
+        time_zone=scope.time_zone,
+        active_since=since,
+        held_bytes=HELD_BYTES,
+    )
+    n_rows = int(chats.accounting.select(pl.col("n_records").sum()).collect().item())
     newest = chats.messages.select(pl.col("created_at").max()).collect().item()
     chats = prefixed(chats, before.origin)
     if since is not None:
@@ -69,6 +81,7 @@ def import_database(
     put(change, chats, stem=STEM, whole=chats.messages.select("conversation_id").unique())
     watermark = max(filter(None, (newest and newest.isoformat(), before.watermark)), default=None)
     manifest.note_database(Database(before.origin, place, watermark))
+    return n_rows
 
 
 def import_member(change: Change, chats: Chats[pl.LazyFrame], name: str) -> None:

@@ -36,6 +36,7 @@ class Run:
         dead: parts whose rows counted before and do not any more.
         n_read: files that were read, application databases (`n_databases`) among them.
             n_bytes: bytes that were read of them.
+        n_rows: rows of databases that were read.
         n_skipped: files that had not changed.
     """
 
@@ -48,6 +49,7 @@ class Run:
     dead: list[int] = field(default_factory=list)
     n_read: int = 0
     n_databases: int = 0
+    n_rows: int = 0
     n_skipped: int = 0
     n_bytes: int = 0
 
@@ -87,7 +89,9 @@ def _import_file(run: Run, document: Document, before: Seen | None) -> None:
         run.progress(document.path, stat.st_size)
     if _is_application(document):
         name = run.manifest.free_name(document.name)
-        import_database(run.change, run.manifest, str(document.file), run.scope, name=name)
+        run.n_rows += import_database(
+            run.change, run.manifest, str(document.file), run.scope, name=name
+        )
         run.n_databases += 1
         run.n_bytes += stat.st_size
     elif not _import_log(run, document, before, stat.st_size, stat.st_mtime_ns):

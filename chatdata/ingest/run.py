@@ -31,6 +31,7 @@ class Imported:
         n_bytes: bytes that were read of files; of one that grew line by line, its end.
         findings: what each file was taken for.
         n_databases: how many of those read were application databases.
+        n_rows: how many rows of theirs were read.
     """
 
     n_read: int
@@ -38,6 +39,7 @@ class Imported:
     n_bytes: int
     findings: tuple[Finding, ...] = ()
     n_databases: int = 0
+    n_rows: int = 0
 
 
 def ingest(
@@ -83,8 +85,7 @@ def ingest(
         )
     with changing(lake) as change:
         run = Run.of(change, Scope(origin, time_zone=time_zone), progress)
-        for source in databases:
-            import_database(change, run.manifest, source, run.scope)
+        n_rows = [import_database(change, run.manifest, source, run.scope) for source in databases]
         import_files(run, wanted)
         done = Imported(
             n_read=run.n_read + len(databases),
@@ -92,6 +93,7 @@ def ingest(
             n_bytes=run.n_bytes,
             findings=tuple(run.found.findings),
             n_databases=run.n_databases + len(databases),
+            n_rows=run.n_rows + sum(n_rows),
         )
         if not (run.found.readings or done.n_skipped or done.n_databases):
             refuse(run.found, ", ".join(named))
