@@ -13,12 +13,37 @@ from chat_rows import called, chats
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from chatdata.notebook import export, refresh
+from chatdata.notebook.keys import detectors
 from chatdata.notebook.secrets import SecretsWarning, secrets, warn_on_save
 from chatdata.report import report
 
 # Put together here, so that nobody's scanner takes this file for a leak.
 AWS = "AKIA" + "QWERTYUIOPASDFGH"
 GITHUB = "ghp" + "_" + "a1B2c3" * 6
+FORMS = [
+    ("Anthropic Key", "sk-ant", "-api03-", "aB3_" * 24),
+    ("Databricks Token", "dapi", "", "0a1b" * 8),
+    ("DigitalOcean Token", "dop", "_v1_", "0a1b" * 16),
+    ("GitHub Token", "github", "_pat_", "a1B2c" * 4 + "a1_" + "a1B2c" * 11 + "a1B2"),
+    ("GitHub Token", "gho", "_", "a1B2c3" * 6),
+    ("Google API Key", "AIza", "", "Sy-_a" * 7),
+    ("Google OAuth Secret", "GOCSPX", "-", "aB3_" * 7),
+    ("Groq Key", "gsk", "_", "aB3c" * 13),
+    ("Hugging Face Token", "hf", "_", "aBcD" * 8 + "eF"),
+    ("LangSmith Key", "lsv2", "_pt_", "0a1b" * 8 + "_" + "0a1b2" * 2),
+    ("Langfuse Key", "sk-lf", "-", "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"),
+    ("Linear Key", "lin", "_api_", "aB3c" * 10),
+    ("Notion Token", "ntn", "_", "aB3c5" * 9),
+    ("OpenAI Token", "sk", "-proj-", "aB3_" * 18 + "T3Blb" + "kFJ" + "aB3_" * 18),
+    ("OpenAI Token", "sk", "-svcacct-", "aB3_" * 12),
+    ("OpenAI Token", "sk", "-", "aB3c5" * 4 + "T3Blb" + "kFJ" + "aB3c5" * 4),
+    ("OpenRouter Key", "sk-or", "-v1-", "0a1b" * 16),
+    ("Perplexity Key", "pplx", "-", "aB3c" * 12),
+    ("Replicate Token", "r8", "_", "aB3c" * 9 + "d"),
+    ("Supabase Token", "sbp", "_", "0a1b" * 10),
+    ("Tavily Key", "tvly", "-", "dev-" + "aB3c" * 8),
+    ("xAI Key", "xai", "-", "aB3c" * 20),
+]
 URL = "postgresql://me:" + "swordfish@db.example/app"
 
 
@@ -41,6 +66,27 @@ def test_secrets(text, expected):
     Secrets are known by their form and counted by kind; what has no such form is none.
     """
     assert expected == secrets(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(kind, "".join(parts)) for kind, *parts in FORMS], ids=[f[0] for f in FORMS]
+)
+def test_keys_of_providers(kind, key):
+    """
+    A key is found by its form wherever it stands, once, under one kind; what is cut short is none.
+    """
+    around = (f"<td>{key}</td>", f'{{"said": "{key}"}}', f"SAID={key} and", f"a\\n{key}\\n")
+
+    assert [{kind: 1}] * len(around) == [secrets(text) for text in around]
+    assert {} == secrets(key[:9])
+    assert {} == secrets(f"x{key}")
+
+
+def test_every_kind_of_key_is_tried():
+    """
+    A rule that is added is tried by the test above.
+    """
+    assert {kind for kind, *_ in FORMS} == set(detectors())
 
 
 def test_a_report_warns_before_it_is_written(tmp_path):

@@ -1,6 +1,7 @@
 """A look for passwords and keys in what is about to be written, by the rules of detect-secrets.
 
-Only the rules that know a secret by its form are used; nothing is asked over a network.
+Only the rules that know a secret by its form are used, and rules of our own for keys that it does
+not know or knows in older forms only; nothing is asked over a network.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import logging
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from chatdata.notebook.keys import detectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +67,7 @@ def _rules() -> tuple[RegexBasedDetector, ...]:
     if warnings.showwarning is not shown:
         # Importing the library sends all warnings of the process to its log.
         logging.captureWarnings(capture=False)
-    rules: dict[str, type[Any]] = get_mapping_from_secret_type_to_class()
+    rules: dict[str, type[Any]] = {**get_mapping_from_secret_type_to_class(), **detectors()}
     return tuple(
         rule()
         for kind, rule in sorted(rules.items())
