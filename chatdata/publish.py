@@ -6,6 +6,8 @@ from chatdata import publish
 usage = cd.analysis.tool_usage(chats).select("name", "n_users", "n_tool_calls", "share")
 publish.suppressed(usage, by=["name"], values=["n_tool_calls", "share"])
 ```
+
+`rare` names the groups to put together instead, for what is shown by more than one table.
 """
 
 from __future__ import annotations
@@ -71,6 +73,34 @@ def suppressed(
         ),
         "suppressed",
     )
+
+
+def rare(members: pl.DataFrame, *, by: str, user: str, k: int = FEWEST_USERS) -> pl.Series:
+    """Name the groups that must stand together if none of fewer than k people shall be told apart.
+
+    They are those with fewer than k people, and the next smallest until k people or more are behind
+    all of them together; none, where no group is that small.
+
+    Args:
+        members: one row per group and person behind it; a person of a group may be unknown.
+        by: the column that tells groups apart.
+        user: the column of people, null for one who is not known and counts nowhere.
+        k: fewest people of a group that may stand alone.
+
+    Returns:
+        The groups, fewest people first, then by name.
+    """
+    sizes = members.group_by(by).agg(n=pl.col(user).n_unique() - pl.col(user).is_null().any())
+    ranked = sizes.sort("n", by).with_row_index("rank")
+    n_small = ranked.filter(pl.col("n") < k).height
+    if not n_small:
+        return ranked.get_column(by).head(0)
+    first = (
+        members.drop_nulls(user).join(ranked, on=by).group_by(user).agg(pl.col("rank").min())
+    ).sort("rank")
+    # Where the k-th person appears, k are behind that group and all before it.
+    enough = first["rank"][k - 1] + 1 if len(first) >= k else len(ranked)
+    return ranked.get_column(by).head(max(n_small, enough))
 
 
 def _protected(cells: pl.DataFrame, line: list[str], users: str, k: int) -> pl.DataFrame:

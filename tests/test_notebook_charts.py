@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from datetime import date, datetime
 from functools import cache
 
 import polars as pl
@@ -29,6 +30,8 @@ ANSWERS = {
     "flow": lambda log: (analysis.tool_transitions(log),),
     "latencies": lambda log: (analysis.tool_latency(log),),
     "ecdf": lambda log: (analysis.length_ecdf(log), "n_messages"),
+    "retention": lambda log: (analysis.weekly_retention(log),),
+    "completeness": lambda log: (analysis.completeness(log),),
     "timeline": lambda log: (log, longest(log)),
 }
 OPTIONS = {"lengths": {"unit": "messages"}, "ecdf": {"unit": "messages"}}
@@ -173,9 +176,37 @@ def test_table_shows_no_nulls():
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(0.0, "0.0%", id="none"),
+        pytest.param(0.0001, "&lt;0.1%", id="hardly any"),
+        pytest.param(0.042, "4.2%", id="some"),
+        pytest.param(datetime(2025, 3, 1, 9, 5, 7, 12), "2025-03-01 09:05", id="a moment"),  # noqa: DTZ001 - as in the frames
+        pytest.param(date(2025, 3, 1), "2025-03-01", id="a day"),
+    ],
+)
+def test_table_rounds_but_not_to_nothing(value, expected):
+    """
+    Shares are percent, what is hardly any is not rounded to none, times are to the minute.
+    """
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table(pl.DataFrame({"share": [value]}), "T").html)
+
+    assert [expected] == cells
+
+
+def test_table_without_rows_is_a_sentence():
+    """
+    Where there is nothing to show, words say so, whatever is in them.
+    """
+    shown = table(pl.DataFrame({"n": []}), "<Rows>", empty="None & nothing.")
+
+    assert "<p><b>&lt;Rows&gt;.</b> None &amp; nothing.</p>" == shown.html
+
+
+@pytest.mark.parametrize(
     ("n_rows", "expected"),
     [
-        pytest.param(0, "Rows: 0 rows; no rows", id="empty"),
+        pytest.param(0, "Rows. There are no rows.", id="empty"),
         pytest.param(3, "Rows: 3 rows", id="all shown"),
         pytest.param(5, "Rows: 5 rows; and 2 more rows", id="cut"),
     ],
@@ -184,7 +215,12 @@ def test_table_says_what_it_leaves_out(n_rows, expected):
     """
     Its text is a line, and names the rows that are not shown.
     """
-    shown = table(pl.DataFrame({"n": range(n_rows)}, schema={"n": pl.Int64}), "Rows", most=3)
+    shown = table(
+        pl.DataFrame({"n": range(n_rows)}, schema={"n": pl.Int64}),
+        "Rows",
+        most=3,
+        empty="There are no rows.",
+    )
 
     assert expected == repr(shown) == shown._repr_mimebundle_()["text/plain"]
 

@@ -123,3 +123,45 @@ def test_usage_can_be_published():
     assert set() == set(
         itertools.compress(found["n_tool_calls"].drop_nulls(), found["n_users"].drop_nulls() < 20)
     )
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        pytest.param({}, [], id="no groups"),
+        pytest.param({"a": "123", "b": "123"}, [], id="all large enough"),
+        pytest.param({"a": "1234", "b": "12", "c": "345"}, ["b", "c"], id="the next smallest"),
+        pytest.param({"a": "1234", "b": "12", "c": "3"}, ["c", "b"], id="three together"),
+        pytest.param({"a": "1234", "b": "12", "c": "12"}, ["b", "c", "a"], id="the same two twice"),
+        pytest.param({"a": "12"}, ["a"], id="nothing to put it with"),
+        pytest.param({"a": "123", "b": "???"}, ["b", "a"], id="who is not known is nobody"),
+    ],
+)
+def test_rare(members, expected):
+    """
+    Groups of few stand together with the next smallest until enough different people are behind.
+    """
+    rows = [(group, None if who == "?" else who) for group in members for who in members[group]]
+    frame = pl.DataFrame(rows, schema={"g": pl.String(), "who": pl.String()}, orient="row")
+
+    assert expected == publish.rare(frame, by="g", user="who", k=3).to_list()
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefg"), st.sampled_from([*"123456", None]))),
+    st.integers(1, 4),
+)
+def test_no_rare_group_can_be_told_apart(members, k):
+    """
+    Whatever the groups: those that stand alone have k people, and so have the others together,
+    unless these are all there are.
+    """
+    frame = pl.DataFrame(members, schema={"g": pl.String(), "who": pl.String()}, orient="row")
+    together = set(publish.rare(frame, by="g", user="who", k=k))
+    behind = {group: {who for g, who in members if g == group and who} for group, _ in members}
+    alone = behind.keys() - together
+
+    assert [] == [group for group in alone if len(behind[group]) < k]
+    assert (
+        not together or not alone or k <= len(set().union(*(behind[group] for group in together)))
+    )

@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 import chatdata as cd
 from chatdata import schema
 from chatdata.cli.summary import summary
+from chatdata.errors import ChatdataError
 from chatdata.report import report
 from chatdata.report.sections import first_page
 
@@ -264,6 +265,66 @@ def test_the_page_says_what_was_asked_for(tmp_path):
 
     assert "<title>Ours &amp; &lt;theirs&gt;</title>" in text
     assert "<p>Only &lt;1&gt;. Nothing that anybody wrote is on this page.</p>" in text
+
+
+def few_users():
+    """
+    Forty users of one tool and model, two of them alone with another tool, model and agent.
+    """
+    rows, turns, calls = [], [], []
+    for n in range(40):
+        name, rarely = f"c{n}", n < 2
+        model, agent = ("rare-model", "rare-agent") if rarely else ("usual-model", None)
+        rows.append(conversation(name, user_id=f"u{n}", model=model, agent=agent))
+        answer = {"role": "assistant", "at": 1, "model": model, "output_tokens": 5}
+        turns += said({"role": "user", "at": 0}, answer, conversation_id=name)
+        tools = [{"name": "usual_tool"}]
+        rare = [{"name": "mcp__rare__tool", "server": "rare", **FAILED}, {"name": None}]
+        tools += rare if rarely else []
+        calls += called(*tools, conversation_id=name, message_id=f"{name}.1")
+    return chats(conversations=rows, messages=turns, tool_calls=calls)
+
+
+def test_small_groups_do_not_stand_alone(tmp_path):
+    """
+    With a smallest cell, no tool, server, model or agent of fewer users is named or counted alone,
+    and sentences say so; without one, all are.
+    """
+    names = ("mcp__rare__tool", ">rare<", "rare-model", "rare-agent", "no name")
+    shown = ("mcp__rare__tool", ">rare<", "rare-model", "no name")
+    page, whole = (
+        report(few_users(), tmp_path / f"{k}.html", min_cell=k, compare="model").read_text(
+            encoding="utf-8"
+        )
+        for k in (10, 0)
+    )
+
+    assert [] == [name for name in names if name in page]
+    assert [] == [name for name in shown if name not in whole]
+    assert "Groups of fewer than 10 known users" in page
+    assert "Left out, since nobody counts the users behind their rows" in page
+    assert "usual_tool" not in page.partition('<section id="words">')[0]
+    assert "known users" not in whole.partition("<nav")[0]
+
+
+def test_large_groups_are_shown(tmp_path):
+    """
+    Where no group is small, none is put together with another.
+    """
+    text = report(cd.sample(200), tmp_path / "p.html", min_cell=3).read_text(encoding="utf-8")
+
+    assert "No tool, model or agent has fewer than 3 known users." in text
+    assert "set_priority" in text
+
+
+def test_examples_and_small_cells_exclude_each_other(tmp_path):
+    """
+    Quotes would name what small cells hide, so one of them is refused before anything is written.
+    """
+    with pytest.raises(ChatdataError, match="not both"):
+        report(chats(), tmp_path / "p.html", n_examples=1, min_cell=5)
+
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_report_holds_nothing_that_anybody_wrote(tmp_path):

@@ -66,6 +66,13 @@ def _compare(text: str) -> Compare:
     metavar="N",
     help="Quote N errors and the beginnings of N conversations.",
 )
+@click.option(
+    "--min-cell",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Let no tool, model, agent or week of fewer than N known users stand alone.",
+)
 def report(  # noqa: PLR0913 - one argument per option
     chats: Chats[pl.LazyFrame],
     *,
@@ -74,6 +81,7 @@ def report(  # noqa: PLR0913 - one argument per option
     shown_in: str,
     compare: Compare | None,
     n_examples: int,
+    min_cell: int,
 ) -> None:
     """Write one HTML page of findings, without what anybody wrote unless it is asked for."""
     from chatdata.report import report as write
@@ -87,6 +95,7 @@ def report(  # noqa: PLR0913 - one argument per option
             time_zone=shown_in,
             compare=compare,
             n_examples=n_examples,
+            min_cell=min_cell,
         )
     click.echo(path)
 

@@ -16,7 +16,7 @@ from chatdata.notebook import charts
 from chatdata.notebook.chart import Chart
 from chatdata.notebook.runs import execute, export, refresh
 from chatdata.notebook.session import read, setup
-from chatdata.notebook.table import Table, table
+from chatdata.notebook.table import Table, known, table
 
 __all__ = [
     "Chart",
@@ -24,6 +24,7 @@ __all__ = [
     "charts",
     "execute",
     "export",
+    "known",
     "read",
     "refresh",
     "setup",

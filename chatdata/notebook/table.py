@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
     from great_tables._text import BaseText
 
+_MINUTE = "%Y-%m-%d %H:%M"
 _MISSING = "\N{EN DASH}"
 _PERCENT = cs.contains("share", "rate", "survival", "fragility") & cs.float()
+_LEAST, _LESS = 0.0005, "<0.1%"
 _MOST_ROWS = 25
 # JupyterLab's dark theme darkens rows and leaves words as they are.
 _ON_WHITE = "#{id} th, #{id} td {{ background-color: #ffffff; color: #333333; }}"
@@ -45,8 +48,11 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
     labels: Mapping[str, str] | None = None,
     decimals: Mapping[str, int] | None = None,
     most: int = _MOST_ROWS,
+    empty: str = "The log has nothing of this kind.",
 ) -> Table:
     """Show a frame; counts get separators, shares become percent, what is unknown a dash.
+
+    A frame without rows is no table but a sentence.
 
     Args:
         frame: what to show, in its order.
@@ -55,20 +61,23 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
         labels: headings, instead of the columns' names in words.
         decimals: how many a column shows, instead of one.
         most: how many rows are shown; how many are not is said.
+        empty: what is said where there is no row.
     """
+    if frame.is_empty():
+        html = f"<p><b>{escape(title)}.</b> {escape(empty)}</p>"
+        return Table(title, html, f"{title}. {empty}")
     shown, left_out = frame.head(most), len(frame) - most
     notes = [f"and {left_out:,} more rows" if left_out > 0 else "", note]
-    if frame.is_empty():
-        notes.append("no rows")
     headings: dict[str, str | BaseText] = {name: _heading(name) for name in frame.columns}
     headings.update({name: label for name, label in (labels or {}).items() if name in headings})
     drawn = (
-        GT(shown.with_columns(cs.temporal().cast(pl.String)), id=_slug(title))
+        GT(shown.with_columns(_times()), id=_slug(title))
         .tab_header(title)
         .cols_label(headings)
         .fmt_integer(cs.integer())
         .fmt_number(cs.float() - _PERCENT, decimals=1, drop_trailing_zeros=True)
         .fmt_percent(_PERCENT, decimals=1)
+        .sub_small_vals(_PERCENT, threshold=_LEAST, small_pattern=_LESS)
         .sub_missing(missing_text=_MISSING)
         .tab_style(style.text(align="left"), loc.title())
         .tab_options(
@@ -83,13 +92,19 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
         drawn = drawn.fmt_number(name, decimals=(decimals or {})[name])
     for line in filter(None, notes):
         drawn = drawn.tab_source_note(line)
-    words = "; ".join(filter(None, [f"{title}: {len(frame):,} rows", *notes]))
+    n_rows = f"{len(frame):,} row{'' if len(frame) == 1 else 's'}"
+    words = "; ".join(filter(None, [f"{title}: {n_rows}", *notes]))
     return Table(title, drawn.as_raw_html(), words)
 
 
 def known(frame: pl.DataFrame) -> pl.DataFrame:
     """Leave out the columns in which nothing is known of any row."""
     return frame.select(column for column in frame if column.null_count() < len(column))
+
+
+def _times() -> tuple[pl.Expr, pl.Expr]:
+    """Write days as they are and moments to the minute."""
+    return (cs.temporal() - cs.datetime()).cast(pl.String), cs.datetime().dt.strftime(_MINUTE)
 
 
 def _heading(name: str) -> str:

@@ -23,7 +23,7 @@ _NO_PERIODS = "No two periods of at least a day lie side by side in the log."
 _DRIFT = ("appeared", "vanished", "other types", "other share")
 
 
-def compared(chats: Chats[pl.LazyFrame], what: Compare) -> Iterator[Table | str]:
+def compared(chats: Chats[pl.LazyFrame], what: Compare, min_cell: int) -> Iterator[Table | str]:
     """Set the same measures of two sides beside each other, with the interval of the difference.
 
     Args:
@@ -31,6 +31,7 @@ def compared(chats: Chats[pl.LazyFrame], what: Compare) -> Iterator[Table | str]
         what: a moment, before and after which periods of one length are compared; "periods" for
             the last one and the one before it; or the column of conversations whose two most
             frequent values are compared.
+        min_cell: fewest users of a group that stands alone; 0 shows arguments, too.
     """
     if isinstance(what, datetime):
         found, missing = analysis.compare_periods(chats, split=what), _NO_PERIODS
@@ -51,7 +52,7 @@ def compared(chats: Chats[pl.LazyFrame], what: Compare) -> Iterator[Table | str]
         labels=_sides(found),
         decimals=dict.fromkeys(("value_a", "value_b", "difference", "low", "high"), 2),
     )
-    if missing == _NO_PERIODS:
+    if missing == _NO_PERIODS and not min_cell:
         yield from _drift(chats, found["from_b"][0])
 
 

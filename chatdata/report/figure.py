@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # What lengths count, in the words of SQL.
 COUNTED = "is_main_path and kind in ('chat', 'tool_result')"
+_LEAST = 0.001
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,18 @@ def finding(sql: str, say: Callable[[dict[str, Any]], str], values: Mapping[str,
     return Figure(answer, sql, lambda frame: say(frame.row(0, named=True)))
 
 
-def many(n: int, noun: str) -> str:
+def many(n: int, noun: str, plural: str = "") -> str:
     """Write a number of things: "1 call", "2,056 calls"."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"
+
+
+def percent(share: float) -> str:
+    """Write a share: "4.5%"; what is not quite nothing or all is not rounded to it."""
+    if 0 < share < _LEAST:
+        return f"less than {_LEAST:.1%}"
+    if 1 - _LEAST < share < 1:
+        return f"more than {1 - _LEAST:.1%}"
+    return f"{number(round(share * 100, 1))}%"
 
 
 def number(value: float) -> str:

@@ -8,7 +8,7 @@ import polars as pl
 
 from chatdata import analysis
 from chatdata.analysis.endings import ended
-from chatdata.report.figure import COUNTED, Figure, finding, many, number
+from chatdata.report.figure import COUNTED, Figure, finding, many, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,16 +53,17 @@ _ENDED = f"""counted as (
 
 def talk_findings(chats: Chats[pl.LazyFrame]) -> Iterator[Figure]:
     """Find what there is, from when, how long it is and how it ends."""
-    yield _sources(chats)
-    yield _size(chats)
-    yield _span(chats)
-    yield _certified(chats)
-    yield _lengths(chats)
-    yield _unanswered(chats)
-    yield _sessions(chats)
+    yield size(chats)
+    yield sources(chats)
+    yield span(chats)
+    yield certified(chats)
+    yield lengths(chats)
+    yield unanswered(chats)
+    yield sessions(chats)
 
 
-def _sources(chats: Chats[pl.LazyFrame]) -> Figure:
+def sources(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find where the log comes from."""
     sources = pl.col("origin").n_unique().cast(pl.Int64)
     formats = pl.col("source").unique().sort().str.join(", ")
     found = chats.conversations.select(sources=sources, formats=formats).collect()
@@ -79,7 +80,8 @@ from conversations"""
     return finding(sql, say, found.row(0, named=True))
 
 
-def _size(chats: Chats[pl.LazyFrame]) -> Figure:
+def size(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find how much there is."""
     counts = dict(analysis.overview(chats).iter_rows())
 
     def say(found: dict[str, Any]) -> str:
@@ -102,7 +104,8 @@ where {COUNTED}"""
     return finding(sql, say, {name: counts[name] for name in names})
 
 
-def _span(chats: Chats[pl.LazyFrame]) -> Figure:
+def span(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find from when it is."""
     time = pl.col("created_at")
     found = (
         chats.messages.filter(pl.col("kind") != "event")
@@ -135,7 +138,8 @@ where kind != 'event'"""
     return finding(sql, say, found.row(0, named=True))
 
 
-def _certified(chats: Chats[pl.LazyFrame]) -> Figure:
+def certified(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find how much of it repeats."""
     audit = chats.audit().rows_by_key("cause", named=True, unique=True)
     rows = chats.messages.filter(pl.col("kind") != "event").select(pl.len().cast(pl.Int64))
     found = {
@@ -163,7 +167,8 @@ from accounting"""
     return finding(sql, say, found)
 
 
-def _lengths(chats: Chats[pl.LazyFrame]) -> Figure:
+def lengths(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find how long conversations are."""
     quantiles = ("p50", "p90", "max")
     finished = analysis.length_distribution(chats).filter(pl.col("metric") == "n_messages")
     found = {
@@ -202,7 +207,8 @@ from lengths"""
     return finding(sql, say, found)
 
 
-def _unanswered(chats: Chats[pl.LazyFrame]) -> Figure:
+def unanswered(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find how many end without an answer."""
     n = pl.col("n_conversations")
     found = analysis.ending_shares(chats).select(
         n_conversations=n.sum(),
@@ -217,7 +223,7 @@ def _unanswered(chats: Chats[pl.LazyFrame]) -> Figure:
         cut = f"; {found['n_cut']:,} end on an answer that ran into its limit"
         how = "an answer, on a prompt, a call or a result"
         return (
-            f"{unanswered:,} of {many(n, 'conversation')} ({unanswered / n:.1%}) end without "
+            f"{unanswered:,} of {many(n, 'conversation')} ({percent(unanswered / n)}) end without "
             f"{how}{cut if found['n_cut'] else ''}."
         )
 
@@ -230,7 +236,8 @@ from ended"""
     return finding(sql, say, found.row(0, named=True))
 
 
-def _sessions(chats: Chats[pl.LazyFrame]) -> Figure:
+def sessions(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find in how many sessions people write."""
     half_hour = analysis.session_thresholds(chats).select("n_sessions", "n_gaps", "fragility")
 
     def say(found: dict[str, Any]) -> str:
@@ -240,7 +247,7 @@ def _sessions(chats: Chats[pl.LazyFrame]) -> Figure:
         if not found["n_gaps"]:
             return f"{told}."
         return (
-            f"{told}, parted by pauses of over 30 minutes; {found['fragility']:.1%} of "
+            f"{told}, parted by pauses of over 30 minutes; {percent(found['fragility'])} of "
             f"{many(found['n_gaps'], 'pause')} lie within 20 % of that."
         )
 

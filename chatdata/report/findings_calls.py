@@ -40,17 +40,23 @@ _WILSON = f"""middles as (
 
 def call_findings(chats: Chats[pl.LazyFrame]) -> Iterator[Figure]:
     """Find which tools are called, how often calls fail, how long they take and what was spent."""
+    yield from tool_findings(chats)
+    if chats.tool_calls.head(1).collect().height:
+        yield latency(chats)
+    yield tokens(chats)
+    yield rejects(chats)
+
+
+def tool_findings(chats: Chats[pl.LazyFrame]) -> Iterator[Figure]:
+    """Find which tools are called, and how often calls fail."""
     usage = analysis.tool_usage(chats, min_n=_FEWEST)
     rated = usage.drop_nulls("error_rate")
     yield _calls(chats, usage)
     if not usage.is_empty():
         yield _busiest(usage)
         yield _errors(chats)
-        yield _latency(chats)
     if not rated.is_empty():
         yield _worst(rated)
-    yield _tokens(chats)
-    yield _rejects(chats)
 
 
 def _calls(chats: Chats[pl.LazyFrame], usage: pl.DataFrame) -> Figure:
@@ -165,9 +171,10 @@ limit 1"""
     return finding(sql, say, worst.row(0, named=True))
 
 
-def _latency(chats: Chats[pl.LazyFrame]) -> Figure:
+def latency(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find how long calls take."""
     together = chats.tool_calls.with_columns(name=pl.lit("all"))
-    latency = analysis.tool_latency(chats.with_frames(tool_calls=together))
+    timed = analysis.tool_latency(chats.with_frames(tool_calls=together))
 
     def say(found: dict[str, Any]) -> str:
         timed = found["n_timed"]
@@ -186,10 +193,11 @@ def _latency(chats: Chats[pl.LazyFrame]) -> Figure:
 select count(*) as n_timed, quantile_cont(s, 0.5) as p50_s, quantile_cont(s, 0.95) as p95_s
 from timed
 where own and s >= 0"""
-    return finding(sql, say, latency.select("n_timed", "p50_s", "p95_s").row(0, named=True))
+    return finding(sql, say, timed.select("n_timed", "p50_s", "p95_s").row(0, named=True))
 
 
-def _tokens(chats: Chats[pl.LazyFrame]) -> Figure:
+def tokens(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find how many tokens were spent."""
     kinds = ("tokens_in", "tokens_cache_read", "tokens_cache_write", "tokens_out")
     models = analysis.tokens_by_model(chats)
     found = {
@@ -226,7 +234,8 @@ from generations"""
     return finding(sql, say, found)
 
 
-def _rejects(chats: Chats[pl.LazyFrame]) -> Figure:
+def rejects(chats: Chats[pl.LazyFrame]) -> Figure:
+    """Find how many records could not be read."""
     n = chats.rejects.select(n_rejects=pl.len().cast(pl.Int64)).collect()
 
     def say(found: dict[str, Any]) -> str:

@@ -35,19 +35,24 @@ _HOW_TO_CHECK = (
 
 
 def sections(
-    chats: Chats[pl.LazyFrame], *, time_zone: str, compare: Compare | None, n_examples: int
+    chats: Chats[pl.LazyFrame],
+    *,
+    time_zone: str,
+    compare: Compare | None,
+    n_examples: int,
+    min_cell: int,
 ) -> Iterator[Section]:
-    """Make the sections of a report."""
+    """Make the sections of a report; with `min_cell`, without rows whose users nobody counts."""
     found, trust = first_page(chats)
     yield _section("What was found", chain(found, [_HOW_TO_CHECK]))
     yield _section("How far it can be trusted", trust)
     if compare is not None:
-        yield _section("What differs", compared(chats, compare))
-    yield _section("When people write", activity(chats, time_zone))
-    yield _section("Tool calls", tool_calls(chats, time_zone))
+        yield _section("What differs", compared(chats, compare, min_cell))
+    yield _section("When people write", activity(chats, time_zone, min_cell))
+    yield _section("Tool calls", tool_calls(chats, time_zone, min_cell))
     yield _section("Conversation length", length(chats))
     yield _section("Waiting and talking", waiting(chats))
-    yield _section("Users", users(chats, time_zone))
+    yield _section("Users", users(chats, time_zone, min_cell))
     yield _section("Sub-agents", agents(chats))
     yield _section("Tokens and cost", tokens(chats))
     if n_examples:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chatdata import analysis
 from chatdata.notebook import charts
 from chatdata.notebook.table import known, table
-from chatdata.report.figure import many
+from chatdata.report import answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,15 @@ _LABELS = {
 _RATED = "error rate = errors / known outcomes, with its Wilson 95 % interval"
 
 
-def tool_calls(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Chart | Table | str]:
+_NOT_SHOWN = (
+    "Left out, since nobody counts the users behind their rows: calls over time, errors by tool, "
+    "arguments, times and sequences."
+)
+
+
+def tool_calls(
+    chats: Chats[pl.LazyFrame], time_zone: str, min_cell: int
+) -> Iterator[Chart | Table | str]:
     """Show which tools are called, how calls end, how long they take and what follows them."""
     usage = analysis.tool_usage(chats)
     if usage.is_empty():
@@ -43,6 +51,9 @@ def tool_calls(chats: Chats[pl.LazyFrame], time_zone: str) -> Iterator[Chart | T
         known(usage.select("name", *_COUNTS, *_RATES)), "Tools", note=_RATED, labels=_LABELS
     )
     yield from _grouped(chats)
+    if min_cell:
+        yield _NOT_SHOWN
+        return
     days = analysis.tool_usage_over_time(chats, every="day", time_zone=time_zone)
     yield charts.calls_over_time(days, every="day")
     yield from _errors(chats, usage)
@@ -74,7 +85,9 @@ def _errors(chats: Chats[pl.LazyFrame], usage: pl.DataFrame) -> Iterator[Table |
     if not usage["n_errors"].sum():
         yield "No call is recorded as failed."
         return
+    yield answers.error_classes(chats)
     yield table(analysis.tool_errors(chats), "Errors by class")
+    yield answers.after_errors(chats)
     yield table(
         known(analysis.tool_recovery(chats)),
         "What came of errors",
@@ -91,6 +104,7 @@ def _arguments(chats: Chats[pl.LazyFrame]) -> Iterator[Table]:
 
 def _sequences(chats: Chats[pl.LazyFrame]) -> Iterator[Chart | Table | str]:
     pairs = analysis.tool_transitions(chats)
+    yield answers.next_call(chats)
     yield charts.flow(pairs)
     if pairs.is_empty():
         return
@@ -98,16 +112,10 @@ def _sequences(chats: Chats[pl.LazyFrame]) -> Iterator[Chart | Table | str]:
     repeats = analysis.tool_repeats(chats)
     columns = [f"n_{kind}{level}" for kind in ("retries", "repeats") for level in ("", "_exact")]
     if repeats.select(columns).sum().sum_horizontal().item():
+        yield answers.repeats(chats)
         yield table(
             repeats.select("name", "n_tool_calls", *columns),
             "Calls made again in the same turn",
             note="a retry follows an error, a repeat does not; exact: with the same arguments",
         )
-    loops = analysis.tool_loops(chats)
-    n_calls = loops["n_tool_calls"].sum()
-    yield (
-        f"{many(len(loops), 'stretch')} of calls only repeat what was called shortly before, "
-        f"{n_calls:,} calls in all."
-        if len(loops)
-        else "No stretch of calls only repeats what was called shortly before."
-    )
+    yield answers.loops(chats)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chatdata.notebook.charts.activity import activity, week
+from chatdata.notebook.charts.activity import activity, retention, week
 from chatdata.notebook.charts.flow import flow
 from chatdata.notebook.charts.lengths import ecdf, endings, lengths
+from chatdata.notebook.charts.quality import completeness
 from chatdata.notebook.charts.sequences import survival, transitions
 from chatdata.notebook.charts.timeline import timeline
 from chatdata.notebook.charts.tools import (
@@ -18,12 +19,14 @@ __all__ = [
     "activity",
     "calls_by_tool",
     "calls_over_time",
+    "completeness",
     "ecdf",
     "endings",
     "error_rates",
     "flow",
     "latencies",
     "lengths",
+    "retention",
     "survival",
     "timeline",
     "transitions",

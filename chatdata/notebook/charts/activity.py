@@ -9,6 +9,8 @@ import polars as pl
 
 from chatdata.notebook.chart import (
     BLUE,
+    INK,
+    ROW,
     SKY,
     WIDTH,
     Chart,
@@ -22,6 +24,8 @@ from chatdata.notebook.chart import (
 if TYPE_CHECKING:
     from chatdata.analysis.periods import Every
 
+_MOST_COHORTS = _MOST_WEEKS = 26
+_DARK = 0.5
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
@@ -81,4 +85,52 @@ def week(hours: pl.DataFrame, *, time_zone: str = "UTC") -> Chart:
         title,
         f"prompts by weekday and hour, n = {hours['n_prompts'].sum():,}",
         text=f"Most on {day} at {hour}:00: {n:,}.",
+    )
+
+
+def retention(cohorts: pl.DataFrame) -> Chart:
+    """Draw `weekly_retention` as a heat map, a row for the users who began in one week."""
+    title = "Who writes again"
+    if cohorts.is_empty():
+        return nothing(title, "No prompt has both a time and a known user")
+    begun = cohorts["cohort"].unique().sort()
+    shown = cohorts.filter(
+        pl.col("cohort").is_in(begun.tail(_MOST_COHORTS).to_list()),
+        pl.col("weeks_later").is_between(1, _MOST_WEEKS),
+    )
+    if shown.is_empty():
+        return nothing(title, "The log ends in the week in which it begins")
+    named = shown.with_columns(
+        begun=pl.format("{} (n = {})", pl.col("cohort").dt.strftime("%d %b %y"), "n_cohort"),
+        words=pl.format(
+            "{} of {} who began in the week of {} write {} weeks later",
+            "n_users",
+            "n_cohort",
+            "cohort",
+            "weeks_later",
+        ),
+    ).drop("cohort")
+    base = alt.Chart(named).encode(
+        alt.X("weeks_later:O", title="weeks after the first prompt").axis(
+            orient="top", labelAngle=0, grid=False
+        ),
+        alt.Y("begun:N", title=None, sort=named["begun"].unique(maintain_order=True).to_list()),
+        alt.Description("words:N"),
+        alt.Tooltip("words:N", title=None),
+    )
+    heat = base.mark_rect(stroke="white", strokeWidth=1).encode(
+        alt.Color("share:Q", legend=None).scale(range=["#f1f5f9", BLUE], domain=[0, 1])
+    )
+    labels = base.mark_text(fontSize=11).encode(
+        alt.Text("share:Q", format=".0%"),
+        color=alt.when(f"datum.share > {_DARK}").then(alt.value("white")).otherwise(alt.value(INK)),
+    )
+    later = cohorts.filter(pl.col("weeks_later") == 1)
+    n_rows, left_out = named["begun"].n_unique(), len(begun) - _MOST_COHORTS
+    return finished(
+        (heat + labels).properties(width=WIDTH, height=ROW * n_rows),
+        title,
+        f"share of those who began in a week, n = {later['n_cohort'].sum():,} users",
+        f"earlier weeks that are not shown: {left_out:,}" if left_out > 0 else "",
+        text=f"In the week after their first {later['n_users'].sum():,} write again.",
     )
