@@ -97,9 +97,13 @@ svg { max-width: 100%; height: auto; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   nav, summary small, #words { display: none; }
   details:not(.finding) { display: none; }
-  h1, h2, .gt_heading { break-after: avoid; }
+  h1, h2, .gt_heading, section > p { break-after: avoid; }
+  section > p:last-child { break-after: auto; }
+  section + section { margin-top: 24px; }
   svg, .gt_table, tr, .finding { break-inside: avoid; }
   svg { max-height: 24cm; }
+  /* So wide that two or three fit on a page, and their words are as large as those of tables. */
+  .output_subarea > svg { max-width: 13.5cm; }
   .output_subarea { overflow-x: visible; }
   .output_subarea > div { overflow: visible !important; }
   .output_subarea .gt_table { font-size: 8pt !important; }

@@ -98,8 +98,10 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
 
 
 def known(frame: pl.DataFrame) -> pl.DataFrame:
-    """Leave out the columns in which nothing is known of any row."""
-    return frame.select(column for column in frame if column.null_count() < len(column))
+    """Leave out the columns in which nothing is known of any row; users, where none is known."""
+    nobody = "n_users" in frame.columns and not frame["n_users"].sum()
+    told = frame.drop("n_users") if nobody else frame
+    return told.select(column for column in told if column.null_count() < len(column))
 
 
 def _times() -> tuple[pl.Expr, pl.Expr]:

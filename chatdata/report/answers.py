@@ -95,6 +95,8 @@ def error_classes(chats: Chats[pl.LazyFrame]) -> str:
     then = f", then {others[0][0]} ({others[0][1]:,})" if others else ""
     total = _sum(kinds, "n_errors")
     share = percent(n / total)
+    if kind == "unknown":
+        return f"Of {many(total, 'error')}, the log does not tell why {n:,} failed ({share}){then}."
     return f"Of {many(total, 'error')}, most often the cause is {kind}: {n:,} ({share}){then}."
 
 

@@ -111,7 +111,10 @@ def latencies(latency: pl.DataFrame) -> Chart:
     base = alt.Chart(tools).encode(tall)
     longest = float(tools.select(pl.col("p95_s").max()).item())
     across = powers(
-        "p50_s:Q", "seconds that half of the calls take, and 95 in 100", longest, least=0.1
+        "p50_s:Q",
+        "seconds: half of the calls take less than the dot, 95 in 100 than the tick",
+        longest,
+        least=0.1,
     )
     span = base.mark_rule(color=BLUE, strokeWidth=2).encode(across, alt.X2("p95_s:Q"))
     half = base.mark_circle(color=BLUE, size=90, opacity=1).encode(across)
