@@ -171,7 +171,7 @@ def test_status(run, url, tmp_path):
 
     assert 0 == code
     assert "behind, revision 0002 of 0005" in said
-    assert "bad.db: unreadable" in said
+    assert "bad.db: damaged" in said
     assert "secret" not in said
 
 
@@ -238,7 +238,7 @@ def test_verify_and_restore(run, url, file):
     assert 5 == code
     assert "users: 0 rows before, 1 now" in said
     assert 0 == run("verify", url, "--against", copy)[0]
-    assert file.with_name("app.db.failed").is_file()
+    assert 1 == len(list(file.parent.glob("app.db.*.failed")))
 
 
 def test_plan_and_apply(run, url, tmp_path):
@@ -299,7 +299,10 @@ def test_fleet(run, url, file):
     assert 1 == code
     assert "1" == said.split("done")[1].split()[0]
     assert "bad.db" in said
-    assert "0005  1" in counted[1]
+    assert ["at head 1 0005", "damaged 1"] == [
+        " ".join(line.split()) for line in counted[1].splitlines()[:2]
+    ]
+    assert "bad.db: is damaged" in counted[1]
 
 
 def test_copy(run, url, tmp_path):

@@ -109,7 +109,7 @@ CASES = {
     "below what was adopted": ("downgrade sqlite:///adopted.db 0001 --yes --accept-data-loss", 3),
     "down to nowhere": ("downgrade sqlite:///head.db 0099 --yes", 2),
     "nothing to adopt": ("adopt sqlite:///none.db", 2),
-    "adopt what is ours": ("adopt sqlite:///head.db", 3),
+    "adopt what is newer": ("adopt sqlite:///newer.db", 3),
     "adopt what has no chats": ("adopt sqlite:///odd.db", 3),
     "adopt what has none, and write": ("adopt sqlite:///odd.db --apply --yes", 3),
     "adopt no database": ("adopt sqlite:///bad.db", 1),

@@ -219,14 +219,34 @@ def test_nothing_to_adopt(new_database):
     assert "expected conversations and messages" in migrate.adopt(url).hard[0]
 
 
-def test_ours_is_not_adopted_again(new_database):
+@pytest.mark.parametrize("apply", [False, True])
+def test_what_is_adopted_or_ours_needs_no_adopting(new_database, apply):
     """
-    A database that has our revision already is named as such.
+    A database that has a revision of ours is left as it is, so that adopting can be repeated.
+    """
+    ours, theirs = new_database(), new_database()
+    migrate.upgrade(ours)
+    fill(theirs, *USERS, *CONVERSATIONS, *MESSAGES)
+    migrate.adopt(theirs, apply=True)
+    history = fetch(theirs, "SELECT * FROM chatdata_history")
+    found = [migrate.adopt(url, apply=apply) for url in (ours, theirs)]
+
+    assert [("0005", True, False), ("0002", True, False)] == [
+        (each.revision, each.is_ours, each.applied) for each in found
+    ]
+    assert str(found[1]).endswith("is ours already, at 0002, nothing to do")
+    assert history == fetch(theirs, "SELECT * FROM chatdata_history")
+
+
+def test_a_newer_revision_is_not_taken_for_ours(new_database):
+    """
+    A revision that this chatdata does not know is refused, as by an upgrade.
     """
     url = new_database()
     migrate.upgrade(url)
+    execute(url, "UPDATE chatdata_version SET version_num = '9999'")
 
-    with pytest.raises(MigrationError, match="is ours already"):
+    with pytest.raises(MigrationError, match="does not know"):
         migrate.adopt(url)
 
 

@@ -12,7 +12,7 @@ from databases import contents, execute
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
-from chatdata.migrate import author, backups, guard, locate, plans
+from chatdata.migrate import author, backups, engine, guard, locate, plans
 from chatdata.migrate.rules import RULES, lint
 
 CHAIN = Path(__file__).parent / "chain"
@@ -204,7 +204,8 @@ def test_a_plan_for_postgres(postgres):
     made = plans.plan(postgres())
 
     assert any("CREATE TABLE users" in statement for statement in made.sql)
-    assert ":secret@" not in plans.plan("sqlite://").url
+    url = "postgresql://u:secret@h/d?password=secret&sslpassword=secret&sslmode=require"
+    assert "postgresql+psycopg://u@h/d?sslmode=require" == engine.public(url)
 
 
 @pytest.fixture

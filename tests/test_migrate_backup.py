@@ -93,6 +93,51 @@ def test_restore(url, file):
     assert copy.is_file()
 
 
+def test_every_broken_file_is_kept(url, file):
+    """
+    Restoring again puts what is there now aside under a name of its own.
+    """
+    copy = backups.backup(url)
+    kept = []
+    for number in range(3):
+        file.write_bytes(b"damaged %d" % number)
+        kept.append(backups.restore(url, copy))
+
+    assert 3 == len({*kept})
+    assert [b"damaged %d" % number for number in range(3)] == [one.read_bytes() for one in kept]
+
+
+@pytest.mark.parametrize("point", range(1, 8))
+def test_a_restore_that_is_killed_is_done_again(url, file, killer, point):
+    """
+    Wherever it is killed there is a database, and a second one puts the copy in its place.
+    """
+    copy = backups.backup(url)
+    before = contents(url)
+    file.write_bytes(b"damaged")
+    killer("chatdata.migrate:restore", url, copy, kill_at=point, watch="files")
+    there = file.exists()
+    backups.restore(url, copy)
+
+    assert there
+    assert before == contents(url)
+    assert copy.is_file()
+
+
+def test_copies_of_a_database_with_a_longer_name(url, file):
+    """
+    The copies of `app.db.old` are none of `app.db`.
+    """
+    other = f"{url}.old"
+    migrate.upgrade(other, to="0001")
+    theirs, ours = backups.backup(other), backups.backup(url)
+    backups.prune(url, keep=0)
+
+    assert [theirs] == backups.backups(other)
+    assert [] == backups.backups(url)
+    assert not ours.exists()
+
+
 def test_an_old_journal_is_not_played_into_the_copy(url, file):
     """
     What waited in the old file's log does not reach the restored one.

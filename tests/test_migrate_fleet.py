@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 from databases import execute, fetch
+from test_migrate_operations import CHAIN, ROWS
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
-from chatdata.migrate import fleet
+from chatdata.migrate import fleet, plans
 
 HEAD = "0005"
 
@@ -68,34 +69,75 @@ def test_upgrade(template, tmp_path):
     assert 6 == len(list(files[0].parent.glob("*.backup")))
 
 
+DEADLY = """
+import os
+import signal
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade():
+    if "deadly" in sa.inspect(op.get_bind()).get_table_names():
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def authored(tmp_path):
+    """
+    An author's chain whose last revision kills its process where a database asks for that.
+    """
+    chain = shutil.copytree(CHAIN, tmp_path / "chain")
+    (chain / "versions" / "0008_die.py").write_text(DEADLY)
+    return chain
+
+
 def break_six(files):
     """
-    Break six databases in six ways; gives what holds the lock, to be closed.
+    Break six databases in six ways; gives what holds the lock, to be closed, and what is to be
+    said of each.
     """
     files[0].write_bytes(b"damaged" * 1000)
-    execute(f"sqlite:///{files[1]}", "UPDATE chatdata_version SET version_num = '9999'")
-    execute(f"sqlite:///{files[2]}", "CREATE TABLE tool_calls (id INTEGER)")
-    execute(f"sqlite:///{files[3]}", "UPDATE chatdata_history SET script_sha256 = 'edited'")
-    execute(
-        f"sqlite:///{files[4]}", "CREATE INDEX ix_messages_conversation_id_created_at ON users (id)"
-    )
+    execute(f"sqlite:///{files[1]}", "INSERT INTO notes VALUES (9, 1, 'rumour', NULL)")
+    execute(f"sqlite:///{files[2]}", "CREATE TABLE _alembic_tmp_people (id INTEGER)")
+    execute(f"sqlite:///{files[3]}", "UPDATE chatdata_version SET version_num = '9999'")
+    execute(f"sqlite:///{files[4]}", "CREATE TABLE deadly (id INTEGER)")
     holder = sqlite3.connect(files[5], isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    return holder
+    said = ("is damaged", "kind", "_alembic_tmp_people", "9999", "worker died (exit -9)", "locked")
+    return holder, dict(zip(map(str, files), said, strict=False))
 
 
 @pytest.mark.parametrize("n", [20, pytest.param(200, marks=pytest.mark.slow)])
-def test_six_faults(template, n):
+def test_six_faults(tmp_path, authored, n):
     """
-    Six broken databases are six failures by name; all others are upgraded.
+    Six broken databases are six failures by name and cause, and all others are upgraded; after
+    repairs the next run does the rest.
     """
-    files, pattern = tenants(template, n)
-    with closing(break_six(files)):
-        outcomes = fleet.run("upgrade", fleet.targets([pattern]), jobs=2)
-    failed = sorted(outcome.name for outcome in outcomes if outcome.outcome == "failed")
+    url = f"sqlite:///{tmp_path / 'template'}"
+    migrate.upgrade(url, to="0001", scripts=CHAIN)
+    execute(url, *ROWS)
+    files, pattern = tenants(tmp_path / "template", n)
+    holder, expected = break_six(files)
+    with closing(holder):
+        outcomes = fleet.run("upgrade", fleet.targets([pattern]), jobs=2, scripts=authored)
+    failed = {outcome.name: outcome.detail for outcome in outcomes if outcome.outcome == "failed"}
+    counts = revisions(files)
+    execute(f"sqlite:///{files[1]}", "DELETE FROM notes WHERE id = 9")
+    execute(f"sqlite:///{files[2]}", "DROP TABLE _alembic_tmp_people")
+    execute(f"sqlite:///{files[4]}", "DROP TABLE deadly")
+    again = fleet.run("upgrade", fleet.targets([pattern]), jobs=2, scripts=authored)
 
-    assert [str(file) for file in files[:6]] == failed
-    assert n - 6 == revisions(files[6:])[HEAD]
+    assert expected.keys() == failed.keys()
+    assert {} == {name: said for name, said in expected.items() if said not in failed[name]}
+    assert Counter({"0008": n - 6, "0001": 4, "9999": 1, None: 1}) == counts
+    assert Counter({"nothing to do": n - 6, "done": 4, "failed": 2}) == Counter(
+        outcome.outcome for outcome in again
+    )
 
 
 def test_a_killed_worker_loses_one(template, monkeypatch, tmp_path):
@@ -112,7 +154,7 @@ def test_a_killed_worker_loses_one(template, monkeypatch, tmp_path):
     def kill_the_stuck(outcome):
         outcomes.append(outcome)
         if len(outcomes) == 6:
-            for child in children():
+            for child in workers(os.getpid()):
                 os.kill(child, signal.SIGKILL)
 
     monkeypatch.setattr(fleet, "version", lambda _target: None)
@@ -122,12 +164,6 @@ def test_a_killed_worker_loses_one(template, monkeypatch, tmp_path):
     assert str(files[3]) in [outcome.name for outcome in failed]
     assert any("worker died (exit -9)" in outcome.detail for outcome in failed)
     assert len(failed) <= 2
-
-
-def children():
-    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
-    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in listed.split()}
-    return [pid for pid, line in lines.items() if b"spawn_main" in line]
 
 
 def test_canary(template):
@@ -142,37 +178,121 @@ def test_canary(template):
     assert Counter({"0002": 4}) == revisions(files)
 
 
-def test_max_failures(template):
+@pytest.mark.parametrize(("jobs", "allowed"), [(1, 2), (4, 1), (4, 2), (2, 4)])
+def test_max_failures(template, jobs, allowed):
     """
-    After so many failures no more databases are begun.
+    So many fail and no more, however many are worked on at a time.
     """
-    files, pattern = tenants(template, 6)
-    for file in files[:3]:
+    files, pattern = tenants(template, 10)
+    for file in files[1:]:
         execute(f"sqlite:///{file}", "CREATE TABLE tool_calls (id INTEGER)")
-    outcomes = fleet.run("upgrade", fleet.targets([pattern]), jobs=1, max_failures=2)
+    found = fleet.targets([pattern])
+    outcomes = fleet.run("upgrade", found, jobs=jobs, max_failures=allowed)
 
-    assert Counter({"failed": 2, "not started": 4}) == Counter(o.outcome for o in outcomes)
+    assert Counter({"done": 1, "failed": allowed, "not started": 9 - allowed}) == Counter(
+        outcome.outcome for outcome in outcomes
+    )
 
 
-def test_resume_after_the_supervisor_was_killed(template):
+SUPERVISOR = (
+    "import sys\n"
+    "from chatdata.migrate import fleet\n"
+    "if __name__ == '__main__':\n"
+    "    fleet.run('upgrade', fleet.targets([sys.argv[1]]), jobs=2)\n"
+)
+
+
+def workers(supervisor):
+    """
+    The processes of a fleet that a process has started.
+    """
+    listed = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
+    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in listed.split()}
+    return [pid for pid, line in lines.items() if b"spawn_main" in line]
+
+
+@pytest.mark.parametrize("n", [12, pytest.param(200, marks=pytest.mark.slow)])
+def test_resume_after_the_supervisor_was_killed(template, n):
     """
     A run that is killed is finished by running it again.
     """
-    files, pattern = tenants(template, 12)
-    code = (
-        "import sys; from chatdata.migrate import fleet;"
-        "fleet.run('upgrade', fleet.targets([sys.argv[1]]), jobs=2)"
-    )
-    first = subprocess.Popen([sys.executable, "-c", f"if __name__ == '__main__': {code}", pattern])
-    while revisions(files)[HEAD] < 2:
+    files, pattern = tenants(template, n)
+    first = subprocess.Popen([sys.executable, "-c", SUPERVISOR, pattern])
+    while revisions(files)[HEAD] < n // 6:
         time.sleep(0.02)
     first.kill()
     first.wait()
-    time.sleep(0.5)
     outcomes = fleet.run("upgrade", fleet.targets([pattern]), jobs=2)
+    print(Counter(outcome.outcome for outcome in outcomes))  # noqa: T201 - the figures
 
     assert {"done", "nothing to do"} >= {outcome.outcome for outcome in outcomes}
-    assert Counter({HEAD: 12}) == revisions(files)
+    assert Counter({HEAD: n}) == revisions(files)
+
+
+def is_running(pid):
+    """
+    Whether a process is there, and not one that has ended and that nobody has asked about.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])
+def test_workers_end_with_their_supervisor(template, number):
+    """
+    Workers finish the database in their hands and end, in silence, when nobody listens any more;
+    what was not begun stays as it was.
+    """
+    files, pattern = tenants(template, 40)
+    command = [sys.executable, "-c", SUPERVISOR, pattern]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, process_group=0) as first:
+        while revisions(files)[HEAD] < 2:
+            time.sleep(0.02)
+        started = workers(first.pid)
+        # A terminal sends its Ctrl-C to the whole group.
+        os.kill(first.pid, number) if number == signal.SIGKILL else os.killpg(first.pid, number)
+        # The pipe is closed when the last of them has gone.
+        said = first.stderr.read().decode()
+    left = revisions(files)
+
+    assert 2 == len(started)
+    assert [] == [pid for pid in started if is_running(pid)]
+    assert ("KeyboardInterrupt" in said) == (number == signal.SIGINT)
+    assert said.count("Traceback") == (number == signal.SIGINT)
+    assert {HEAD, "0002"} == {*left}
+    assert left[HEAD] < 40
+
+
+def test_a_worker_that_died_at_rest_costs_nothing(template, monkeypatch):
+    """
+    One that is killed between two databases is replaced.
+    """
+    _, pattern = tenants(template, 4)
+
+    def kill_it(_outcome):
+        for pid in workers(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+            while is_running(pid):
+                time.sleep(0.01)
+
+    outcomes = fleet.run("upgrade", fleet.targets([pattern]), jobs=1, on_outcome=kill_it)
+
+    assert ["done"] * 4 == [outcome.outcome for outcome in outcomes]
+
+
+def test_adopting_goes_on_after_an_interruption(template):
+    """
+    Databases that are adopted already are nothing to do, and the others are adopted.
+    """
+    files, pattern = tenants(template, 4)
+    for file in files:
+        execute(f"sqlite:///{file}", "DROP TABLE chatdata_version", "DROP TABLE chatdata_history")
+    found = fleet.targets([pattern])
+    fleet.run("adopt", found[:2], jobs=1)
+    again = fleet.run("adopt", found, jobs=1)
+
+    assert Counter({"nothing to do": 2, "done": 2}) == Counter(o.outcome for o in again)
+    assert Counter({"0002": 4}) == revisions(files)
 
 
 def test_other_verbs(template, tmp_path):
@@ -190,39 +310,8 @@ def test_other_verbs(template, tmp_path):
     assert ["pending: 0003, 0004, 0005"] * 2 == [outcome.detail for outcome in planned]
     assert ["done"] * 2 == [outcome.outcome for outcome in filled]
     assert ["done"] * 2 == [outcome.outcome for outcome in restored]
-    assert ["failed"] * 2 == [outcome.outcome for outcome in adopted]
+    assert ["nothing to do"] * 2 == [outcome.outcome for outcome in adopted]
     assert Counter({"0002": 2}) == revisions(files)
-
-
-def test_targets(template, tmp_path):
-    """
-    Patterns, URLs and files of these are put together once each, and can be shared out.
-    """
-    files, pattern = tenants(template, 5)
-    listed = tmp_path / "fleet.txt"
-    listed.write_text(f"# ours\n{pattern}\n\nsqlite:///{files[0]}\n")
-    found = fleet.targets([f"@{listed}", pattern])
-    shards = [fleet.targets([pattern], shard=f"{part}/2") for part in (1, 2)]
-
-    assert [str(file) for file in files] == [target.name for target in found]
-    assert [3, 2] == [len(shard) for shard in shards]
-    assert not {*shards[0]} & {*shards[1]}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "match"),
-    [
-        ({"places": ["/no/such/*.db"]}, "no database"),
-        ({"places": ["sqlite:///x"], "shard": "3/2"}, "expected i/n"),
-        ({"places": ["sqlite:///x"], "shard": "x"}, "expected i/n"),
-    ],
-)
-def test_targets_that_are_none(arguments, match):
-    """
-    A place where nothing is, and a share that cannot be, are refused.
-    """
-    with pytest.raises(MigrationError, match=match):
-        fleet.targets(**arguments)
 
 
 def test_schemas(postgres):
@@ -240,3 +329,26 @@ def test_schemas(postgres):
 
     assert {"tenant_a": "done", "tenant_b": "failed"} == outcomes
     assert [("tenant_a",)] == schemas
+
+
+def test_plans_of_schemas(postgres):
+    """
+    A schema is planned from its own revision, and the plan is carried out there.
+    """
+    url = postgres()
+    execute(url, *(f"CREATE SCHEMA tenant_{name}" for name in ("a", "b")))
+    migrate.upgrade(url)
+    migrate.upgrade(url, to="0002", schema="tenant_b")
+    found = fleet.targets([url], schemas="tenant_%")
+    planned = [outcome.detail for outcome in fleet.run("plan", found, jobs=1)]
+    made = [migrate.plan(url, schema=target.schema) for target in found]
+    done = [migrate.apply(each) for each in plans.load(plans.dump(made))]
+
+    assert ["pending: 0001, 0002, 0003, 0004, 0005", "pending: 0003, 0004, 0005"] == planned
+    assert ["tenant_a", "tenant_b"] == [each.schema for each in made]
+    assert 'SET search_path = "tenant_a"' == made[0].sql[0]
+    assert [None, "0002"] == [each.run.before for each in done]
+    assert ["0005"] * 2 == [each.run.after for each in done]
+    assert [] == migrate.drift(url, schema="tenant_a")
+    with pytest.raises(MigrationError, match="has changed since"):
+        migrate.apply(made[0])

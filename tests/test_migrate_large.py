@@ -1,24 +1,16 @@
-"""Migrations at size: a million messages, thousands of databases, a pooler."""
+"""Migrations at size: a million messages, a million rows."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from databases import execute, fetch
-from test_migrate_backfill import add
 
 from chatdata import migrate
-from chatdata.errors import MigrationError
-from chatdata.migrate import fleet
 
 CHAIN = Path(__file__).parent / "chain"
 
@@ -121,101 +113,3 @@ def test_a_rebuild_of_a_million_rows(tmp_path):
 
     assert rebuilt["mb"] <= 150
     assert [(1_000_000,)] == fetch(url, "SELECT count(*) FROM people")
-
-
-@pytest.mark.slow
-def test_three_thousand_databases(tmp_path):
-    """
-    Three thousand databases are adopted, upgraded and found at head.
-    """
-    folder = tmp_path / "fleet"
-    folder.mkdir()
-    migrate.upgrade(f"sqlite:///{tmp_path / 'template'}", to="0002")
-    add(f"sqlite:///{tmp_path / 'template'}", 1, 50)
-    execute(
-        f"sqlite:///{tmp_path / 'template'}",
-        "DROP TABLE chatdata_version",
-        "DROP TABLE chatdata_history",
-    )
-    for number in range(3_000):
-        shutil.copyfile(tmp_path / "template", folder / f"{number:04}.db")
-    found = fleet.targets([str(folder / "*.db")])
-    spent = {}
-    for verb in ("adopt", "upgrade", "upgrade"):
-        began = time.monotonic()
-        outcomes = Counter(outcome.outcome for outcome in fleet.run(verb, found, keep=1))
-        spent[f"{verb} {dict(outcomes)}"] = time.monotonic() - began
-    print(spent)  # noqa: T201 - the figures of docs/migrations.md
-
-    assert {"nothing to do": 3_000} == outcomes
-
-
-@pytest.mark.slow
-def test_a_fleet_of_two_hundred(tmp_path):
-    """
-    Two hundred databases of 2,000 messages are upgraded with every safety on.
-    """
-    folder = tmp_path / "fleet"
-    folder.mkdir()
-    million(f"sqlite:///{tmp_path / 'template'}", 2_000)
-    for number in range(200):
-        shutil.copyfile(tmp_path / "template", folder / f"{number:03}.db")
-    found = fleet.targets([str(folder / "*.db")])
-    began = time.monotonic()
-    outcomes = Counter(outcome.outcome for outcome in fleet.run("upgrade", found, jobs=2))
-    upgraded = time.monotonic()
-    again = Counter(outcome.outcome for outcome in fleet.run("upgrade", found, jobs=2))
-    print(upgraded - began, time.monotonic() - upgraded)  # noqa: T201 - the figures
-
-    assert ({"done": 200}, {"nothing to do": 200}) == (outcomes, again)
-
-
-@pytest.fixture
-def pooler(postgres):
-    """
-    A PgBouncer in transaction mode before a database; gives its URL and the direct one.
-    """
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("no pgbouncer on this machine")
-    direct = postgres()
-    name = direct.partition("@/")[2].partition("?")[0]
-    host = fetch(direct, "SHOW unix_socket_directories")[0][0]
-    role = "CREATE ROLE hasty SUPERUSER LOGIN"
-    execute(direct, role, "ALTER ROLE hasty SET statement_timeout = '1s'")
-    folder = Path(tempfile.mkdtemp(prefix="chatdata-pooler-"))
-    folder.chmod(0o777)
-    (folder / "users.txt").write_text('"hasty" ""\n')
-    settings = folder / "pgbouncer.ini"
-    settings.write_text(
-        f"[databases]\n{name} = host={host} dbname={name}\n[pgbouncer]\npool_mode = transaction\n"
-        f"listen_addr =\nunix_socket_dir = {folder}\nlisten_port = 6543\nauth_type = trust\n"
-        f"auth_file = {folder / 'users.txt'}\n"
-    )
-    # The server's folder, with its socket, is open to the server's own user only.
-    user = {"user": "pgserver"} if os.geteuid() == 0 else {}
-    process = subprocess.Popen([program, settings], stderr=subprocess.DEVNULL, **user)
-    socket = folder / ".s.PGSQL.6543"
-    while not socket.exists() and process.poll() is None:
-        time.sleep(0.05)
-    yield (
-        f"postgresql://hasty@/{name}?host={folder}&port=6543",
-        f"postgresql://hasty@/{name}?host={host}",
-    )
-    process.terminate()
-    process.wait()
-    shutil.rmtree(folder)
-
-
-@pytest.mark.slow
-def test_a_pooler_is_refused(pooler):
-    """
-    Behind a transaction pooler nothing is begun; on the direct address all of it completes.
-    """
-    pooled, direct = pooler
-
-    with pytest.raises(MigrationError, match=r"pooler.*--direct-url"):
-        migrate.upgrade(pooled)
-    million(direct.replace("hasty@", "postgres@"), 200_000)
-    assert "0005" == migrate.upgrade(direct).after
-    assert "done" == migrate.backfill.run(direct).state

@@ -335,7 +335,7 @@ def test_status_of_a_fleet(tmp_path):
         "altered": "at head",
         "newer": "unknown revision",
         "strange": "not ours",
-        "damaged": "unreadable",
+        "damaged": "damaged",
     } == {Path(source).stem: state for source, state in states.items()}
     assert [0, 2, 3, 0, None, None, None] == found["n_pending"].to_list()
     assert 1 == found.filter(found["source"].str.contains("altered"))["n_drift"].item()

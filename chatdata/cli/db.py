@@ -118,7 +118,7 @@ def adopt(url: str, schema: str | None, *, apply: bool, yes: bool, as_json: bool
     from chatdata import migrate
 
     found = migrate.adopt(url, schema=schema)
-    if apply and found.revision:
+    if apply and found.revision and not found.is_ours:
         confirm(f"{found.source}: record it as revision {found.revision}?", yes=yes)
         found = migrate.adopt(url, apply=True, schema=schema)
     tell(asdict(found), str(found), as_json=as_json)
@@ -165,13 +165,16 @@ def copy(  # noqa: PLR0913 - one argument per option
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
 @click.option("--to", default="head", show_default=True, metavar="REV", help="Where to stop.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="Write the plan for `apply`.")
+@schema
 @as_json
-def plan(urls: tuple[str, ...], to: str, output: Path | None, *, as_json: bool) -> None:
+def plan(
+    urls: tuple[str, ...], to: str, output: Path | None, schema: str | None, *, as_json: bool
+) -> None:
     """Show the SQL, the risks and the space that an upgrade needs; touches nothing."""
     from chatdata import migrate
     from chatdata.migrate.plans import dump
 
-    made = [migrate.plan(url, to=to) for url in urls]
+    made = [migrate.plan(url, to=to, schema=schema) for url in urls]
     if output is not None:
         output.write_text(dump(made), encoding="utf-8")
     lines = [
@@ -259,7 +262,7 @@ def verify(url: str, against: str, *, as_json: bool) -> None:
 @yes
 @as_json
 def restore(url: str, backup: Path, *, yes: bool, as_json: bool) -> None:
-    """Put a backup in the place of an SQLite file; the file is kept as `.failed`."""
+    """Put a backup in the place of an SQLite file; what was there is kept beside it."""
     from chatdata import migrate
 
     confirm(f"{migrate.label(url)}: replace it by {backup.name}?", yes=yes)

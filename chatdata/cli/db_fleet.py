@@ -18,12 +18,23 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     click.argument("places", metavar="PLACE...", nargs=-1, required=True),
-    click.option("--jobs", type=int, metavar="N", help="How many at a time; default: cores."),
-    click.option("--canary", type=int, default=0, metavar="N", help="Try so many first."),
-    click.option("--max-failures", type=int, metavar="K", help="Start no more after K failures."),
+    click.option(
+        "--jobs", type=click.IntRange(1), metavar="N", help="How many at a time; default: cores."
+    ),
+    click.option(
+        "--canary", type=click.IntRange(0), default=0, metavar="N", help="Try so many first."
+    ),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(1),
+        metavar="K",
+        help="Start no more after K failures, and no more at a time than may still fail.",
+    ),
     click.option("--schemas", metavar="PATTERN", help="PostgreSQL: each schema, as 'tenant_%'."),
     click.option("--shard", metavar="I/N", help="Only every N-th, from the I-th."),
-    click.option("--keep", type=int, metavar="N", help="Delete all but N backups of each."),
+    click.option(
+        "--keep", type=click.IntRange(0), metavar="N", help="Delete all but N backups of each."
+    ),
     click.option("--no-backup", is_flag=True, help="SQLite: do not copy the files first."),
     click.option(
         "--report", type=click.Path(path_type=Path), help="Append one JSON object per database."
@@ -61,16 +72,28 @@ for _name, _text in {
 @fleet.command()
 @click.argument("places", metavar="PLACE...", nargs=-1, required=True)
 @click.option("--schemas", metavar="PATTERN", help="PostgreSQL: each schema, as 'tenant_%'.")
+@click.option("--shard", metavar="I/N", help="Only every N-th, from the I-th.")
 @as_json
-def status(places: tuple[str, ...], schemas: str | None, *, as_json: bool) -> None:
-    """Count the databases at each revision; reads only."""
+def status(
+    places: tuple[str, ...], schemas: str | None, shard: str | None, *, as_json: bool
+) -> None:
+    """Count the databases in each state, and name those that need a hand; reads only."""
     from chatdata import migrate
 
-    found = migrate.fleet.targets(places, schemas=schemas)
-    revisions = {target.name: migrate.fleet.version(target) for target in found}
-    counts = Counter(revision or "not ours" for revision in revisions.values())
-    lines = "\n".join(f"{revision:>16}  {count:,}" for revision, count in sorted(counts.items()))
-    tell(revisions, lines, as_json=as_json)
+    found = migrate.fleet.targets(places, schemas=schemas, shard=shard)
+    rows = migrate.status(found).to_dicts()
+    counts = Counter((row["state"], row["revision"] or "") for row in rows)
+    lines = [
+        f"{state:>16}  {count:>8,}  {revision}"
+        for (state, revision), count in sorted(counts.items())
+    ]
+    lines += [f"{row['source']}: {row['error']}" for row in rows if row["error"]]
+    lines += [
+        f"{row['source']}: {row['n_drift']:,} objects drifted; see: chatdata db drift URL"
+        for row in rows
+        if row["n_drift"]
+    ]
+    tell(rows, "\n".join(line.rstrip() for line in lines), as_json=as_json)
 
 
 def _run(  # noqa: PLR0913 - one argument per option

@@ -57,7 +57,8 @@ def confirm(question: str, *, yes: bool) -> None:
             then="to answer in advance, run the same command with --yes",
             exit_code=3,
         )
-    if not click.confirm(question):
+    # Asked on the error stream: what is printed is the answer, with --json one document.
+    if not click.confirm(question, err=True):
         raise MigrationError(
             "the answer was no", then="to change it after all, run the same command", exit_code=3
         )

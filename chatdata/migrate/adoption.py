@@ -29,7 +29,8 @@ class Adoption:
     """What a database was recognised as.
 
     `revision` is the newest revision it matches, None where `hard` says why it matches none;
-    `soft` are differences that are reported and left alone.
+    `soft` are differences that are reported and left alone; `applied` whether it was recorded now,
+    `is_ours` whether a revision was recorded before, so that there is nothing to do.
     """
 
     source: str
@@ -37,8 +38,11 @@ class Adoption:
     hard: tuple[str, ...]
     soft: tuple[str, ...]
     applied: bool
+    is_ours: bool = False
 
     def __str__(self) -> str:
+        if self.is_ours:
+            return f"{self.source}: is ours already, at {self.revision}, nothing to do"
         if self.revision is None:
             reasons = "; ".join(self.hard)
             return f"{self.source}: cannot be adopted: {reasons}; nothing was changed; {_COPY}"
@@ -51,8 +55,8 @@ def adopt(url: str | sa.URL, *, apply: bool = False, schema: str | None = None) 
     """Recognise an application's database and, with `apply`, record its revision.
 
     Raises:
-        MigrationError: with `apply`, where a difference is hard; or it is ours already (exit
-            code 3).
+        MigrationError: with `apply`, where a difference is hard; or it is at a revision that is
+            none of ours (exit code 3).
     """
     source = engine.label(url)
     file = engine.file_of(url)
@@ -65,7 +69,7 @@ def adopt(url: str | sa.URL, *, apply: bool = False, schema: str | None = None) 
         )
     with engine.read(url, schema=schema) as connection:
         found = _recognise(connection, source)
-    if not apply:
+    if not apply or found.is_ours:
         return found
     if found.revision is None:
         raise MigrationError(
@@ -76,6 +80,8 @@ def adopt(url: str | sa.URL, *, apply: bool = False, schema: str | None = None) 
         )
     with lock.exclusive(url, schema=schema) as connection:
         again = _recognise(connection, source)
+        if again.is_ours:
+            return again
         if again.revision is None:
             raise MigrationError(
                 "changed while it was read", then="run the same command again", source=source
@@ -95,12 +101,8 @@ def _stamp(connection: sa.Connection, revision: str) -> None:
 def _recognise(connection: sa.Connection, source: str) -> Adoption:
     current = history.revision(connection)
     if current is not None:
-        raise MigrationError(
-            f"is ours already, at revision {current}",
-            then="to bring it to head, run: chatdata db upgrade URL",
-            source=source,
-            exit_code=3,
-        )
+        history.refuse(connection, runner.chain())
+        return Adoption(source, current, (), (), applied=False, is_ours=True)
     found = snapshot.structure(connection)
     if not set(found) & {*CHAT, *history.STANDALONE}:
         return Adoption(source, None, (_nothing(found),), (), applied=False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 ROOM = 2.5
 """How many times its size a rebuild may need on the disk, beside the backup."""
+_JOURNALS = ("-wal", "-shm", "-journal")
+_COPY = re.compile(r"\.\d{8}T\d{12}\.backup")
+_ASIDE = re.compile(r"(\.\d{8}T\d{12}\.(backup|failed)|\.failed|\.part)(-wal|-shm|-journal)?$")
 
 
 def backup(url: str | sa.URL, *, to: Path | None = None) -> Path:
@@ -32,16 +36,17 @@ def backup(url: str | sa.URL, *, to: Path | None = None) -> Path:
     """
     file = _file(url)
     _refuse_no_room(file)
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    target = to or file.with_name(f"{file.name}.{now}.backup")
+    target = to or file.with_name(f"{file.name}.{_now()}.backup")
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+        with closing(engine.peek(file)) as source:
             source.execute("VACUUM INTO ?", (str(part),))
         check(part)
         _settle(part, target)
     except sqlite3.Error as error:
+        if engine.damages(error):
+            raise engine.explain(error, str(file), "nothing was changed") from error
         raise MigrationError(
             f"cannot be copied ({error})",
             then="check the disk and the file, and run the same command again",
@@ -56,7 +61,23 @@ def backup(url: str | sa.URL, *, to: Path | None = None) -> Path:
 def backups(url: str | sa.URL) -> list[Path]:
     """List the copies that `backup` made of a database, newest first."""
     file = _file(url)
-    return sorted(file.parent.glob(f"{file.name}.*.backup"), reverse=True)
+    # "app" has no part in the copies of "app.old".
+    found = [
+        beside
+        for beside in file.parent.iterdir()
+        if beside.name.startswith(file.name) and _COPY.fullmatch(beside.name[len(file.name) :])
+    ]
+    return sorted(found, reverse=True)
+
+
+def is_left_beside(file: Path) -> bool:
+    """Whether it is what we or SQLite leave beside a database, and no database of its own."""
+    if _ASIDE.search(file.name):
+        return True
+    if not file.name.endswith(_JOURNALS):
+        return False
+    with file.open("rb") as raw:
+        return raw.read(16) != b"SQLite format 3\0"
 
 
 def prune(url: str | sa.URL, *, keep: int) -> list[Path]:
@@ -68,7 +89,10 @@ def prune(url: str | sa.URL, *, keep: int) -> list[Path]:
 
 
 def restore(url: str | sa.URL, copy: Path) -> Path:
-    """Put a copy in the place of a database; what was there is kept as `<file>.failed`.
+    """Put a copy in the place of a database; what was there is kept.
+
+    Returns:
+        Where it is kept: `<file>.<time>.failed`, each under a name of its own.
 
     Raises:
         MigrationError: the copy is damaged or missing, or somebody is writing (exit code 4).
@@ -84,10 +108,9 @@ def restore(url: str | sa.URL, copy: Path) -> Path:
     _refuse_writers(file)
     part = file.with_name(file.name + ".part")
     shutil.copyfile(copy, part)
-    failed = file.with_name(file.name + ".failed")
-    if file.exists():
-        file.replace(failed)
-    for ending in ("-wal", "-shm", "-journal"):
+    failed = file.with_name(f"{file.name}.{_now()}.failed")
+    _keep(file, failed)
+    for ending in _JOURNALS:
         # Left in place, a journal of the old file would be played into the new one.
         beside = file.with_name(file.name + ending)
         if beside.exists():
@@ -103,7 +126,7 @@ def check(file: Path) -> None:
         MigrationError: with what is wrong.
     """
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as raw:
+        with closing(engine.peek(file)) as raw:
             found = raw.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
         found = str(error)
@@ -113,6 +136,21 @@ def check(file: Path) -> None:
             then="use another copy: chatdata db restore URL BACKUP",
             source=str(file),
         )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+
+
+def _keep(file: Path, failed: Path) -> None:
+    """Give a file a second name; it goes from its first one when the copy takes its place."""
+    if not file.exists():
+        return
+    with suppress(OSError):
+        failed.hardlink_to(file)
+        return
+    # A disk without links: for a moment there is no database, as after a failed rename.
+    file.replace(failed)
 
 
 def _settle(part: Path, target: Path) -> None:

@@ -54,7 +54,13 @@ def drift(
         owned = history.owned(connection) if history.adopted(connection) else None
         found = snapshot.definitions(connection, owned)
         kind = connection.dialect.name
-    expected = snapshot.load(current, scripts)[kind]
+    return between(found, snapshot.load(current, scripts)[kind], owned)
+
+
+def between(
+    found: dict[str, str], expected: dict[str, str], owned: frozenset[str] | None
+) -> list[Difference]:
+    """Compare definitions with those of a snapshot; in an adopted database only what we own."""
     if owned is not None:
         expected = {name: sql for name, sql in expected.items() if _of(name, sql) & owned}
     return [

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SECRETS = ("password", "sslpassword")
+"""What a URL of PostgreSQL may say after its question mark, and nobody is shown."""
 BUSY_MS = 5_000
 LOCK_MS = 50
 """How long a statement of ours may stand in line for a lock on PostgreSQL.
@@ -49,12 +51,19 @@ def parse(url: str | sa.URL) -> sa.URL:
     """
     try:
         found = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
+        # A port that is no number may be the rest of a password.
         raise MigrationError(
             "not a database URL; expected sqlite:///path/to.db or postgresql://user@host/name",
             then="run the same command with such a URL",
             exit_code=2,
         ) from None
+    if "@" in (found.host or ""):
+        raise MigrationError(
+            "more than one @ before the host of a database URL; in a user or password it is %40",
+            then="run the same command with such a URL",
+            exit_code=2,
+        )
     drivers = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
     backend = found.drivername.partition("+")[0]
     backend = "postgresql" if backend == "postgres" else backend
@@ -76,6 +85,13 @@ def label(url: str | sa.URL) -> str:
     return f"{host}/{found.database}"
 
 
+def public(url: str | sa.URL) -> str:
+    """Write a URL without its passwords, wherever in it they are, so that it can still be used."""
+    found = parse(url).difference_update_query(SECRETS)
+    parts = {key: getattr(found, key) for key in found._fields if key != "password"}
+    return sa.URL.create(**parts).render_as_string()
+
+
 def quoted(name: str) -> str:
     """Quote an identifier, for both databases."""
     return '"' + name.replace('"', '""') + '"'
@@ -86,6 +102,21 @@ def file_of(url: str | sa.URL) -> Path | None:
     found = parse(url)
     memory = found.database in (None, "", ":memory:")
     return Path(found.database) if found.get_backend_name() == "sqlite" and not memory else None  # type: ignore[arg-type]  # memory covers None
+
+
+def in_schema(name: str) -> str:
+    """The statement after which PostgreSQL finds and makes everything in one schema."""
+    return f"SET search_path = {quoted(name)}"
+
+
+def url_of(file: Path) -> str:
+    """The URL of an SQLite file, whatever characters its name holds."""
+    return sa.URL.create("sqlite", database=str(file.absolute())).render_as_string()
+
+
+def peek(file: Path) -> sqlite3.Connection:
+    """Open an SQLite file that is there, for reading alone."""
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def make(url: str | sa.URL, *, schema: str | None = None) -> sa.Engine:
@@ -124,11 +155,8 @@ def read(url: str | sa.URL, *, schema: str | None = None) -> Iterator[sa.Connect
         engine = make(url, schema=schema)
         event.listen(engine, "begin", _read_only)
     else:
-        place = f"{file.absolute().as_uri()}?mode=ro"
         engine = sa.create_engine(
-            parse(url),
-            creator=lambda: sqlite3.connect(place, uri=True),
-            poolclass=sa.pool.NullPool,
+            parse(url), creator=lambda: peek(file), poolclass=sa.pool.NullPool
         )
     with _opened(engine, url) as connection:
         yield connection
@@ -197,12 +225,11 @@ def refuses(error: sa.exc.DBAPIError) -> bool:
 FAILURES = (sa.exc.DBAPIError, sa.exc.PendingRollbackError)
 """What the driver says, and what follows where a connection is used on after it was lost."""
 UNDONE = "what was complete is kept, and what was not is undone"
+_DAMAGE = ("not a database", "malformed")
 _AGAIN = "run the same command again"
 _HINTS = {
     "unable to open": f"check that the folder exists and may be written, and {_AGAIN}",
     "readonly": f"check the permissions of the file and of its folder, and {_AGAIN}",
-    "not a database": "the file is encrypted or none of SQLite's; run: chatdata db status URL",
-    "malformed": "the file is damaged; run: chatdata db restore URL BACKUP",
     "full": f"free some space on the disk, and {_AGAIN}",
     "No space left": f"free some space on the server's disk, and {_AGAIN}",
     "terminating connection": _AGAIN,
@@ -234,9 +261,25 @@ def explain(error: BaseException, source: str, state: str = UNDONE) -> Migration
             source=source,
             exit_code=4,
         )
+    if damages(error):
+        return MigrationError(
+            f"is damaged, or encrypted, or no SQLite database ({said})",
+            state=state,
+            then="put a copy in its place, such as the newest *.backup beside it: "
+            "chatdata db restore URL BACKUP",
+            source=source,
+        )
     hint = next((hint for words, hint in _HINTS.items() if words in said), None)
     then = hint or "see where it stands: chatdata db status URL"
     return MigrationError(said, state=state, then=then, source=source)
+
+
+def damages(error: BaseException | None) -> bool:
+    """Whether it is SQLite that finds a file damaged, which another try does not change."""
+    original = getattr(error, "orig", None) or error
+    return isinstance(original, sqlite3.DatabaseError) and any(
+        words in str(original) for words in _DAMAGE
+    )
 
 
 def _read_only(connection: sa.Connection) -> None:
@@ -279,11 +322,10 @@ def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:
         )
 
     if schema is not None:
-        name = engine.dialect.identifier_preparer.quote_identifier(schema)
 
         @event.listens_for(engine, "connect")
         def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - psycopg's, unproxied
-            dbapi.execute(f"SET search_path = {name}")
+            dbapi.execute(in_schema(schema))
             dbapi.commit()
 
     return engine

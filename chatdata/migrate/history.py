@@ -21,7 +21,7 @@ from chatdata.errors import MigrationError
 from chatdata.migrate import engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from alembic.script import ScriptDirectory
 
@@ -50,11 +50,20 @@ def revision(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table(VERSION_TABLE):
         return None
     found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalars().all()
+    return only(found, engine.label(connection.engine.url))
+
+
+def only(found: Sequence[str], source: str) -> str | None:
+    """The one revision that a database may hold.
+
+    Raises:
+        MigrationError: it holds several (exit code 3).
+    """
     if len(found) > 1:
         raise MigrationError(
             f"holds {len(found)} revisions, expected one",
             then="put a backup back that was taken before: chatdata db restore URL BACKUP",
-            source=engine.label(connection.engine.url),
+            source=source,
             exit_code=3,
         )
     return found[0] if found else None

@@ -79,7 +79,8 @@ def refuse_pooler(connection: sa.Connection, source: str) -> None:
     if told != actual:
         raise MigrationError(
             "a connection pooler stands between us and the server, and locks do not survive it",
-            then="give the server's own address: run the same command with --direct-url URL",
+            then="give the server's own address: run the same command with it as URL, or with "
+            "--direct-url",
             source=source,
             exit_code=3,
         )

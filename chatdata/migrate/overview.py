@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import sqlalchemy as sa
 
-from chatdata.errors import MigrationError
-from chatdata.migrate import backfill, engine, history, runner
-from chatdata.migrate.differences import drift
+from chatdata.migrate import engine, glance, history, runner
+from chatdata.migrate.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,18 +31,24 @@ SCHEMA = pl.Schema(
 
 
 def status(
-    urls: str | sa.URL | Iterable[str | sa.URL], *, schema: str | None = None
+    databases: str | sa.URL | Target | Iterable[str | sa.URL | Target], *, schema: str | None = None
 ) -> pl.DataFrame:
     """Look at databases without writing to any.
 
+    Args:
+        databases: URLs, or what `fleet.targets` found.
+        schema: PostgreSQL only: the schema to look at, where a URL is given.
+
     Returns:
         One row per database, in the order given: `source` (str, without credentials), `state`
-        (str: "at head", "behind", "not ours", "unknown revision" or "unreadable"), `revision`,
-        `head` (str), `n_pending` (i64, revisions), `adopted_at` (str, a revision), `backfill`
-        (str), `n_behind` (i64, messages), `n_drift` (i64, objects), `error` (str).
+        (str: "at head", "behind", "not ours", "unknown revision", "damaged" or "unreadable"),
+        `revision`, `head` (str), `n_pending` (i64, revisions), `adopted_at` (str, a revision),
+        `backfill` (str), `n_behind` (i64, messages), `n_drift` (i64, objects), `error` (str).
     """
-    targets = [urls] if isinstance(urls, (str, sa.URL)) else list(urls)
-    return pl.DataFrame([_look(url, schema) for url in targets], schema=SCHEMA)
+    several = [databases] if isinstance(databases, (str, sa.URL, Target)) else databases
+    found = [each if isinstance(each, Target) else Target(each, schema) for each in several]
+    known = glance.chain()
+    return pl.DataFrame([glance.look(target, known) for target in found], schema=SCHEMA)
 
 
 def example(folder: Path) -> list[str]:
@@ -62,33 +67,3 @@ def example(folder: Path) -> list[str]:
             connection.exec_driver_sql(statement)
     (folder / "damaged.db").write_bytes(b"no database" * 100)
     return list(urls.values())
-
-
-def _look(url: str | sa.URL, schema: str | None) -> dict[str, object]:
-    head = runner.chain().get_current_head()
-    seen: dict[str, object] = {"source": "(no database URL)", "state": "unreadable", "head": head}
-    try:
-        seen["source"] = engine.label(url)
-        with engine.read(url, schema=schema) as connection:
-            seen["revision"] = history.revision(connection)
-            seen["adopted_at"] = history.adopted(connection)
-            has_calls = sa.inspect(connection).has_table("tool_calls")
-        seen["state"] = _state(seen["revision"], head)
-        if seen["state"] in ("at head", "behind"):
-            seen["n_pending"] = len(runner.pending(url, schema=schema))
-            seen["n_drift"] = len(drift(url, schema=schema))
-            if has_calls:
-                progress = backfill.status(url, backfill.NAME, schema=schema)
-                seen |= {"backfill": progress.state, "n_behind": progress.lag}
-    except MigrationError as error:
-        seen["error"] = f"{error.message}; {error.then}"
-    return seen
-
-
-def _state(revision: object, head: str | None) -> str:
-    if revision is None:
-        return "not ours"
-    if revision == head:
-        return "at head"
-    known = {step.revision for step in runner.chain().walk_revisions()}
-    return "behind" if revision in known else "unknown revision"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -30,12 +29,13 @@ READS = ("SELECT", "PRAGMA", "BEGIN", "WITH")
 class Plan:
     """What an upgrade of one database will do.
 
-    `url` is without its password; `sql` what will be executed; `findings` what the lint says about
-    the pending revisions; `size_bytes` and `needs_bytes` concern SQLite; `fingerprint` is the state
-    that the plan was made for.
+    `url` is without its password; `schema` PostgreSQL's, where one was named; `sql` what will be
+    executed; `findings` what the lint says about the pending revisions; `size_bytes` and
+    `needs_bytes` concern SQLite; `fingerprint` is the state that the plan was made for.
     """
 
     url: str
+    schema: str | None
     source: str
     revision: str | None
     to: str
@@ -47,38 +47,40 @@ class Plan:
     fingerprint: str
 
 
-def plan(url: str | sa.URL, *, to: str = "head", scripts: Path | None = None) -> Plan:
+def plan(
+    url: str | sa.URL, *, to: str = "head", schema: str | None = None, scripts: Path | None = None
+) -> Plan:
     """Say what an upgrade would do; reads only.
 
     Raises:
         MigrationError: the upgrade would be refused.
     """
-    parsed = engine.parse(url)
-    pending = runner.pending(url, to=to, scripts=scripts)
+    pending = runner.pending(url, to=to, schema=schema, scripts=scripts)
     file = engine.file_of(url)
     size = file.stat().st_size if file is not None and file.is_file() else None
     folder = runner.chain(scripts)
     paths = [folder.dir and folder.get_revision(name).path for name in pending]
     return Plan(
-        url=parsed.set(password=None).render_as_string(),
+        url=engine.public(url),
+        schema=schema,
         source=engine.label(url),
-        revision=runner.current_revision(url),
+        revision=runner.current_revision(url, schema=schema),
         to=to,
         pending=pending,
-        sql=tuple(dry_run(url, to=to, scripts=scripts)) if pending else (),
+        sql=tuple(dry_run(url, to=to, schema=schema, scripts=scripts)) if pending else (),
         findings=tuple(str(found) for path in paths for found in rules.lint(path)),
         size_bytes=size,
         needs_bytes=None if size is None else round(size * (backups.ROOM + 1)),
-        fingerprint=fingerprint(url),
+        fingerprint=fingerprint(url, schema=schema),
     )
 
 
-def fingerprint(url: str | sa.URL) -> str:
-    """Sum up the revision and every definition of a database."""
+def fingerprint(url: str | sa.URL, *, schema: str | None = None) -> str:
+    """Sum up the revision and every definition of a database, or of one schema of it."""
     file = engine.file_of(url)
     if file is not None and not file.is_file():
         return "absent"
-    with engine.read(url) as connection:
+    with engine.read(url, schema=schema) as connection:
         seen = [history.revision(connection), sorted(snapshot.definitions(connection).items())]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
@@ -110,29 +112,32 @@ def apply(made: Plan, *, backup: bool = True) -> Guarded:
     Raises:
         MigrationError: it has changed (exit code 3), or as for an upgrade.
     """
-    if fingerprint(made.url) != made.fingerprint:
+    if fingerprint(made.url, schema=made.schema) != made.fingerprint:
         raise MigrationError(
             "has changed since the plan was made",
             then="make a new one with: chatdata db plan URL -o plan.json",
             source=made.source,
             exit_code=3,
         )
-    return guard.upgrade(made.url, to=made.to, backup=backup)
+    return guard.upgrade(made.url, to=made.to, schema=made.schema, backup=backup)
 
 
-def dry_run(url: str | sa.URL, *, to: str = "head", scripts: Path | None = None) -> list[str]:
+def dry_run(
+    url: str | sa.URL, *, to: str = "head", schema: str | None = None, scripts: Path | None = None
+) -> list[str]:
     """List the statements that an upgrade would execute, in order, without touching any data.
 
     SQLite: they are executed on an empty copy in memory, for what a rebuild does depends on what
     is there. PostgreSQL: Alembic writes them.
     """
-    current = runner.current_revision(url)
+    current = runner.current_revision(url, schema=schema)
     if engine.parse(url).get_backend_name() != "sqlite":
         out = io.StringIO()
         config = runner.config(scripts, dialect="postgresql")
         config.output_buffer = out
         command.upgrade(config, f"{current or 'base'}:{to}", sql=True)
-        return [part.strip() for part in out.getvalue().split(";\n") if part.strip()]
+        first = [] if schema is None else [engine.in_schema(schema)]
+        return first + [part.strip() for part in out.getvalue().split(";\n") if part.strip()]
     done: list[str] = []
     with engine.connect("sqlite://") as connection:
         _clone(engine.file_of(url), connection)
@@ -155,7 +160,7 @@ def _clone(file: Path | None, connection: sa.Connection) -> None:
     driver = connection.connection.driver_connection
     if driver is None:
         return
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+    with closing(engine.peek(file)) as source:
         rows = source.execute(
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
             " ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2"

@@ -17,6 +17,7 @@ from chatdata.errors import MigrationError
 from chatdata.migrate import engine, locate, runner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 Structure = dict[str, Any]
@@ -82,11 +83,18 @@ def definitions(connection: sa.Connection, tables: frozenset[str] | None = None)
         connection: the database.
         tables: only objects of these tables; None means all, and all views.
     """
-    if connection.dialect.name == "sqlite":
-        rows, schema = connection.exec_driver_sql(_SQLITE), None
-    else:
-        schema = connection.exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
-        rows = connection.exec_driver_sql(_POSTGRES)
+    return described(
+        lambda query: connection.exec_driver_sql(query).all(), connection.dialect.name, tables
+    )
+
+
+def described(
+    ask: Callable[[str], Iterable[Any]], kind: str, tables: frozenset[str] | None = None
+) -> dict[str, str]:
+    """Do the same through a function that answers queries, for databases of a kind."""
+    schema, rows = None, ask(_SQLITE if kind == "sqlite" else _POSTGRES)
+    if kind != "sqlite":
+        ((schema,),) = ask("SELECT quote_ident(current_schema())")
     return {
         key: " ".join(sql.replace(f"{schema}.", "").split())
         for table, key, sql in rows
