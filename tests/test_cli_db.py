@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from databases import execute
+from test_migrate_backfill import fill
 
 from chatdata import migrate
 from chatdata.cli.db import db
 from chatdata.errors import MigrationError
-from chatdata.migrate import plans
+from chatdata.migrate import backfill, plans
 
 
 @pytest.fixture
@@ -284,6 +285,24 @@ def test_backfill(run, url):
     assert "done" == ran["state"]
     assert "tool_calls: done" in told[1]
     assert (0, 0) == (paused[0], retried[0])
+
+
+def test_a_backfill_that_nobody_watches_goes_on_telling(url, monkeypatch):
+    """
+    Without a terminal there is a line now and then: how much of this run is done, and how fast.
+    """
+    fill(url, 60)
+    monkeypatch.setattr(backfill, "FIRST", 15)
+    monkeypatch.setattr(backfill, "LARGEST", 15)
+    command = ["backfill", "run", "tool_calls", url, "--yes"]
+    quiet = CliRunner().invoke(db, command).stderr
+    execute(url, "DELETE FROM chatdata_backfill")
+    monkeypatch.setattr("chatdata.cli.db_backfill.QUIET_S", 0.0)
+    lines = CliRunner().invoke(db, command).stderr.splitlines()
+
+    assert "" == quiet
+    assert ["0.0%", "33.3%", "66.7%", "100.0%"] == [line.split()[0] for line in lines[:4]]
+    assert all(line.endswith("s left") for line in lines)
 
 
 def test_fleet(run, url, file):

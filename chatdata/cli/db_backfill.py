@@ -15,6 +15,9 @@ from chatdata.cli.db_options import as_json, confirm, schema, tell, yes
 if TYPE_CHECKING:
     from chatdata.migrate.checkpoint import Progress
 
+QUIET_S = 10.0
+"""Seconds between two lines where nobody watches, so that a log shows that it goes on."""
+
 name = click.argument("name", type=click.Choice(["tool_calls"]))
 url = click.argument("url")
 
@@ -106,21 +109,23 @@ def retry_bad(name: str, url: str, schema: str | None, *, yes: bool, as_json: bo
 
 
 class _Line:
-    """One line on the terminal that says how far, how fast and how long; nothing elsewhere."""
+    """How far, how fast and how much longer: one line rewritten on a terminal, lines elsewhere."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
+        self.told = self.began
         self.first: int | None = None
 
     def __call__(self, progress: Progress) -> None:
-        if not sys.stderr.isatty():
-            return
+        now, done = time.monotonic(), progress.state == "done"
         self.first = progress.cursor if self.first is None else self.first
-        rate = (progress.cursor - self.first) / max(time.monotonic() - self.began, 0.001)
-        left = (progress.upper - progress.cursor) / rate if rate else 0.0
-        share = progress.cursor / max(progress.upper, 1)
-        click.echo(
-            f"\r{share:6.1%}  {rate:,.0f} messages/s  {left:,.0f} s left ", err=True, nl=False
-        )
-        if progress.state == "done":
-            click.echo(err=True)
+        n_done, n_all = progress.cursor - self.first, progress.upper - self.first
+        rate = n_done / max(now - self.began, 0.001)
+        left = (n_all - n_done) / rate if rate else 0.0
+        share = n_done / n_all if n_all else 1.0
+        line = f"{share:6.1%}  {rate:,.0f} messages/s  {left:,.0f} s left"
+        if sys.stderr.isatty():
+            click.echo(f"\r{line} ", err=True, nl=done)
+        elif now - self.told >= QUIET_S:
+            self.told = now
+            click.echo(line, err=True)
