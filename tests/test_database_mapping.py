@@ -136,7 +136,10 @@ def test_mapped_columns_are_no_call_columns():
 @pytest.mark.parametrize(
     ("mapping", "expected"),
     [
-        ({"contents": "x"}, "the mapping names 'contents'; it can be one of cache_read_tokens,"),
+        (
+            {"contents": "x"},
+            "the mapping names 'contents'; it can be one of answer,",
+        ),
         ({"tool_calls.tool": "x"}, "the mapping names 'tool_calls.tool'"),
         ({"users.id": "x"}, "the mapping names 'users.id'"),
         (

@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -246,6 +248,32 @@ def test_a_held_lock_is_reported(tmp_path, monkeypatch):
         with pytest.raises(MigrationError, match="another program holds it") as busy:
             migrate.upgrade(f"sqlite:///{file}")
         assert 4 == busy.value.exit_code
+
+
+def test_a_writer_that_gets_on_is_waited_for(tmp_path, monkeypatch):
+    """
+    Where another program commits again and again, it is waited for longer than one that does not.
+    """
+    monkeypatch.setattr(migrate.engine, "BUSY_MS", 150)
+    file = tmp_path / "app.db"
+    begun = threading.Event()
+
+    def write():
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            for turn in range(1, 7):
+                other.execute("BEGIN IMMEDIATE")
+                other.execute(f"PRAGMA user_version = {turn}")
+                begun.set()
+                time.sleep(0.1)
+                other.execute("COMMIT")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    begun.wait()
+    migrate.upgrade(f"sqlite:///{file}")
+    writer.join()
+
+    assert HEAD == migrate.current_revision(f"sqlite:///{file}")
 
 
 @pytest.mark.parametrize(("n", "trials"), [(3, 1), pytest.param(8, 20, marks=pytest.mark.slow)])

@@ -182,11 +182,12 @@ def _taken(
         known.findings.append(report.of_calls(source.name, raw, holder))
     context = Context(
         calls=holder,
-        prefix=f"{name}:" if len(source.messages) > 1 else "",
+        prefix=f"{raw.binding.label}:" if len(source.messages) > 1 else "",
         time_zone=scope.time_zone,
         text=scope.text,
     )
-    n_stored = n_untimed = 0
+    n_stored = n_untimed = n_unknown = 0
+    words = set[str | None]()
     for stored in raw.rows.drain():
         calls = None if holder is None else read_calls(stored, holder)
         row = pl.int_range(n_stored + 1, n_stored + stored.height + 1, eager=True)
@@ -194,6 +195,8 @@ def _taken(
             _table=pl.lit(name), _record=pl.coalesce("_number", pl.lit(row))
         )
         n_stored += stored.height
+        unknown = frame.filter(pl.col("kind") == "event")["role_raw"]
+        n_unknown, words = n_unknown + unknown.len(), words.union(unknown.unique())
         if scope.has_window:
             n_untimed += frame["created_at"].null_count()
         frame, calls = _in_window(frame, calls, scope)
@@ -203,6 +206,8 @@ def _taken(
             calls = calls.with_columns(*origin)
             known.called.append(calls["outcome"].eq("call").any())
         yield frame.select(_NEEDED), calls
+    if n_unknown:
+        known.findings.append(report.of_unknown_roles(source.name, raw, n_unknown, len(words)))
     if n_untimed:
         reason = "messages whose time cannot be read lie in no window"
         known.findings.append(Finding(source.name, name, f"{n_untimed} messages left out", reason))
@@ -309,9 +314,10 @@ def _table_of_calls(
         return
     link = raw.binding.columns.get("message_id")
     targets = [
-        key.table
+        messages.binding.label
         for key in raw.binding.table.foreign_keys
-        if link is not None and key.column == link.name
+        for messages in reversed(source.messages)
+        if link is not None and key.column == link.name and key.table == messages.binding.table.name
     ]
     prefix = f"{targets[0]}:" if len(source.messages) > 1 and targets else ""
     pile = Pile(on_disk=len(parts) > 1)

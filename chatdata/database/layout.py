@@ -15,6 +15,7 @@ from chatdata.database import names
 from chatdata.database.columns import bind, listed, same
 from chatdata.database.looks import (
     conversation_rank,
+    exchange,
     is_chat,
     is_conversation,
     looks_like_messages,
@@ -22,6 +23,7 @@ from chatdata.database.looks import (
     message_rank,
     speaker,
 )
+from chatdata.database.sql import quoted
 from chatdata.errors import LayoutError
 
 if TYPE_CHECKING:
@@ -40,15 +42,26 @@ class CallColumn:
 
 @dataclass(frozen=True)
 class Binding:
-    """A table, which of its columns is what, and why the table was taken."""
+    """A table, which of its columns is what, and why the table was taken.
+
+    Where a row holds a question and its answer, there is a binding for each of the two: `half` is
+    the column with its text, and `rows` the condition of the rows that have it.
+    """
 
     table: Table
     columns: Mapping[str, Column]
     reason: str
     role: str | None = None  # of every row, where the table itself is the role
+    half: str | None = None
+    rows: str | None = None
     call_columns: tuple[CallColumn, ...] = ()
     companion: Column | None = None
     flat: Mapping[str, Column] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What tells its messages from those of another binding."""
+        return self.table.name if self.half is None else f"{self.table.name}.{self.half}"
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,8 @@ def describe(layout: Layout, origin: str) -> Iterator[Finding]:
                 origin, f"{binding.table.name}.{column.name}", f"{frame}.{became}", reason
             )
         if binding.role is not None:
-            reason = "the table has no role column; its name says who speaks"
+            named = "name" if binding.half is None else f"column {binding.half!r}"
+            reason = f"the table has no role column; its {named} says who speaks"
             yield Finding(origin, binding.table.name, f"role {binding.role}", reason)
     if layout.conversations is None:
         reason = "no table of conversations; the distinct keys of the messages are"
@@ -117,7 +131,7 @@ def _check_mapping(tables: Sequence[Table], mapping: Mapping[str, str], source: 
     known = {f"conversations.{key}" for key in names.CONVERSATIONS} | {
         f"tool_calls.{key}" for key in names.TOOL_CALLS
     }
-    known |= {"messages", "conversations", "tool_calls", *names.MESSAGES}
+    known |= {"messages", "conversations", "tool_calls", "question", "answer", *names.MESSAGES}
     for key, value in mapping.items():
         if key not in known:
             raise LayoutError(
@@ -159,16 +173,24 @@ def _check_use(layout: Layout, mapping: Mapping[str, str], source: str) -> None:
 def _messages(
     tables: Sequence[Table], mapping: Mapping[str, str], source: str
 ) -> tuple[Binding, ...]:
+    pair = mapping.get("question", ""), mapping.get("answer", "")
     if "messages" in mapping:
         table = next(table for table in tables if table.name == mapping["messages"])
-        binding = _bind_messages(table, mapping, source, "named in the mapping")
+        reason = "named in the mapping"
+        if exchange(table, *pair) and not {"content", "role"} & mapping.keys():
+            return _halves(table, mapping, source, reason)
+        binding = _bind_messages(table, mapping, source, reason)
         return (binding if "role" in binding.columns else replace(binding, role=speaker(table)),)
     candidates = [table for table in tables if looks_like_messages(table)]
-    with_role = [table for table in candidates if table.find(*names.ROLES)]
+    with_both = [t for t in tables if t.find(*names.CONVERSATION_KEYS) and exchange(t, *pair)]
+    with_role = [table for table in candidates if table.find(*names.SPEAKERS)]
     if with_role:
         best = min(with_role, key=message_rank)
         reason = "has a conversation key, a text and a role"
         return (_bind_messages(best, mapping, source, reason),)
+    if with_both:
+        reason = "has a conversation key, and in each row a question and its answer"
+        return _halves(min(with_both, key=message_rank), mapping, source, reason)
     if not candidates:
         found = tuple(table.name for table in tables)
         raise LayoutError(
@@ -187,6 +209,32 @@ def _messages(
         for role in ("user", "assistant")
         if role in first
     )
+
+
+def _halves(
+    table: Table, mapping: Mapping[str, str], source: str, reason: str
+) -> tuple[Binding, ...]:
+    """Bind a table whose rows hold a question and its answer: two messages, one after the other."""
+    found = exchange(table, mapping.get("question", ""), mapping.get("answer", ""))
+    assert found is not None  # noqa: S101 - asked before
+    question, answer = found
+
+    def half(column: Column, other: frozenset[str], role: str, rows: str) -> Binding:
+        own = replace(table, columns=tuple(c for c in table.columns if c.name not in other))
+        bound = _bind_messages(own, {**mapping, "content": column.name}, source, reason)
+        columns = {what: one for what, one in bound.columns.items() if what != "role"}
+        return replace(bound, columns=columns, role=role, half=column.name, rows=rows)
+
+    asks, tells = (f"{quoted(column.name)} IS NOT NULL" for column in found)
+    said = half(answer, frozenset([question.name]), "assistant", tells)
+    made = [column for what, column in said.columns.items() if what in names.GENERATED]
+    calls = [*(call.column for call in said.call_columns), *said.flat.values()]
+    calls += [said.companion] if said.companion else []
+    of_answer = frozenset(column.name for column in (answer, *made, *calls))
+    # What was called and what nobody answered stays a message, and so does an empty row.
+    rows = " OR ".join([tells, *(f"{quoted(column.name)} IS NOT NULL" for column in calls)])
+    asked = half(question, of_answer, "user", f"{asks} OR NOT ({rows})")
+    return asked, replace(said, rows=rows)
 
 
 def _bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason: str) -> Binding:

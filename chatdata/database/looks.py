@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chatdata.database import names
 
 if TYPE_CHECKING:
-    from chatdata.database.catalog import Table
+    from chatdata.database.catalog import Column, Table
 
 
 def looks_like_messages(table: Table) -> bool:
@@ -19,11 +19,25 @@ def looks_like_messages(table: Table) -> bool:
     )
 
 
+def exchange(table: Table, question: str = "", answer: str = "") -> tuple[Column, Column] | None:
+    """Find the question and the answer where each row holds both, under these names or usual ones.
+
+    A table that says who speaks, or has a content, has one message to a row.
+    """
+    if table.find(*names.SPEAKERS, "content") or looks_like_tool_calls(table):
+        return None
+    asked = table.column(question) or table.find(*names.QUESTIONS)
+    said = table.column(answer) or table.find(*names.ANSWERS)
+    return (asked, said) if asked and said and asked != said else None
+
+
 def looks_like_tool_calls(table: Table) -> bool:
     """Ask for a tool's name and arguments, and no role."""
     # A table of tools has names and parameters too, but neither results nor a place in a chat.
     is_log = table.find("message_id", *names.CONVERSATION_KEYS, *names.RESULTS) is not None
     extra = ("name", "tool") if is_log and names.TOOL_TABLE.search(table.name.lower()) else ()
+    if is_log and table.find(*names.FLAT["arguments"]):
+        extra = ("name", "tool")
     return (
         table.find(*names.TOOL_NAMES, *extra) is not None
         and table.find(*names.ARGUMENTS) is not None

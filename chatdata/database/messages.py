@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from chatdata import schema
-from chatdata.database import times, values
+from chatdata.database import names, times, values
 from chatdata.database.extract import call_names
 from chatdata.tool_calls import NOTHING
 
@@ -76,7 +76,9 @@ def read_chunk(
     if context.text:
         left |= values.filled(raw.unread(stored, "created_at", at))
     role = raw.part(stored, "role")
-    spoken = values.roles(role, raw.binding.role)
+    column = raw.binding.columns.get("role")
+    is_user = names.IS_USER.get(column.plain) if column else None
+    spoken = values.roles(role, raw.binding.role, is_user=is_user)
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
 
 

@@ -11,22 +11,41 @@ from chatdata.tool_calls import items
 
 CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id", "chat_id")
 TEXTS = ("content", "message", "response", "text", "body")
-ROLES = ("role", "sender_type", "sender", "author_role", "author", "type")
-TIMES = ("created_at", "timestamp", "sent_at", "started_at", "executed_at", "time", "date")
+ROLES = ("role", "sender_type", "sender", "author_role", "author", "type", "direction")
+IS_USER = {
+    **dict.fromkeys(("is_user", "is_human", "from_user", "is_from_user"), True),
+    **dict.fromkeys(("is_bot", "is_ai", "is_assistant", "from_bot", "from_ai"), False),
+}
+"""Columns that say only whether a person speaks, and which of the two a true one means."""
+SPEAKERS = (*ROLES, *IS_USER)
+QUESTIONS = (
+    *("question", "query", "prompt", "user_message", "user_input", "user_query", "user_prompt"),
+    *("user_text", "human_message", "human", "message", "input"),
+)
+ANSWERS = (
+    *("answer", "response", "reply", "completion", "bot_response", "ai_response"),
+    *("assistant_response", "agent_response", "bot_message", "ai_message", "assistant_message"),
+    *("bot_reply", "ai_reply", "bot", "ai", "output"),
+)
+TIMES = (
+    *("created_at", "timestamp", "sent_at", "started_at", "executed_at", "time", "date"),
+    *("created_date", "created_on", "created_time", "create_time", "date_created", "inserted_at"),
+    *("created", "create_date", "datetime", "ts"),
+)
 SEQUENCES = ("sequence_number", "sequence", "seq", "position", "idx")
-CALL_COLUMNS = ("tool_calls", "tool_call_results")
+CALL_COLUMNS = ("tool_calls", "tool_call_results", "used_tools")
 CALL_OBJECTS = ("message_metadata", "metadata_json", "metadata")  # and metadata_, which is plain
 COMPANIONS = ("tool_output", "tool_outputs", "tool_results", "tool_responses")
 TOOL_NAMES = ("tool_name", "function_name")
 ARGUMENTS = (*items.ARGUMENTS, "tool_arguments", "tool_args")
-RESULTS = items.RESULTS
+RESULTS = (*items.RESULTS, "observation")
 USERS = ("user_id", "owner_id", "account_id")
 
 MESSAGES = {
     "id": ("id", "message_id", "uuid"),
     "conversation_id": CONVERSATION_KEYS,
     "user_id": USERS,
-    "role": ROLES,
+    "role": SPEAKERS,
     "content": TEXTS,
     "created_at": TIMES,
     "sequence": SEQUENCES,
@@ -40,6 +59,8 @@ MESSAGES = {
     "cache_write_tokens": ("cache_write_tokens",),
     "reasoning_tokens": ("reasoning_tokens",),
 }
+GENERATED = tuple(MESSAGES)[tuple(MESSAGES).index("tool_call_id") :]
+"""What only a message that was generated has."""
 CONVERSATIONS = {
     "id": ("id", "conversation_id", "session_id", "thread_id", "chat_id", "uuid"),
     "user_id": USERS,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from chatdata.database import catalog
 from chatdata.database.connect import open_snapshot, target
 from chatdata.database.sql import quoted
-from chatdata.errors import SourceError
+from chatdata.errors import LayoutError, SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from chatdata.database.connect import Snapshot
+    from chatdata.database.layout import Layout
+
+_FEW = 20
 
 
 def first_rows(
@@ -34,3 +40,35 @@ def first_rows(
             if rows:
                 found[table.name] = {name: [row[name] for row in rows] for name in names}
     return found
+
+
+def refuse_documents(snapshot: Snapshot, layout: Layout) -> None:
+    """Refuse a table that does not say who speaks because its texts are whole messages as JSON.
+
+    Raises:
+        LayoutError: so it is; taken for texts, all of them would be somebody's words.
+    """
+    for binding in layout.messages:
+        if "role" in binding.columns or binding.half is not None:
+            continue
+        text, table = binding.columns["content"].name, binding.table.name
+        stored = f"CAST({quoted(text)} AS TEXT)"
+        condition = f"{quoted(text)} IS NOT NULL"
+        query = f"SELECT {stored} AS said FROM {quoted(table)} WHERE {condition} LIMIT {_FEW}"
+        said = [row["said"] for row in snapshot.rows(query)]
+        if said and all(map(_is_document, said)):
+            raise LayoutError(
+                f"table {table!r} keeps whole messages as JSON in {text!r}, and nothing beside it"
+                " says who speaks; write that column to a JSONL file, a message a line, and scan"
+                " the file",
+                source=snapshot.name,
+            )
+
+
+def _is_document(said: str) -> bool:
+    try:
+        found = json.loads(said)
+    except (ValueError, RecursionError):
+        return False
+    keys = found.keys() if isinstance(found, dict) else set()
+    return {"type", "data"} <= keys or {"role", "content"} <= keys

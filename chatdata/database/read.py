@@ -14,6 +14,7 @@ from chatdata.database.assemble import Source, assemble
 from chatdata.database.connect import TypeMismatchError, open_snapshot, target
 from chatdata.database.extract import Plan, fill, plan, sample
 from chatdata.database.layout import describe, infer
+from chatdata.database.probe import refuse_documents
 from chatdata.database.sql import quoted
 from chatdata.errors import SourceError
 
@@ -103,6 +104,7 @@ def _read(
                 with open_snapshot(where, schema) as snapshot:
                     found = catalog.tables(snapshot, schema)
                     layout = infer(found, source=where.name, mapping=mapping)
+                    refuse_documents(snapshot, layout)
                     source = _planned(snapshot, layout, wanted, plans, loose=loose)
                     opened.set_result(source)
                     n_queries = max(len(planned.queries) for planned in plans)

@@ -30,6 +30,15 @@ def of_calls(origin: str, raw: Raw, source: CallSource) -> Finding:
     return Finding(origin, f"{table}.{names[source.text or '']}", "tool_calls", reason)
 
 
+def of_unknown_roles(origin: str, raw: Raw, n_rows: int, n_words: int) -> Finding:
+    """Say how many rows are events because nobody knows who speaks; the words may be names."""
+    column = raw.binding.columns.get("role")
+    place = f"{raw.binding.table.name}.{column.name}" if column else raw.binding.table.name
+    words = "word that is no role" if n_words == 1 else "different words that are no roles"
+    reason = f"{n_words} {words}; if another column says who speaks, map role to it"
+    return Finding(origin, place, f"{n_rows} rows are events", reason)
+
+
 def mirrored(origin: str, counts: list[pl.DataFrame]) -> Iterator[Finding]:
     """Say that a table of calls was left aside, since the messages hold the calls too."""
     again = pl.concat(counts).filter(cause="mirrored")

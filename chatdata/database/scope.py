@@ -66,7 +66,8 @@ def of_messages(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope
     link = binding.columns["conversation_id"]
     active = _active(layout, dialect, scope, link)
     window = _window(binding.columns.get("created_at"), dialect, scope)
-    return _where([*_owner(layout, binding, scope), *active, *window])
+    half = [binding.rows] if binding.rows else []
+    return _where([*half, *_owner(layout, binding, scope), *active, *window])
 
 
 def of_conversations(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,14 +15,15 @@ if TYPE_CHECKING:
     from chatdata.database.catalog import Kind
 
 _ROLES = {
-    "user": "user human prompter",
+    "user": "user human prompter end_user enduser customer client visitor inbound incoming",
     "assistant": "assistant gpt chatgpt bing bard ai ai_agent aimessagechunk gemini model agent bot"
-    " chatbot",
+    " chatbot machine api llm copilot claude outbound outgoing",
     "tool": "tool function observation tool_response ipython",
     "system": "system developer info error warning",
 }
 _ROLE_OF = {word: role for role, words in _ROLES.items() for word in words.split()}
 _KIND_OF = {"tool": "tool_result", "system": "injected"}
+_TRUE = {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}
 
 _HEX = r"^[0-9a-fA-F]{32}$"
 _DASHED = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
@@ -48,14 +51,21 @@ def _with_dashes(text: pl.Expr) -> pl.Expr:
     return pl.concat_str(*(text.str.slice(start, size) for start, size in cuts), separator="-")
 
 
-def roles(stored: pl.Series, every: str | None = None) -> pl.DataFrame:
+def roles(
+    stored: pl.Series, every: str | None = None, *, is_user: bool | None = None
+) -> pl.DataFrame:
     """Give `role`, `role_raw` and `kind` for stored role words.
 
-    An unknown word is an event of the system; `every` is the role of all rows of a table that has
-    no words.
+    An unknown word is an event of the system.
+
+    Args:
+        stored: the words.
+        every: the role of all rows of a table that has no words.
+        is_user: where the words are true and false: whether a true one stands for a person.
     """
     raw = stored.cast(pl.String)
-    known = {word: every or _role(word) for word in raw.unique().to_list()}
+    read = _role if is_user is None else partial(_flagged, is_user=is_user)
+    known = {word: every or read(word) for word in raw.unique().to_list()}
     kinds = {
         word: "event" if role is None else _KIND_OF.get(role, "chat")
         for word, role in known.items()
@@ -67,8 +77,14 @@ def roles(stored: pl.Series, every: str | None = None) -> pl.DataFrame:
 
 
 def _role(word: str | None) -> str | None:
-    """Read a role word, also an enumeration's member as `Role.USER`."""
-    return _ROLE_OF.get((word or "").strip().lower().rpartition(".")[2])
+    """Read a role word, also an enumeration's member as `Role.USER`, or a `userMessage`."""
+    plain = (word or "").strip().lower().rpartition(".")[2]
+    return _ROLE_OF.get(plain) or _ROLE_OF.get(re.sub(r"[ _-]?message$", "", plain))
+
+
+def _flagged(word: str | None, *, is_user: bool) -> str | None:
+    said = _TRUE.get((word or "").strip().lower())
+    return None if said is None else "user" if said is is_user else "assistant"
 
 
 def _replaced(stored: pl.Series, mapping: Mapping[str | None, str]) -> pl.Series:

@@ -41,6 +41,8 @@ _QUOTE_NOTHING = (
     "SyntaxException",
 )
 _SIZE = re.compile(r"\d+(\.\d+)? ?[KMGT]i?B", re.IGNORECASE)
+_ALWAYS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+"""A progress bar would go to standard output, or into a notebook, where the answer goes."""
 _own = threading.local()
 _naming = threading.Lock()
 
@@ -52,7 +54,7 @@ def connection() -> duckdb.DuckDBPyConnection:
     """
     if not hasattr(_own, "connection"):
         _own.connection = _database().cursor()
-        _own.connection.execute("SET TimeZone = 'UTC'")
+        _own.connection.execute(_ALWAYS)
     found: duckdb.DuckDBPyConnection = _own.connection
     return found
 
@@ -104,7 +106,7 @@ def query(frames: Mapping[str, duckdb.DuckDBPyRelation], sql: str) -> pl.DataFra
 def query_lazily(frames: Mapping[str, pl.LazyFrame], sql: str) -> pl.DataFrame:
     """Run a query over Polars frames; only those that it names are read."""
     with duckdb.connect(config=_settings()) as alone:
-        alone.execute("SET TimeZone = 'UTC'")
+        alone.execute(_ALWAYS)
         for name, frame in frames.items():
             alone.register(name, Scanned(frame))
         return _answer(alone.sql, sql)

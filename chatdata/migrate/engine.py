@@ -296,11 +296,31 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         dbapi.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         dbapi.execute("PRAGMA foreign_keys=OFF")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
+    event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    """Take the write lock; who holds it is waited for while what is committed shows progress."""
+    until, seen = time.monotonic() + PATIENCE_S, _version(connection)
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except sa.exc.OperationalError:
+            before, seen = seen, _version(connection)
+            if seen == before or time.monotonic() > until:
+                raise
+        else:
+            return
+
+
+def _version(connection: sa.Connection) -> object:
+    """What changes with every commit of another connection; None where a writer hides it."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        return driver.execute("PRAGMA data_version").fetchone()
+    except sqlite3.OperationalError:
+        return None
 
 
 def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:

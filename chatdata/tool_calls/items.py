@@ -24,6 +24,8 @@ ARGUMENTS = (
     "args_json",
     "tool_parameters",
     "parameters_json",
+    "toolInput",
+    "toolArgs",
 )
 RESULTS = (
     "result",
@@ -35,6 +37,8 @@ RESULTS = (
     "execution_result",
     "tool_result",
     "response",
+    "toolOutput",
+    "toolResult",
 )
 IDS = ("id", "call_id", "tool_call_id", "toolCallId")
 SERVERS = ("server", "mcp_server", "server_name", "server_label")

@@ -58,7 +58,8 @@ def _opened() -> Iterator[duckdb.DuckDBPyConnection]:
     with tempfile.TemporaryDirectory(prefix="chatdata-copy-") as folder:
         settings: dict[str, Any] = {"memory_limit": MEMORY, "temp_directory": folder, "threads": 2}
         with duckdb.connect(Path(folder) / "copy.duckdb", config=settings) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+            # A progress bar would go to standard output, where the answer goes.
+            connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
             connection.execute(_AS_KEY)
             connection.execute(_LOST)
             yield connection
