@@ -17,7 +17,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST_S = 631_152_000
 _LATEST_S = 4_102_444_800
-_MILLISECONDS_FROM = 10_000_000_000
+# A count since 1970 says by its size what it counts: above so much, a part of so many microseconds.
+_UNITS = ((10**17, 1000, "us"), (10**14, 1, "us"), (10_000_000_000, 0.001, "ms"))
+_DIGITS = (10, 13, 16, 19)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d$")
 _FRACTION = re.compile(r"[T ]\d\d:\d\d:\d\d[.,](\d+)")
 
@@ -26,17 +28,21 @@ def at(value: Any, time_zone: str = "UTC") -> At | None:  # noqa: ANN401 - whate
     """Read a time in any of the spellings that logs use.
 
     Args:
-        value: ISO text (naive means `time_zone`), seconds or milliseconds since 1970 as a number.
+        value: ISO text (naive means `time_zone`); seconds, milliseconds, microseconds or
+            nanoseconds since 1970 as a number, or as text of so many digits.
         time_zone: the zone of naive text.
     """
     if isinstance(value, str):
-        return iso(value, time_zone)
+        if len(value) not in _DIGITS or not value.isdecimal():
+            return iso(value, time_zone)
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if value != value or abs(value) > _LATEST_S * 1000:  # noqa: PLR0124 - NaN is not itself
+    if value != value or abs(value) > _LATEST_S * 1_000_000_000:  # noqa: PLR0124 - NaN is not itself
         return None
-    if value > _MILLISECONDS_FROM:
-        return _within(round(value * 1000), "ms")
+    for beyond, per_microsecond, precision in _UNITS:
+        if value > beyond:
+            return _within(round(value / per_microsecond), precision)
     precision = "s" if isinstance(value, int) else "us"
     return _within(round(value * 1_000_000), precision)
 
