@@ -145,17 +145,31 @@ def _texts(content: dict[str, Any]) -> tuple[list[str] | None, dict[str, Any] | 
     kind = content.get("content_type")
     parts = content.get("parts")
     if kind in _PARTS and isinstance(parts, list):
-        texts = [part for part in parts if isinstance(part, str)]
+        texts = [said for part in parts if (said := _said(part)) is not None]
         if kind == "text" and len(parts) == len(texts) == 1 and len(content) == 2:  # noqa: PLR2004 - content_type and parts
             return texts, None
-        shape = [{"n_chars": len(part)} if isinstance(part, str) else part for part in parts]
-        return texts or None, {**content, "parts": shape}
+        return texts or None, {**content, "parts": [_without_text(part) for part in parts]}
     if kind == "thoughts" and isinstance(content.get("thoughts"), list):
         return _thoughts(content)
     key = _TEXT_KEYS.get(kind) if isinstance(kind, str) else None
     if key and isinstance(content.get(key), str):
         return [content[key]], {**content, key: {"n_chars": len(content[key])}}
     return None, content
+
+
+def _said(part: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    """Give the text of a part: written, or what was understood of speech."""
+    if isinstance(part, dict) and part.get("content_type") == "audio_transcription":
+        part = part.get("text")
+    return part if isinstance(part, str) else None
+
+
+def _without_text(part: Any) -> Any:  # noqa: ANN401 - any JSON value
+    said = _said(part)
+    if said is None:
+        return part
+    size = {"n_chars": len(said)}
+    return {**part, "text": size} if isinstance(part, dict) else size
 
 
 def _thoughts(content: dict[str, Any]) -> tuple[list[str] | None, dict[str, Any]]:

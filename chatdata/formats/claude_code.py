@@ -156,7 +156,7 @@ def _user(session: Session, source: dict[str, Any]) -> Message:
     session.answer(row, source, results, moment)
     if row.kind == "event":
         session.interrupt()
-    if source.get("isSidechain") and row.kind == "chat" and session.begins_sidechain(source):
+    if row.kind == "chat" and session.begins_sidechain(source):
         row.kind = "injected"
     return row
 

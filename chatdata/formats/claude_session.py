@@ -239,8 +239,9 @@ class Session:
         return row
 
     def begins_sidechain(self, source: dict[str, Any]) -> bool:
-        """Whether a sidechain record starts a chain: the parent model wrote it."""
-        return source.get("parentUuid") is None
+        """Whether a record starts a sidechain: the parent model wrote it."""
+        marked = source.get("isSidechain") or text(source.get("parent_tool_use_id"))
+        return bool(marked) and source.get("parentUuid") is None
 
     def finished(self, reading: Reading) -> Conversation:
         """Give the conversation, with what only its end tells."""

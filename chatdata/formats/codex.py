@@ -128,6 +128,8 @@ def _take_event(rollout: Rollout, line: Line) -> None:
     else:
         if kind == "task_started":
             rollout.turn = text(payload.get("turn_id")) or rollout.turn
+        elif kind == "mcp_tool_call_end":
+            rollout.mcp_ended(payload)
         elif kind == "turn_aborted":
             rollout.abort()
         elif kind == "thread_name_updated":

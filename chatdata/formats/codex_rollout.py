@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -11,6 +10,7 @@ import msgspec
 
 from chatdata.formats import items
 from chatdata.formats.codex_lines import Line, cut, refer
+from chatdata.formats.codex_outcomes import agent_id, exit_code, judge_by_server
 from chatdata.formats.content import absent, text, tool_names, untold
 from chatdata.formats.records import encode
 from chatdata.formats.rows import Call, Conversation, Message, Usage
@@ -32,7 +32,6 @@ _INJECTED = (
     "<turn_aborted>",
     "# AGENTS.md",
 )
-_EXIT_CODE = re.compile(r"^Process exited with code (-?\d+)$", re.MULTILINE)
 _MIRROR_ROLES = {"user_message": "user", "agent_message": "assistant"}
 _UUID = 32
 _COUNTERS = (
@@ -60,6 +59,8 @@ class Rollout:
         self.mirrors: list[tuple[int, Message, dict[str, Any]]] = []
         self.thoughts: list[dict[str, Any]] = []
         self.calls: dict[str, list[Call]] = {}
+        self.of_turn: list[Call] = []
+        self.outcomes: dict[str, dict[str, Any]] = {}
         self.ends: dict[str, list[Line]] = {}
         self.total: dict[str, int] | None = None
         self.waiting: Usage | None = None
@@ -108,6 +109,7 @@ class Rollout:
         self.run = None
         if row.role_raw == "user" and row.kind is None:
             self.answer = None
+            self.of_turn.clear()
 
     def event(self, kind: str, line: Line, line_kind: str, payload: dict[str, Any]) -> None:
         """Append what is no message."""
@@ -147,6 +149,7 @@ class Rollout:
         call.stamped = self.conversation.parent_id is not None
         call.twin = self._twin("call", call.native_id or encode(line.payload))
         self.calls.setdefault(call.native_id or "", []).append(call)
+        self.of_turn.append(call)
         (self.answer or self.conversation).calls.append(call)
         if call.name == "web_search" and call.status is None:
             call.status = "ok" if line.payload.get("status") == "completed" else "unknown"
@@ -163,7 +166,7 @@ class Rollout:
             self._append(row, line, _ITEM, f"{result.native_id} {result.text}")
             return
         self.reading.count("part of another record")
-        if call.name == "spawn_agent" and (agent := _agent_id(result.text)):
+        if call.name == "spawn_agent" and (agent := agent_id(result.text)):
             self.spawned.append((agent, result.native_id or ""))
         call.has_result, call.result, call.ended_at = True, result.text, line.at
         call.status, call.error_source, call.error_class = (
@@ -185,12 +188,17 @@ class Rollout:
         else:
             self.ends.setdefault(id_, []).append(line)
 
+    def mcp_ended(self, payload: dict[str, Any]) -> None:
+        """Note what a server said of a call: its answer, which may be a failure, or none."""
+        id_, outcome = text(payload.get("call_id")), payload.get("result")
+        if id_ is not None and isinstance(outcome, dict):
+            self.outcomes[id_] = outcome
+
     def abort(self) -> None:
-        """End the calls that wait for a result: the turn was stopped."""
-        for asked in self.calls.values():
-            for call in asked:
-                if not call.has_result:
-                    call.status = "cancelled"
+        """End the calls of the turn that wait for a result: it was stopped."""
+        for call in self.of_turn:
+            if not call.has_result and call.status is None:
+                call.status = "cancelled"
 
     def reasoning(self, line: Line) -> None:
         """Keep thinking for the next assistant message."""
@@ -326,12 +334,14 @@ class Rollout:
 
     def _judge(self, call: Call) -> None:
         """Set a call's status by its exit code, where one is recorded, and keep its times."""
+        if (outcome := self.outcomes.get(call.native_id or "")) and call.has_result:
+            judge_by_server(call, outcome)
         ends = self.ends.pop(call.native_id, []) if call.native_id else []
         codes = [line.payload.get("exit_code") for line in ends]
         recorded = next((code for code in codes if isinstance(code, int)), None)
         if ends:
             call.extra["ends"] = [cut(line.source, call.result or "") for line in ends]
-        code = recorded if recorded is not None else _exit_code(call.result)
+        code = recorded if recorded is not None else exit_code(call.result)
         if code is not None and call.has_result:
             call.extra["exit_code"] = code
             call.status = "error" if code else "ok"
@@ -346,28 +356,6 @@ class Rollout:
                     extra.setdefault("line", {})["timestamp"] = spelled(moment, "")
             if not call.extra["result"]:
                 del call.extra["result"]
-
-
-def _exit_code(result: str | None) -> int | None:
-    """Find an exit code in an output: in its metadata, or on the fixed line before the output."""
-    if result is None:
-        return None
-    if result.startswith("{"):
-        try:
-            code = msgspec.json.decode(result)["metadata"]["exit_code"]
-        except (msgspec.DecodeError, KeyError, TypeError):
-            return None
-        return code if isinstance(code, int) else None
-    found = _EXIT_CODE.search(result.split("\nOutput:", 1)[0])
-    return int(found.group(1)) if found else None
-
-
-def _agent_id(result: str | None) -> str | None:
-    """Read the id of a sub-agent out of what starting it gave."""
-    try:
-        return text(msgspec.json.decode(result or "").get("agent_id"))
-    except (msgspec.DecodeError, AttributeError):
-        return None
 
 
 def _stamped(thought: dict[str, Any]) -> dict[str, Any]:
