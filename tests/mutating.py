@@ -12,6 +12,7 @@ import json
 import random
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from chatdata.formats.sources import Document
@@ -46,6 +47,8 @@ WRONG = [
     {"type": "text"},
     [{"type": "text", "text": None}],
 ]
+# `json.dumps` looks for cycles; there are none.
+_WRITE = json.JSONEncoder(check_circular=False).encode
 BY_RECORD = frozenset(
     {"openai-chat", "tau-bench", "chatgpt-export", "claude-ai-export", "claude-code", "codex"}
     | {"anthropic-messages", "sharegpt", "lmsys-chat", "wildchat", "phr"}
@@ -72,10 +75,9 @@ def parsed(document):
     """
     Decode a document into records, and say how they were written.
     """
-    try:
-        whole = json.loads(document)
-    except ValueError:
-        lines = document.decode("utf-8", "replace").split("\n")
+    whole = _loaded(document)
+    if whole is None:
+        lines = document.split(b"\n")
         return [record for line in lines if (record := _loaded(line)) is not None], "lines"
     return (whole, "array") if isinstance(whole, list) else ([whole], "value")
 
@@ -85,13 +87,17 @@ def written(records, form):
     Write records as they were.
     """
     if form == "array":
-        return json.dumps(records).encode()
-    return b"\n".join(json.dumps(record).encode() for record in records)
+        return _WRITE(records).encode()
+    return "\n".join(map(_WRITE, records)).encode()
 
 
-def _loaded(line):
+def _loaded(text):
     try:
-        return json.loads(line)
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        pass
+    try:
+        return json.loads(text.decode("utf-8", "replace"))
     except ValueError:
         return None
 
