@@ -247,7 +247,8 @@ def _call_lines(call):
         item[key] = json.loads(raw) if extra.get("arguments") == "value" else raw
     if call["name"] != kind.removesuffix("_call"):
         item["name"] = call["name"]
-    item["namespace"] = call["server"]
+    if not (call["name"] or "").startswith(f"mcp__{call['server']}__"):
+        item["namespace"] = call["server"]
     item = {k: v for k, v in item.items() if v is not None} | own
     begun = moment(call, "started_at", "ms")
     yield _line(extra, told(timestamp=begun), item)

@@ -222,6 +222,7 @@ def test_what_nobody_wrote_for_us(tmp_path, record, n):
         pytest.param('{"messages": [{"role": "us', "openai-chat", id="cut off at its end"),
         pytest.param("INFO started", "openai-chat", id="a word of the program"),
         pytest.param("One.\n\nTwo.", None, id="prose goes on"),
+        pytest.param("## Prompt", None, id="Markdown goes on"),
     ],
 )
 def test_first_line_that_is_none(tmp_path, first, expected):

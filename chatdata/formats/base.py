@@ -327,7 +327,9 @@ def _text_evidence(document: Document, path: str) -> Iterator[Evidence]:
 
 def _goes_on_in_records(text: str) -> bool:
     """Whether only the first line is none: cut off at its start, or a word of the program."""
-    after = [line for line in text.split("\n")[1:3] if line.strip()]
+    if text.startswith(("#", "---")):
+        return False  # Markdown
+    after = [line for line in text.split("\n", 3)[1:3] if line.strip()]
     return bool(after) and after[0][0] == "{"
 
 

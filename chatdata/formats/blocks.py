@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatdata.formats.content import split, text, untold
+from chatdata.formats.content import mcp_server, split, text, untold
 from chatdata.formats.media import without_bytes
 from chatdata.formats.records import encode
 from chatdata.formats.rows import Call, Result, Usage, tokens
@@ -41,8 +41,7 @@ def call(block: dict[str, Any]) -> Call:
     name = text(block.get("name"))
     key = "server_name" if text(block.get("server_name")) else "integration_name"
     server = text(block.get(key))
-    if server is None and name and name.startswith("mcp__"):
-        server = name.split("__")[1] or None
+    server = server or mcp_server(name)
     arguments = block.get("input")
     id_ = text(block.get("id"))
     told = {"type": "tool_use", "id": id_, "name": name, "input": arguments, key: server}

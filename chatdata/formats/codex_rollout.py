@@ -11,7 +11,7 @@ import msgspec
 from chatdata.formats import items
 from chatdata.formats.codex_lines import Line, cut, refer
 from chatdata.formats.codex_outcomes import agent_id, exit_code, judge_by_server
-from chatdata.formats.content import absent, text, tool_names, untold
+from chatdata.formats.content import absent, mcp_server, text, tool_names, untold
 from chatdata.formats.records import encode
 from chatdata.formats.rows import Call, Conversation, Message, Usage
 from chatdata.formats.times import at, spelled
@@ -145,6 +145,7 @@ class Rollout:
         """Append a call to the last assistant message of its turn, or to none."""
         call = items.call(line.payload)
         call.started_at, call.n_records = line.at, 1
+        call.server = call.server or mcp_server(call.name)
         call.extra |= line.around(_ITEM)
         call.stamped = self.conversation.parent_id is not None
         call.twin = self._twin("call", call.native_id or encode(line.payload))

@@ -129,6 +129,11 @@ def untold(source: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def mcp_server(name: str | None) -> str | None:
+    """Tell the server out of a tool's name, `mcp__server__tool`."""
+    return name.split("__")[1] or None if name and name.startswith("mcp__") else None
+
+
 def tool_names(tools: Any) -> list[str] | None:  # noqa: ANN401 - whatever the log holds
     """Name the declared tools, in any of the shapes that providers use."""
     if not isinstance(tools, list):
