@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from pyarrow.dataset import Dataset
+
     from chatdata import schema
     from chatdata.engines import Name
 
@@ -83,6 +85,11 @@ def scan_files(files: list[Path], table: schema.Table) -> duckdb.DuckDBPyRelatio
     if not files:
         return connection().from_arrow(pl.DataFrame(schema=table.schema).to_arrow())
     return connection().read_parquet([str(path) for path in files], hive_partitioning=False)
+
+
+def scan_dataset(dataset: Dataset) -> duckdb.DuckDBPyRelation:
+    """Give the rows of an Arrow dataset, to be read when they are asked for."""
+    return connection().from_arrow(dataset)
 
 
 def collect(frames: Mapping[str, duckdb.DuckDBPyRelation]) -> dict[str, pl.DataFrame]:

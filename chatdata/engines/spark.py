@@ -56,15 +56,33 @@ def hold(frames: Mapping[str, pl.DataFrame], session: SparkSession) -> dict[str,
 
 def scan_files(session: SparkSession, files: list[Path], table: schema.Table) -> DataFrame:
     """Give the rows of some Parquet files of a frame, to be read when they are asked for."""
+    if not files:
+        return session.createDataFrame([], struct(table.schema))
+    paths = (_GLOB.sub(r"\\\g<0>", str(path)) for path in files)
+    return _typed(session.read.schema(_stored(table)).parquet(*paths), table)
+
+
+def scan_folder(session: SparkSession, urls: list[str], table: schema.Table) -> DataFrame:
+    """Give the rows of all Parquet files below URLs that Spark reaches; none may be there."""
+    read = session.read.schema(_stored(table)).option("recursiveFileLookup", "true")
+    try:
+        return _typed(read.parquet(*urls), table)
+    except AnalysisException as error:
+        if "PATH_NOT_FOUND" not in str(error):
+            raise
+        return session.createDataFrame([], struct(table.schema))
+
+
+def _stored(table: schema.Table) -> T.StructType:
+    """Give the types in which Spark reads the Parquet of a frame."""
     stored = struct(table.schema)
     for field in stored:
         if table.schema[field.name] == pl.UInt64:
             field.dataType = T.DecimalType(20, 0)
-    if not files:
-        return session.createDataFrame([], struct(table.schema))
-    read = session.read.schema(stored).parquet(
-        *(_GLOB.sub(r"\\\g<0>", str(path)) for path in files)
-    )
+    return stored
+
+
+def _typed(read: DataFrame, table: schema.Table) -> DataFrame:
     return read.select(
         *(
             F.col(field.name).cast(field.dataType).alias(field.name)

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, TypedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import polars as pl
 
@@ -24,7 +25,7 @@ from chatdata.chats import Chats, Finding, from_frames
 from chatdata.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -36,7 +37,7 @@ JOURNAL = "journal.json"
 MANIFEST = "manifest.sqlite"
 UNKNOWN = "__HIVE_DEFAULT_PARTITION__"
 """What the folder of rows without a month, or a source, is called: engines read it as null."""
-_MONTH = re.compile(r"month=(\d{4}-\d{2})")
+_MONTH = re.compile(r"/month=(\d{4}-\d{2})/[^/]*$")
 
 
 class Journal(TypedDict):
@@ -56,9 +57,31 @@ def is_ours(folder: Path) -> bool:
     return (folder / OWN / MANIFEST).is_file()
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What a lake holds.
+
+    Attributes:
+        name: what it is called.
+        where: where it lies.
+        mark: the text of its mark.
+        files: of each frame, as what reads them takes them.
+    """
+
+    name: str
+    where: str
+    mark: str
+    files: Mapping[str, Sequence[Any]]
+
+
+def stored(folder: Path) -> Stored:
+    """Say what a lake in a folder holds, as the last commit left it."""
+    return Stored(folder.name, str(folder), _mark(folder), parts(folder))
+
+
 def open_lake(
-    folder: Path,
-    read: Callable[[list[Path], schema.Table], Frame],
+    lake: Stored,
+    read: Callable[[list[Any], schema.Table], Frame],
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Chats[Frame]:
@@ -70,22 +93,22 @@ def open_lake(
     Raises:
         FormatError: a newer chatdata wrote it.
     """
-    files = parts(folder)
-    contract = json.loads(_mark(folder)).get("contract")
+    contract = json.loads(lake.mark).get("contract")
     if contract != schema.VERSION:
         raise FormatError(
             f"the lake follows contract {contract}, this chatdata reads {schema.VERSION}; "
             "upgrade chatdata",
-            source=str(folder),
+            source=lake.where,
         )
+    files = {table.name: list(lake.files.get(table.name, ())) for table in schema.TABLES}
     n_files = sum(len(paths) for paths in files.values())
     for name in ("messages", "tool_calls"):
-        files[name] = [path for path in files[name] if _may_hold(path, since, until)]
+        files[name] = [path for path in files[name] if _may_hold(str(path), since, until)]
     frames = {table.name: read(files[table.name], table) for table in schema.TABLES}
     reason = f"{MARK} names contract {contract}; {n_files} Parquet files"
     if (n_opened := sum(len(paths) for paths in files.values())) < n_files:
         reason += f", {n_opened} of them in the window"
-    return from_frames(frames, [Finding(folder.name, str(folder), "lake", reason)])
+    return from_frames(frames, [Finding(lake.name, lake.where, "lake", reason)])
 
 
 def frame_of(folder: Path, table: schema.Table) -> pl.LazyFrame:
@@ -143,9 +166,9 @@ def _mark(folder: Path) -> str:
     return "{}"
 
 
-def _may_hold(path: Path, since: datetime | None, until: datetime | None) -> bool:
+def _may_hold(path: str, since: datetime | None, until: datetime | None) -> bool:
     """Whether a file may hold rows of a window: its folder names no month, or one inside."""
-    named = _MONTH.fullmatch(path.parent.name)
+    named = _MONTH.search(path)
     if named is None:
         return True
     month = named.group(1)

@@ -47,12 +47,14 @@ class Document:
         name: the part below the scanned folder; a single file's own name.
         file: the file it lies in.
         start: opens the stored bytes, still compressed, and leaves closing to the stack.
+        is_here: whether the file is one of this machine.
     """
 
     path: str
     name: str
     file: Path
     start: Callable[[ExitStack], BinaryIO]
+    is_here: bool = True
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -93,7 +95,8 @@ class Document:
         """Give a path where the unpacked bytes lie, for readers that need a file."""
         with ExitStack() as stack:
             stored = stack.enter_context(_buffered(self.start(stack)))
-            if self.name.endswith(self.file.name) and _codec(stored) is None:
+            own = self.is_here and self.name.endswith(self.file.name)
+            if own and _codec(stored) is None:
                 return self.file
         from chatdata.spool import folder
 
@@ -113,6 +116,10 @@ def documents(source: str | Path) -> list[Document]:
     Raises:
         SourceError: nothing is named or there, or a folder holds no file.
     """
+    from chatdata.formats import remote
+
+    if remote.is_remote(str(source)):
+        return remote.documents(str(source))
     text = os.path.expanduser(source)  # noqa: PTH111 - globs are no paths
     _check(text)
     path = Path(text)
@@ -141,7 +148,7 @@ def _check(source: str) -> None:
         )
     if url:
         raise SourceError(
-            f"no reader for {scheme}:// URLs; use a path, sqlite:/// or postgresql://",
+            f"no reader for {scheme}:// URLs; use a path, s3://, sqlite:/// or postgresql://",
             source=f"{scheme}://…",
         )
 
@@ -168,6 +175,7 @@ def members(document: Document) -> Iterator[Document]:
                 name=f"{document.name}/{info.filename}",
                 file=document.file,
                 start=_member_opener(document, info),
+                is_here=document.is_here,
             )
 
 

@@ -78,6 +78,13 @@ def ingest(
         for document in documents(source)
         if not document.file.resolve().is_relative_to(lake.resolve())
     ]
+    for document in wanted:
+        if not document.is_here:
+            raise SourceError(
+                "an import reads files of this machine and databases; copy the logs here first, or "
+                "scan them where they are",
+                source=document.path,
+            )
     if origin is not None and len(databases) + len(wanted) != 1:
         raise SourceError(
             "one name for several databases or files would mix their ids; import them one by one",

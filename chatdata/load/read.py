@@ -6,6 +6,7 @@ What a source is, is decided by its content, file by file; every decision is a f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 from urllib.parse import parse_qsl, urlsplit
@@ -13,8 +14,9 @@ from urllib.parse import parse_qsl, urlsplit
 from chatdata import engines
 from chatdata.chats import Chats, from_frames
 from chatdata.errors import EngineError, SourceError
+from chatdata.formats import remote
 from chatdata.formats.base import sniff
-from chatdata.formats.lake import is_lake, open_lake, scan_files
+from chatdata.formats.lake import MARK, is_lake, open_lake, scan_files, stored
 from chatdata.formats.sources import Document, documents
 from chatdata.identity import resolve
 from chatdata.load.collect import (
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     import polars as pl
     from pyspark.sql import DataFrame as SparkFrame
     from pyspark.sql import SparkSession
+
+    from chatdata.schema import Table
 
 _DATABASES = ("sqlite", "postgresql", "postgres")
 
@@ -96,8 +100,9 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     """Read any chat log.
 
     Args:
-        source: a file, folder, glob or archive; a database URL (`sqlite:///…`, `postgresql://…`) or
-            SQLite file; or "sample", also "sample?conversations=500&seed=3".
+        source: a file, folder, glob or archive, also behind `s3://`; a database URL
+            (`sqlite:///…`, `postgresql://…`) or SQLite file; or "sample", also
+            "sample?conversations=500&seed=3".
         engine: where the frames live, "polars", "duckdb" or "spark" (`docs/engines.md`).
         memory_limit: what DuckDB may hold in memory, like "800MB", in this process from now on;
             what outgrows it goes to temporary files.
@@ -125,20 +130,20 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     if engine == "polars":
         return read(recognised(source, format), scope)
     engines.engine(engine)
-    found = recognised(source, format)
     if engine == "spark":
         from chatdata.engines.session import session
-        from chatdata.load.spark import read_there
+        from chatdata.load.spark import lake_there, read_there
 
-        return read_there(found, scope, session(spark))
+        if "://" in str(source) and not names_database(str(source)):
+            return scoped(lake_there(str(source), session(spark)), scope)
+        return read_there(recognised(source, format), scope, session(spark))
+    found = recognised(source, format)
     if memory_limit is not None:
         from chatdata.engines.duckdb import limit
 
         limit(memory_limit)
     if found.kind == "lake":
-        from chatdata.engines.duckdb import scan_files as scan_there
-
-        return scoped(open_lake(Path(found.where), scan_there, *window(scope)), scope)
+        return scoped(_lake_on_duckdb(found, scope), scope)
     return read(found, scope).to(engine)
 
 
@@ -149,6 +154,7 @@ class Source:
     Attributes:
         kind: what reads it.
         where: its name, path, folder or URL.
+        place: of a lake in a bucket, where that is.
         documents: of files, each of them.
         format: the format that they are said to have.
     """
@@ -157,6 +163,7 @@ class Source:
     where: str
     documents: tuple[Document, ...] = ()
     format: str | None = None
+    place: remote.Place | None = None
 
 
 def recognised(source: str | Path, format_name: str | None = None) -> Source:
@@ -170,6 +177,8 @@ def recognised(source: str | Path, format_name: str | None = None) -> Source:
         return Source("sample", where)
     if names_database(where):
         return Source("database", where)
+    if remote.is_remote(where) and (place := remote.place(where)).is_file(MARK):
+        return Source("lake", place.shown, place=place)
     if where and is_lake(Path(where).expanduser()):
         return Source("lake", str(Path(where).expanduser()))
     listed = documents(where)
@@ -185,13 +194,33 @@ def read(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     if source.kind == "database":
         return read_database(source.where, scope)
     if source.kind == "lake":
-        return scoped(open_lake(Path(source.where), scan_files, *window(scope)), scope)
+        return scoped(_lake(source, scope), scope)
     found = Found()
     for document in source.documents:
         take(found, document, source.format, scope, alone=len(source.documents) == 1)
     if not found.readings and not found.databases:
         refuse(found, source.where)
     return scoped(chats_of(found), scope)
+
+
+def _lake(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
+    if source.place is None:
+        return open_lake(stored(Path(source.where)), scan_files, *window(scope))
+    scan_there = partial(remote.scan_files, source.place)
+    return open_lake(remote.stored(source.place), scan_there, *window(scope))
+
+
+def _lake_on_duckdb(source: Source, scope: Scope) -> Chats[duckdb.DuckDBPyRelation]:
+    from chatdata.engines import duckdb as there
+
+    place = source.place
+    if place is None:
+        return open_lake(stored(Path(source.where)), there.scan_files, *window(scope))
+
+    def scan_there(files: list[str], table: Table) -> duckdb.DuckDBPyRelation:
+        return there.scan_dataset(remote.dataset(place, files, table))
+
+    return open_lake(remote.stored(place), scan_there, *window(scope))
 
 
 def names_database(source: str) -> bool:

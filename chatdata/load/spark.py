@@ -20,9 +20,9 @@ from pyspark.sql import functions as F  # noqa: N812 - as everybody writes it
 
 from chatdata import errors, schema
 from chatdata.chats import Chats, Finding, from_frames
-from chatdata.engines.spark import scan_files, struct
-from chatdata.errors import EngineError
-from chatdata.formats.lake import open_lake
+from chatdata.engines.spark import scan_files, scan_folder, struct
+from chatdata.errors import EngineError, SourceError
+from chatdata.formats.lake import MARK, Stored, open_lake, stored
 from chatdata.load import worker
 from chatdata.load.collect import Found, refuse
 from chatdata.load.lineage import gathered, joined
@@ -62,8 +62,31 @@ def read_there(source: Source, scope: Scope, session: SparkSession) -> Chats[Dat
         return _handed_over(source, scope, session)
     if source.kind == "lake":
         scan_there = partial(scan_files, session)
-        return scoped(open_lake(Path(source.where), scan_there, *window(scope)), scope)
+        return scoped(open_lake(stored(Path(source.where)), scan_there, *window(scope)), scope)
     return scoped(_read_files(source, scope, session), scope)
+
+
+def lake_there(url: str, session: SparkSession) -> Chats[DataFrame]:
+    """Read a lake on storage that Spark reaches by itself; the URL is given to it as it is.
+
+    Raises:
+        SourceError: Spark finds no lake there.
+    """
+    url = url.rstrip("/")
+    shown = re.sub("//[^/]*@", "//", url)
+    try:
+        mark = "".join(row[0] for row in session.read.text(f"{url}/{MARK}").collect())
+    except Exception as error:
+        # Java's errors come in many classes, and quote what they please.
+        raise SourceError(
+            "Spark finds no lake there; logs in a bucket are read with engine='polars' or "
+            "'duckdb', other storage needs its Hadoop package",
+            source=shown,
+        ) from error
+    name = url.rpartition("/")[2]
+    files = {table.name: [f"{url}/{table.name}"] for table in schema.TABLES}
+    scan_there = partial(scan_folder, session)
+    return open_lake(Stored(name, shown, mark, files), scan_there)
 
 
 def _handed_over(source: Source, scope: Scope, session: SparkSession) -> Chats[DataFrame]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import uuid
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _WAIT_S = 600
 _PLAN = "plan.json"
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/")
 
 
 class Change:
@@ -96,9 +98,15 @@ def changing(lake: Path) -> Iterator[Change]:
     """Hold a lake alone, finish what a killed writer left, and commit at the end.
 
     Raises:
-        SourceError: the folder holds something that is no lake.
+        SourceError: the folder holds something that is no lake, or is none of this machine.
         AccessError: another writer held the lake for too long.
     """
+    if found := _URL.match(str(lake)):
+        raise SourceError(
+            "a lake is written into a folder of this machine: a bucket cannot change several files "
+            "at once; write it here, and copy it there",
+            source=f"{found.group(1)}://…",
+        )
     if lake.exists() and not is_lake(lake) and any(lake.iterdir()) and not (lake / OWN).is_dir():
         raise SourceError("the folder is not empty and no lake; name another", source=str(lake))
     (lake / OWN).mkdir(parents=True, exist_ok=True)
