@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import sqlite3
 import subprocess
@@ -15,6 +17,7 @@ from pathlib import Path
 from random import Random
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -53,7 +56,8 @@ def rows(lake, name="messages"):
 
 def state(lake):
     return {
-        name: rows(lake, name) for name in ("conversations", "messages", "tool_calls", "rejects")
+        name: rows(lake, name)
+        for name in ("conversations", "messages", "tool_calls", "rejects", "accounting")
     }
 
 
@@ -284,6 +288,41 @@ def test_originals_come_back(tmp_path):
         originals(tmp_path / "elsewhere")
 
 
+def zipped(data):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("deep/a.jsonl", data)
+        archive.writestr("b.jsonl.gz", gzip.compress(data))
+    return packed.getvalue()
+
+
+PACKED = {
+    "text": bytes,
+    "gzip": gzip.compress,
+    "zstd": lambda data: pa.compress(data, "zstd", asbytes=True),
+    "zip": zipped,
+    "utf-16": lambda data: data.decode().encode("utf-16"),
+    "with a broken end": lambda data: data + b'{"mess',
+}
+
+
+@pytest.mark.parametrize("pack", PACKED.values(), ids=PACKED)
+def test_originals_are_as_they_were_packed(tmp_path, pack):
+    """
+    However a log is packed, the archive gives back the file itself, and its members with it.
+    """
+    path, lake = tmp_path / "a.log", tmp_path / "lake"
+    data = pack(jsonl(ROW, {**ROW, "id": "ü"}))
+    path.write_bytes(data)
+    ingest([path], lake)
+    (original,) = originals(lake)
+    restore(lake, original.sha256, tmp_path / "back")
+
+    assert data == (tmp_path / "back").read_bytes()
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (original.n_bytes, original.sha256)
+    assert_same(cd.scan(path), cd.scan(lake).check())
+
+
 def test_archive_members(tmp_path):
     """
     The members of an archive are read each, the archive is kept whole.
@@ -335,7 +374,7 @@ def test_database_in_an_archive(tmp_path):
 
 def many(logs, *, n_files=6, n_rows=40):
     """
-    A folder of logs, with forks among them.
+    A folder of logs, with forks among them, and of a database.
     """
     logs.mkdir()
     for n in range(n_files):
@@ -344,6 +383,7 @@ def many(logs, *, n_files=6, n_rows=40):
         )
     (logs / "parent.jsonl").write_bytes(jsonl(*PARENT))
     (logs / "fork.jsonl").write_bytes(jsonl(*FORK))
+    database(logs / "shop.db", start=1, n=n_rows)
     return logs
 
 
@@ -435,7 +475,9 @@ def test_two_imports_at_once(tmp_path):
     for name in ("conversations", "messages"):
         # Whoever is first names the conversations that share an id.
         assert len(state(tmp_path / "whole")[name]) == len(found[name])
-    assert 0 == ingest([logs], lake).n_read
+    again = ingest([logs], lake)
+    # Only the database is looked into.
+    assert again.n_databases == again.n_read
 
 
 def test_known_places(tmp_path, monkeypatch):
