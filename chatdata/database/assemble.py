@@ -158,13 +158,14 @@ def _compute(  # noqa: PLR0913 - one part, and all that it is computed with
     tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
     done.conversations.add(conversations_of(source.conversations, source.name, listed, keys, scope))
-    for frame in _in_order(part.rows, order, marked):
+    answers = _answers(part, keys)
+    for frame in _in_order(part.rows.drain(), order, marked):
         done.messages.add(frame)
     own = source.tool_calls.binding.table.name if source.tool_calls else ""
     done.counts += report.of_tool_calls(calls, mirror, own)
     done.rejects.append(report.rejects(calls, source.name))
     if calls is not None:
-        called = answered(calls.filter(pl.col("outcome") == "call"), _answers(part, keys))
+        called = answered(calls.filter(pl.col("outcome") == "call"), answers)
         done.facts |= Facts.of(called)
         done.calls.add(called)
 

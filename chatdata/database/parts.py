@@ -17,8 +17,8 @@ from chatdata.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-N_PARTS = 64
-_FILE_BYTES = 1 << 20
+N_PARTS = 32
+_FILE_BYTES = 1 << 19
 
 
 class Pile:
@@ -42,6 +42,12 @@ class Pile:
     def __iter__(self) -> Iterator[pl.DataFrame]:
         self._put_down()
         return iter(self._spool)
+
+    def drain(self) -> Iterator[pl.DataFrame]:
+        """Give the rows for the last time, and let go of them, on disk too."""
+        self._put_down()
+        while len(self._spool):
+            yield self._spool.pop()
 
     def columns(self, *names: str) -> Iterator[pl.DataFrame]:
         """Give some columns of all rows."""
