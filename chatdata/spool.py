@@ -90,11 +90,12 @@ class Spool:
     def frame(self) -> pl.LazyFrame:
         """Give all of it as one frame, which reads from disk what lies there."""
         held = [part for part in self._parts if isinstance(part, pl.DataFrame)]
-        if len(held) == len(self._parts):
+        files = [part for part in self._parts if isinstance(part, Path)]
+        if not files:
             return pl.concat(held, rechunk=False).lazy()
-        return pl.concat(
-            pl.scan_parquet(part) if isinstance(part, Path) else part.lazy() for part in self._parts
-        )
+        # All that was there went to disk at once, so files come first; as one scan they are read
+        # one after the other.
+        return pl.concat([pl.scan_parquet(files, glob=False), *(part.lazy() for part in held)])
 
     def _write(self) -> None:
         for place, part in enumerate(self._parts):

@@ -159,7 +159,8 @@ def _compute(  # noqa: PLR0913 - one part, and all that it is computed with
     calls = pl.concat(tried, how="diagonal") if tried else None
     done.conversations.add(conversations_of(source.conversations, source.name, listed, keys, scope))
     answers = _answers(part, keys)
-    for frame in _in_order(part.rows.drain(), order, marked):
+    frames = _in_order(part.rows.drain(), order, marked)
+    for frame in [pl.concat(frames)] if part.on_disk else frames:
         done.messages.add(frame)
     own = source.tool_calls.binding.table.name if source.tool_calls else ""
     done.counts += report.of_tool_calls(calls, mirror, own)

@@ -72,6 +72,7 @@ class Part:
     """
 
     def __init__(self, *, on_disk: bool) -> None:
+        self.on_disk = on_disk
         self.rows = Pile(on_disk=on_disk)
         self.calls = Pile(on_disk=on_disk)
 
