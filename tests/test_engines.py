@@ -6,8 +6,11 @@ analyses on a cluster.
 
 from __future__ import annotations
 
+import ast
 import inspect
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pkgutil import iter_modules
 
 import duckdb
 import polars as pl
@@ -42,6 +45,33 @@ def questions():
             yield pytest.param(
                 name, {"time_zone": "Australia/Lord_Howe", **day}, id=f"{name}, far away"
             )
+
+
+def other_questions():
+    """
+    Analyses that take numbers or words with other ones than they take by themselves.
+    """
+    for name in ANALYSES:
+        options = inspect.signature(getattr(analysis, name)).parameters.values()
+        numbers = {
+            each.name: other(each) for each in options if isinstance(each.default, int | float)
+        }
+        words = [
+            {each.name: word}
+            for each in options
+            if str(each.annotation).startswith("Literal[")
+            for word in ast.literal_eval(each.annotation.removeprefix("Literal"))
+        ]
+        for asked in words or [{}]:
+            if numbers | asked:
+                yield pytest.param(name, numbers | asked, id=f"{name} {numbers | asked}")
+
+
+def other(option):
+    """
+    Another number than an option has by itself: the least of what is asked for, or less.
+    """
+    return 1 if option.name.startswith("min_") else type(option.default)(option.default * 2 / 3)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +124,43 @@ def test_engines_agree(name, options, log, engine, moved):
     expected, found = (answer(name, moved(log, each), **options) for each in ("polars", engine))
 
     assert_frame_equal(expected, found, rel_tol=1e-9, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize(("name", "options"), [*other_questions()])
+def test_engines_agree_on_other_options(name, options, engine, moved):
+    """
+    They agree as well on what an analysis is asked for with other numbers and words.
+    """
+    expected, found = (answer(name, moved("full", each), **options) for each in ("polars", engine))
+
+    assert_frame_equal(expected, found, rel_tol=1e-9, abs_tol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20, 32))
+def test_engines_agree_on_logs_made_at_random(seed):
+    """
+    They agree on more logs, all analyses of which are asked on each engine.
+    """
+    log = random_chats(seed, conversations=80)
+    there = log.to("duckdb")
+
+    for name in ANALYSES:
+        assert_frame_equal(answer(name, log), answer(name, there), rel_tol=1e-9, abs_tol=1e-12)
+
+
+def test_every_analysis_is_asked():
+    """
+    What a topic makes public is an analysis, so that no question escapes these tests.
+    """
+    modules = (
+        import_module(f"{analysis.__name__}.{each.name}")
+        for each in iter_modules(analysis.__path__)
+    )
+    public = {name for module in modules for name in getattr(module, "__all__", ())}
+
+    assert {*ANALYSES} == public
 
 
 @pytest.mark.parametrize("engine", OTHERS)

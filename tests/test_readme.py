@@ -13,7 +13,7 @@ from chatdata.cli.main import chatdata
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/lake.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/lake.md", "docs/engines.md"]
 
 
 def blocks(language):

@@ -14,6 +14,8 @@ from chatdata.analysis.quantiles import ALL
 from chatdata.analysis.shared import once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from narwhals.typing import IntoLazyFrameT as Frame
 
     from chatdata.chats import Chats
@@ -39,9 +41,8 @@ def length_distribution(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
         `p99`, `max` (f64, linear between neighbours, null without conversations).
     """
     lengths, n_running = _finished(chats, active_cap_s)
-    values = lengths.unpivot(variable_name="metric").group_by("metric", maintain_order=True)
     value = pl.col("value")
-    return values.agg(
+    summary = (
         value.count().cast(pl.Int64).alias("n_conversations"),
         value.null_count().cast(pl.Int64).alias("n_unknown"),
         pl.lit(n_running, pl.Int64).alias("n_running"),
@@ -50,6 +51,7 @@ def length_distribution(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
         *(value.quantile(q, "linear").alias(name) for name, q in ALL.items()),
         value.max().alias("max"),
     )
+    return _of_each(lengths, lambda values: values.group_by("metric").agg(*summary))
 
 
 def length_histogram(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP_S) -> pl.DataFrame:
@@ -62,13 +64,15 @@ def length_histogram(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP_S)
         than `high`: the cumulative share).
     """
     lengths, _ = _finished(chats, active_cap_s)
-    values = lengths.unpivot(variable_name="metric").drop_nulls()
     edges = pl.Series("high", [2.0**power for power in range(63)])
-    bins = (
-        values.with_columns(bin=edges.search_sorted(values["value"], side="right").cast(pl.Int64))
-        .group_by("metric", "bin")
-        .agg(pl.len().cast(pl.Int64).alias("n_conversations"))
-    )
+
+    def binned(values: pl.DataFrame) -> pl.DataFrame:
+        known = values.drop_nulls()
+        place = edges.search_sorted(known["value"], side="right").cast(pl.Int64)
+        counts = known.with_columns(bin=place).group_by("metric", "bin")
+        return counts.agg(pl.len().cast(pl.Int64).alias("n_conversations"))
+
+    bins = _of_each(lengths, binned)
     spans = bins.group_by("metric").agg(
         pl.int_ranges(pl.col("bin").min(), pl.col("bin").max() + 1).first().alias("bin")
     )
@@ -107,12 +111,14 @@ def length_ecdf(
         Kiefer and Wolfowitz, which holds for the whole curve at once).
     """
     lengths, _ = _finished(chats, active_cap_s)
-    values = (
-        lengths.unpivot(variable_name="metric")
-        .drop_nulls()
-        .group_by("metric", "value")
-        .agg(n=pl.len().cast(pl.Int64))
-        .sort(pl.col("metric").cast(pl.Enum(lengths.columns)), "value")
+    values = _of_each(
+        lengths,
+        lambda values: (
+            values.drop_nulls()
+            .group_by("metric", "value")
+            .agg(n=pl.len().cast(pl.Int64))
+            .sort("value")
+        ),
     )
     n, up_to = pl.col("n").sum().over("metric"), pl.col("n").cum_sum().over("metric")
     rank = pl.int_range(pl.len()).over("metric")
@@ -143,6 +149,16 @@ def _finished(chats: Chats[Frame], active_cap_s: float) -> tuple[pl.DataFrame, i
     lengths = nw.from_native(conversation_length(chats, active_cap_s=active_cap_s))
     rows = lengths.collect("polars").to_polars()
     running = ended(chats).filter("running").select("conversation_id")
-    finished = rows.join(running, on="conversation_id", how="anti")
-    floats = finished.drop("conversation_id").cast(pl.Float64)
-    return floats, len(rows) - len(finished)
+    finished = rows.lazy().join(running.lazy(), on="conversation_id", how="anti")
+    floats = finished.drop("conversation_id").cast(pl.Float64).collect()
+    return floats, len(rows) - len(floats)
+
+
+def _of_each(lengths: pl.DataFrame, answer: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """Answer for one length after the other, as rows of `metric` and `value`.
+
+    All of them in one column would take twelve times the memory.
+    """
+    return pl.concat(
+        answer(lengths.select(metric=pl.lit(name), value=pl.col(name))) for name in lengths.columns
+    )

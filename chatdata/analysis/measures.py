@@ -90,7 +90,8 @@ def of_conversations(chats: Chats[Frame]) -> pl.DataFrame:
         .join(spent, on="conversation_id", how="left")
         .collect("polars")
         .to_polars()
-        .join(ended(chats), on="conversation_id", how="left")
+        .lazy()
+        .join(ended(chats).lazy(), on="conversation_id", how="left")
     )
     # As everywhere, an origin in which no call ends `ok` records only failures.
     told = pl.col("n_ok").sum().over("origin") > 0
@@ -107,6 +108,7 @@ def of_conversations(chats: Chats[Frame]) -> pl.DataFrame:
             last_at=pl.from_epoch("last_us", time_unit="us"),
         )
         .select("conversation_id", "user_id", "began_at", "last_at", "running", *COLUMNS)
+        .collect()
     )
 
 

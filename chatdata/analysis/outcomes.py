@@ -32,7 +32,7 @@ def call_outcomes(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
         One row: `n_tool_calls`, `n_errors`, `n_known`, `n_known_errors` (i64, errors among the
         known outcomes), `error_rate`, `error_rate_low`, `error_rate_high` (f64), `reason` (str).
     """
-    together = _by_origin(owned_calls(chats).with_columns(everything=nw.lit("all")), "everything")
+    together = _by_owner(owned_calls(chats).with_columns(everything=nw.lit("all")), "everything")
     columns = ("n_tool_calls", "n_errors", "n_known", "n_known_errors")
     found = _rated(together, "everything", min_n).select(*columns, *RATES)
     if not found.is_empty():
@@ -53,33 +53,31 @@ def usage(calls: nw.LazyFrame[Frame], by: str, min_n: int) -> pl.DataFrame:
         min_n: fewest known outcomes from which a rate is shown.
 
     Returns:
-        One row per value of the column, null among them, in no order: that column, `n_tools`,
-        `n_tool_calls`, `n_conversations`, `n_users`, `share`, `STATUSES`, `n_errors`, `n_known`,
+        One row per value of the column, null among them, in no order: that column, `n_tool_calls`,
+        `n_conversations`, `n_users`, `share`, `STATUSES`, `n_errors`, `n_known`,
         `n_known_errors` and `RATES`, as `tool_usage` describes them.
     """
-    counts = _by_origin(calls, by)
-    people = (
-        calls.filter(~nw.col("user_id").is_null())
-        .group_by(by)
-        .agg(n_users=nw.col("user_id").n_unique().cast(nw.Int64))
-        .collect("polars")
-        .to_polars()
+    counts = _by_owner(calls, by)
+    users = counts.filter(pl.col("user_id").is_not_null()).group_by(by)
+    n_users = users.agg(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
+    return (
+        _rated(counts, by, min_n)
+        .join(n_users, on=by, how="left", nulls_equal=True)
+        .with_columns(
+            pl.col("n_users").fill_null(0),
+            share=share(pl.col("n_tool_calls"), pl.col("n_tool_calls").sum()),
+        )
     )
-    tools = (
+
+
+def n_tools(calls: nw.LazyFrame[Frame], by: str) -> pl.DataFrame:
+    """Count the names called by a column: one row per value that has any, with `n_tools`."""
+    return (
         calls.filter(~nw.col("name").is_null())
         .group_by(by)
         .agg(n_tools=nw.col("name").n_unique().cast(nw.Int64))
         .collect("polars")
         .to_polars()
-    )
-    return (
-        _rated(counts, by, min_n)
-        .join(people, on=by, how="left", nulls_equal=True)
-        .join(tools, on=by, how="left", nulls_equal=True)
-        .with_columns(
-            pl.col("n_users", "n_tools").fill_null(0),
-            share=share(pl.col("n_tool_calls"), pl.col("n_tool_calls").sum()),
-        )
     )
 
 
@@ -93,14 +91,17 @@ def owned_calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     )
 
 
-def _by_origin(calls: nw.LazyFrame[Frame], by: str) -> pl.DataFrame:
-    """Count the calls by a column in each origin, by status."""
+def _by_owner(calls: nw.LazyFrame[Frame], by: str) -> pl.DataFrame:
+    """Count the calls by a column for each user of each origin, by status.
+
+    One pass answers for both: a conversation has one of each, so its calls meet in one row.
+    """
     marked = calls.with_columns(
         is_error=tally(is_error()),
         **{f"n_{status}": tally(nw.col("status") == status) for status in schema.STATUSES},
     )
     return (
-        marked.group_by("origin", by)
+        marked.group_by("origin", "user_id", by)
         .agg(
             nw.len().cast(nw.Int64).alias("n_tool_calls"),
             nw.col("conversation_id").n_unique().cast(nw.Int64).alias("n_conversations"),
@@ -113,13 +114,13 @@ def _by_origin(calls: nw.LazyFrame[Frame], by: str) -> pl.DataFrame:
 
 
 def _rated(counts: pl.DataFrame, by: str, min_n: int) -> pl.DataFrame:
-    """Put origins together and rate what may be rated."""
+    """Put owners together and rate what may be rated."""
     records_ok = pl.col("n_ok").sum().over("origin") > 0
     known = pl.when(records_ok).then(pl.col("n_ok") + pl.col("n_errors")).otherwise(0)
     failed = pl.when(records_ok).then(pl.col("n_errors")).otherwise(0)
     tools = (
         counts.with_columns(n_known=known, n_known_errors=failed)
-        .drop("origin")
+        .drop("origin", "user_id")
         .group_by(by)
         .agg(pl.all().sum())
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from chatdata.analysis.outcomes import MIN_N, RATES, STATUSES, owned_calls, usage
+from chatdata.analysis.outcomes import MIN_N, RATES, STATUSES, n_tools, owned_calls, usage
 from chatdata.analysis.periods import Every, period, quarter_hour
 from chatdata.analysis.rows import is_error, tally, timed_calls, total
 from chatdata.analysis.taxonomy import grouped
@@ -41,7 +41,7 @@ def tool_usage(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
         `error_rate`, `error_rate_low`, `error_rate_high` (f64, with the Wilson 95 % interval,
         null where `reason` is not), `reason` (str, why there is no rate, else null).
     """
-    return _ordered(usage(owned_calls(chats), "name", min_n), "name").drop("n_tools")
+    return _ordered(usage(owned_calls(chats), "name", min_n), "name")
 
 
 def tool_usage_by_server(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataFrame:
@@ -58,7 +58,8 @@ def tool_usage_by_server(chats: Chats[Frame], *, min_n: int = MIN_N) -> pl.DataF
         `n_no_result`, `n_unknown`, `n_errors`, `n_known`, `error_rate`, `error_rate_low`,
         `error_rate_high`, `reason`.
     """
-    return _ordered(usage(owned_calls(chats), "server", min_n), "server")
+    found = usage(owned_calls(chats), "server", min_n)
+    return _ordered(found, "server", n_tools(nw.from_native(chats.tool_calls), "server"))
 
 
 def tool_usage_by_group(
@@ -83,8 +84,9 @@ def tool_usage_by_group(
     group = nw.lit(None).cast(nw.String)
     for label, tools in grouped(named["name"].drop_nulls().sort(), groups).items():
         group = nw.when(nw.col("name").is_in(tools)).then(nw.lit(label)).otherwise(group)
-    calls = owned_calls(chats).with_columns(group=group)
-    return _ordered(usage(calls, "group", min_n), "group")
+    found = usage(owned_calls(chats).with_columns(group=group), "group", min_n)
+    names = n_tools(nw.from_native(chats.tool_calls).with_columns(group=group), "group")
+    return _ordered(found, "group", names)
 
 
 def tool_usage_over_time(
@@ -124,9 +126,13 @@ def tool_usage_over_time(
     )
 
 
-def _ordered(found: pl.DataFrame, by: str) -> pl.DataFrame:
-    """Put the columns of `usage` in their order, most calls first."""
-    counts = ("n_tools", "n_tool_calls", "n_conversations", "n_users", "share")
-    return found.select(by, *counts, *STATUSES, "n_errors", "n_known", *RATES).sort(
+def _ordered(found: pl.DataFrame, by: str, names: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Put the columns of `usage` in their order, numbers of tools among them, most calls first."""
+    columns = ["n_tool_calls", "n_conversations", "n_users", "share", *STATUSES]
+    if names is not None:
+        found = found.join(names, on=by, how="left", nulls_equal=True)
+        found = found.with_columns(pl.col("n_tools").fill_null(0))
+        columns = ["n_tools", *columns]
+    return found.select(by, *columns, "n_errors", "n_known", *RATES).sort(
         "n_tool_calls", by, descending=[True, False], nulls_last=True
     )

@@ -36,9 +36,15 @@ def turns(chats: Chats[Frame]) -> Frame:
         .group_by("message_id")
         .agg(n_tool_calls=nw.len().cast(nw.Int64))
     )
-    each = numbered(chats).join(calls, on="message_id", how="left")
+    each = numbered(chats)
+    # Not as the largest of a turn: texts in aggregates are what DuckDB cannot put on disk.
+    prompts = each.filter(is_prompt()).select(
+        "conversation_id", "turn", prompt_id=nw.col("message_id")
+    )
+    called = each.join(calls, on="message_id", how="left")
     return (
-        _turns(each.with_columns(nw.col("n_tool_calls").fill_null(0)), "n_tool_calls")
+        _turns(called.with_columns(nw.col("n_tool_calls").fill_null(0)), "n_tool_calls")
+        .join(prompts, on=["conversation_id", "turn"], how="left")
         .select(
             *("conversation_id", "turn", "prompt_id", "started_at", "n_messages", "n_answers"),
             "n_tool_calls",
@@ -61,26 +67,28 @@ def response_times(chats: Chats[Frame]) -> pl.DataFrame:
         `p95_s`, `p99_s`, `max_s` (f64, seconds, exact, linear between neighbours, null without
         any).
     """
-    each = (
-        _turns(numbered(chats))
-        .select("conversation_id", "turn", "prompt_us", "response_us", "active_us")
+    each = _turns(numbered(chats))
+    times = ("prompt_us", "response_us", "active_us")
+    # Twice over the turns, so that no ids of theirs are held here.
+    turn_by_turn = each.select(*times).collect("polars").to_polars()
+    opened = (
+        each.with_columns(prompt_us=nw.when(nw.col("turn") == 1).then(nw.col("prompt_us")))
+        .group_by("conversation_id")
+        .agg(nw.col("prompt_us").max(), nw.col("response_us").min())
+        .select("prompt_us", "response_us")
         .collect("polars")
         .to_polars()
     )
-    asked = pl.col("prompt_us").filter(pl.col("turn") == 1).first()
-    opened = each.group_by("conversation_id").agg(
-        prompt_us=asked, response_us=pl.col("response_us").min()
-    )
     waits = {
         "first_response": (opened, "response_us"),
-        "response": (each, "response_us"),
-        "turn": (each, "active_us"),
+        "response": (turn_by_turn, "response_us"),
+        "turn": (turn_by_turn, "active_us"),
     }
     return pl.concat([_waits(rows, until, name) for name, (rows, until) in waits.items()])
 
 
 def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
-    """Give each turn with its prompt, its times in microseconds, its messages and other counts."""
+    """Give each turn with its times, in microseconds, its messages and other counts."""
     worked = (nw.col("role") == "assistant") | (nw.col("role") == "tool")
     told = nw.when(is_prompt())
     return (
@@ -89,7 +97,6 @@ def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
             *counts,
             "conversation_id",
             "turn",
-            prompt_id=told.then(nw.col("message_id")),
             started_at=told.then(nw.col("created_at")),
             prompt_us=told.then(nw.col("created_us")),
             response_us=nw.when(is_answer()).then(nw.col("created_us")),
@@ -98,7 +105,7 @@ def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
         )
         .group_by("conversation_id", "turn")
         .agg(
-            nw.col("prompt_id", "started_at", "prompt_us").max(),
+            nw.col("started_at", "prompt_us").max(),
             nw.col("response_us").min(),
             nw.col("active_us").max(),
             nw.len().cast(nw.Int64).alias("n_messages"),

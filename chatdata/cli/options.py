@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from chatdata.cli.progress import working
+from chatdata.engines import NAMES as ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import polars as pl
-
     from chatdata.chats import Chats
+
+    Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 def moment(text: str) -> datetime:
@@ -81,6 +82,20 @@ _QUESTIONS = (
         help="What a table calls something, as in role=speaker; may be repeated.",
     ),
 )
+_ENGINE = (
+    click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="polars",
+        show_default=True,
+        help="What computes: polars, duckdb on disk where memory is short, spark on a cluster.",
+    ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        help="With --engine duckdb: the memory to use, as 1GB.",
+    ),
+)
 
 
 def reads(verb: Callable[..., None]) -> Callable[..., None]:
@@ -88,12 +103,21 @@ def reads(verb: Callable[..., None]) -> Callable[..., None]:
     return _reads(verb, "--format", "--source-format")
 
 
+def reads_anywhere(verb: Callable[..., None]) -> Callable[..., None]:
+    """Do the same for a verb that works on every engine: it gets `chats` on the one asked for."""
+    return _reads(verb, "--format", "--source-format", more=_ENGINE)
+
+
 def reads_and_writes_files(verb: Callable[..., None]) -> Callable[..., None]:
     """Do the same for a verb in which `--format` means the files it writes."""
     return _reads(verb, "--source-format")
 
 
-def _reads(verb: Callable[..., None], *format_options: str) -> Callable[..., None]:
+def _reads(
+    verb: Callable[..., None],
+    *format_options: str,
+    more: tuple[Option, ...] = (),
+) -> Callable[..., None]:
     @functools.wraps(verb)
     def read_first(  # noqa: PLR0913 - one argument per option
         *,
@@ -106,10 +130,16 @@ def _reads(verb: Callable[..., None], *format_options: str) -> Callable[..., Non
         schema: str | None,
         time_zone: str,
         mapping: tuple[dict[str, str], ...],
+        engine: str = "polars",
+        memory_limit: str | None = None,
         **others: object,
     ) -> None:
+        if memory_limit is not None and engine != "duckdb":
+            raise click.UsageError(f"--memory-limit needs --engine duckdb, found {engine}.")
         chats = read(
             sources,
+            engine=engine,
+            memory_limit=memory_limit,
             format=source_format,
             user_id=user_id,
             since=since,
@@ -124,12 +154,14 @@ def _reads(verb: Callable[..., None], *format_options: str) -> Callable[..., Non
     by_format = click.option(
         *format_options, "source_format", metavar="NAME", help="What the sources are."
     )
-    for option in reversed((_SOURCES, by_format, *_QUESTIONS)):
-        read_first = option(read_first)
-    return read_first
+    options: tuple[Option, ...] = (_SOURCES, by_format, *_QUESTIONS, *more)
+    asked: Callable[..., None] = read_first
+    for option in reversed(options):
+        asked = option(asked)
+    return asked
 
 
-def read(sources: tuple[str, ...], **questions: Any) -> Chats[pl.LazyFrame]:  # noqa: ANN401 - as `scan` takes them
+def read(sources: tuple[str, ...], **questions: Any) -> Chats[Any]:  # noqa: ANN401 - as `scan` takes them
     """Scan the sources; several are put together under their names."""
     from chatdata.load import concat, names, scan
 

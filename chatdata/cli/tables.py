@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatdata.cli.options import reads
+from chatdata.cli.options import reads_anywhere
 from chatdata.cli.output import emit, output_option
 from chatdata.cli.progress import working
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@reads
+@reads_anywhere
 @output_option
-def tools(chats: Chats[pl.LazyFrame], output: str) -> None:
+def tools(chats: Chats[Any], output: str) -> None:
     """Count the calls of each tool, and how they ended."""
     print_tools(chats, output)
 
 
 @click.command()
-@reads
+@reads_anywhere
 @output_option
-def lengths(chats: Chats[pl.LazyFrame], output: str) -> None:
+def lengths(chats: Chats[Any], output: str) -> None:
     """Say how long conversations are, by every definition of length."""
     print_lengths(chats, output)
 
 
-def print_tools(chats: Chats[pl.LazyFrame], output: str = "table") -> None:
+def print_tools(chats: Chats[Any], output: str = "table") -> None:
     """Print `analysis.tool_usage`; rates for people come with their interval, or why not."""
     import polars as pl
 
@@ -60,7 +60,7 @@ def print_tools(chats: Chats[pl.LazyFrame], output: str = "table") -> None:
         click.echo(f"no error rates: {', '.join(usage['reason'].unique().sort())}")
 
 
-def print_lengths(chats: Chats[pl.LazyFrame], output: str = "table") -> None:
+def print_lengths(chats: Chats[Any], output: str = "table") -> None:
     """Print `analysis.length_distribution`; people get the quantiles that fit a terminal."""
     import polars as pl
 
@@ -96,10 +96,10 @@ def _cause(text: str) -> str:
 
 
 @click.command()
-@reads
+@reads_anywhere
 @click.option("--cause", type=_cause, help="Where the records of this cause lie.")
 @output_option
-def audit(chats: Chats[pl.LazyFrame], cause: str | None, output: str) -> None:
+def audit(chats: Chats[Any], cause: str | None, output: str) -> None:
     """Set naive and certified counts side by side, cause by cause."""
     with working("Counting"):
         found = chats.audit() if cause is None else chats.where(cause)
@@ -111,13 +111,13 @@ def audit(chats: Chats[pl.LazyFrame], cause: str | None, output: str) -> None:
 
 
 @click.command()
-@reads
+@reads_anywhere
 @click.argument("query")
 @output_option
-def sql(chats: Chats[pl.LazyFrame], query: str, output: str) -> None:
-    """Run a DuckDB QUERY; the five frames are its tables.
+def sql(chats: Chats[Any], query: str, output: str) -> None:
+    """Run a DuckDB QUERY, one of Spark's SQL with --engine spark.
 
-    They are conversations, messages, tool_calls, rejects and accounting.
+    Its tables are the frames: conversations, messages, tool_calls, rejects and accounting.
     """
     with working("Querying"):
         answer = chats.sql(query)

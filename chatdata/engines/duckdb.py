@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
 import re
 import threading
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,7 +23,6 @@ from chatdata.spool import folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from pyarrow.dataset import Dataset
 
@@ -42,7 +44,13 @@ _QUOTE_NOTHING = (
     "ParserException",
     "SyntaxException",
 )
-_SIZE = re.compile(r"\d+(\.\d+)? ?[KMGT]i?B", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", re.IGNORECASE)
+_ROOM = 0.15
+"""Of a limit, what is left for answers on their way to Polars and for what no engine counts."""
+_HELD_BYTES = 250_000_000
+"""What a process with Polars and pyarrow holds, where the system does not tell."""
+_THREAD_BYTES = 500_000_000
+"""What a thread of DuckDB's should have, so that each can hold the part on which it works."""
 _ALWAYS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
 """A progress bar would go to standard output, or into a notebook, where the answer goes."""
 _own = threading.local()
@@ -62,14 +70,34 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 def limit(memory: str) -> None:
-    """Say what our database may hold in memory; sorts, joins and groups go to disk beyond it.
+    """Say what this process may hold in memory, as nearly as that can be.
+
+    DuckDB gets what the process does not hold already, less room for answers on their way to
+    Polars, and at least a quarter; sorts, joins and groups go to disk beyond it.
 
     Raises:
         EngineError: not a size as DuckDB writes one.
     """
-    if not _SIZE.fullmatch(memory):
+    found = _SIZE.fullmatch(memory)
+    if not found:
         raise EngineError(f"found the memory limit {memory!r}, expected a size like 800MB or 4GiB")
-    connection().execute("SET memory_limit = ?", [memory])
+    asked = float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index(found[2].upper())
+    own = max(asked - _held_bytes() - asked * _ROOM, asked / 4)
+    connection().execute("SET memory_limit = ?", [f"{own:.0f}B"])
+    n_threads = min(max(int(own / _THREAD_BYTES), 1), os.cpu_count() or 1)
+    connection().execute("SET threads = ?", [n_threads])
+    # Rows that wait to be put back in the order of their files would take memory for nothing.
+    connection().execute("SET preserve_insertion_order = false")
+
+
+def _held_bytes() -> int:
+    """Say what this process holds beside what DuckDB counts."""
+    own = connection().sql("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()[0][0]
+    try:
+        n_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return _HELD_BYTES
+    return n_pages * mmap.PAGESIZE - int(own)
 
 
 def hold(frames: Mapping[str, pl.DataFrame]) -> dict[str, duckdb.DuckDBPyRelation]:

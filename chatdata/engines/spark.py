@@ -58,7 +58,8 @@ def scan_files(session: SparkSession, files: list[Path], table: schema.Table) ->
     """Give the rows of some Parquet files of a frame, to be read when they are asked for."""
     if not files:
         return session.createDataFrame([], struct(table.schema))
-    paths = (_GLOB.sub(r"\\\g<0>", str(path)) for path in files)
+    # A relative path would be one of the folder in which the session's Java was started.
+    paths = (_GLOB.sub(r"\\\g<0>", str(path.absolute())) for path in files)
     return _typed(session.read.schema(_stored(table)).parquet(*paths), table)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import polars as pl
@@ -172,7 +173,8 @@ def _may_hold(path: str, since: datetime | None, until: datetime | None) -> bool
     if named is None:
         return True
     month = named.group(1)
-    return not (since and month < _month(since)) and not (until and month > _month(until))
+    last = until and until - timedelta(microseconds=1)
+    return not (since and month < _month(since)) and not (last and month > _month(last))
 
 
 def _month(moment: datetime) -> str:
