@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.endings import ended
-from chatdata.analysis.length import ACTIVE_CAP_S, conversation_length
+from chatdata.analysis.length import ACTIVE_CAP_S, measured
 from chatdata.analysis.quantiles import ALL
 from chatdata.analysis.shared import once
 
@@ -146,9 +145,8 @@ def length_ecdf(
 @once
 def _finished(chats: Chats[Frame], active_cap_s: float) -> tuple[pl.DataFrame, int]:
     """Give the lengths of finished conversations as floats, and how many are not finished."""
-    lengths = nw.from_native(conversation_length(chats, active_cap_s=active_cap_s))
-    rows = lengths.collect("polars").to_polars()
     running = ended(chats).filter("running").select("conversation_id")
+    rows = measured(chats, active_cap_s).collect("polars").to_polars()
     finished = rows.lazy().join(running.lazy(), on="conversation_id", how="anti")
     floats = finished.drop("conversation_id").cast(pl.Float64).collect()
     return floats, len(rows) - len(floats)

@@ -46,6 +46,11 @@ def conversation_length(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
         messages have no text), `duration_wall_s`, `duration_active_s` (f64, seconds, null with
         fewer than two timed messages or where time runs backwards).
     """
+    return measured(chats, active_cap_s).sort("conversation_id").to_native()
+
+
+def measured(chats: Chats[Frame], active_cap_s: float) -> nw.LazyFrame[Frame]:
+    """Give what `conversation_length` gives, in no order."""
     return (
         conversation_ids(chats)
         .join(_lengths(counted(chats)), on="conversation_id", how="left")
@@ -79,8 +84,6 @@ def conversation_length(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
             duration_wall_s=nw.col("duration_wall_s"),
             duration_active_s=nw.col("duration_active_s"),
         )
-        .sort("conversation_id")
-        .to_native()
     )
 
 
