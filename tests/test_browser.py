@@ -231,7 +231,7 @@ def lab(request, tmp_path_factory):
     ("name", "n_charts", "n_tables"),
     [
         pytest.param("02_tool_calls", 3, 2, id="tool calls"),
-        pytest.param("06_survival_and_sessions", 1, 4, id="survival"),
+        pytest.param("06_survival_and_sessions", 2, 2, id="survival"),
     ],
 )
 def test_lab_runs_all(chromium, lab, name, n_charts, n_tables):
