@@ -61,6 +61,23 @@ def untimed():
     )
 
 
+def many_times(log, n):
+    """
+    A log so many times over: every copy has conversations, messages, calls and users of its own.
+    """
+    copies = pl.LazyFrame({"copy": pl.int_range(n, eager=True).cast(pl.String)})
+    ids = pl.selectors.by_name(
+        *("conversation_id", "message_id", "tool_call_id", "user_id", "generation_id"),
+        *("parent_conversation_id", "parent_message_id", "result_message_id"),
+        require_all=False,
+    )
+    frames = {
+        name: frame.join(copies, how="cross").with_columns(ids + "~" + pl.col("copy")).drop("copy")
+        for name, frame in log.frames.items()
+    }
+    return log.with_frames(**frames)
+
+
 EDGES = {
     "sample": lambda: cd.sample(60),
     "empty": chats,

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 from chat_tables import build, conversations, messages
+from notebook_cells import opened_shell, run_to
 
 import chatdata as cd
 from chatdata.chats import empty
+from chatdata.demo import notebooks
 from chatdata.errors import ChatdataError
 from chatdata.migrate import upgrade
+from chatdata.notebook import export
 
 CANARY = "kanarienvogel"
 KEY = b"sixteen bytes or more"
@@ -215,6 +218,7 @@ ASKED = (
     ("sql", "select strptime(title, '%Y') from conversations"),
     ("sql", "select nothing from messages"),
     ("report", "-o", "page.html", "--compare", "2025-03-01"),
+    ("report", "-o", "page.html", "--compare", "model", "--min-cell", "2"),
     ("export", "-o", "frames", "--no-text"),
 )
 OURS, APP, COPY = (f"sqlite:///{name}.db" for name in ("ours", "app", "copy"))
@@ -258,9 +262,35 @@ def test_no_verb_says_what_somebody_wrote(every_word, world):
     words += [(verb, source, *more) for source in SOURCES for verb, *more in ASKED]
     words += [("db", *more) for more in MIGRATED]
     words += [("export-raw", "lake", "nothing", "-o", "raw")]
-    done = [(asked, *every_word(*asked)) for asked in words]
-    page = (world / "page.html").read_text(encoding="utf-8")
+    done = [(asked, *every_word(*asked), page_in(world)) for asked in words]
 
-    assert [] == [(asked, leaks(said)) for asked, _, said in done if leaks(said)]
+    assert [] == [(asked, leaks(said)) for asked, _, said, _ in done if leaks(said)]
+    assert [] == [(asked, leaks(page)) for asked, _, _, page in done if leaks(page)]
+    assert 2 * (len(SOURCES) - 1) == sum(page != "" for *_, page in done)
+    assert {0, 2, 3} <= {code for _, code, _, _ in done}
+
+
+def page_in(folder):
+    """
+    The page that a verb has just written, which is taken away; nothing where it wrote none.
+    """
+    page = folder / "page.html"
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    page.unlink(missing_ok=True)
+    return text
+
+
+@pytest.mark.parametrize("source", ["logs", "app.db", "ours.db"])
+def test_no_notebook_shows_what_somebody_wrote(world, source, tmp_path, monkeypatch):
+    """
+    Notebooks may be handed on: run on a log with canaries, their page holds none.
+    """
+    monkeypatch.setenv("CHATDATA_SOURCE", str(world / source))
+    with opened_shell() as shell:
+        ran = [run_to(shell, path, tmp_path / path.name) for path in notebooks()]
+    page = export(ran, tmp_path / "page.html").read_text(encoding="utf-8")
+    counted = cd.scan(world / source).collect().messages.collect().height
+
     assert "" == leaks(page)
-    assert {0, 2, 3} <= {code for _, code, _ in done}
+    assert counted > 0
+    assert 10_000 < len(page)

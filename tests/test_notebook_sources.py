@@ -1,7 +1,4 @@
-"""The notebooks on logs that they were not made for: of other programs, and at the edges.
-
-Their cells run in this process, which takes a tenth of the time that a kernel needs to start.
-"""
+"""The notebooks on logs that they were not made for: of other programs, and at the edges."""
 
 from __future__ import annotations
 
@@ -10,11 +7,9 @@ import re
 from pathlib import Path
 
 import nbformat
-import polars as pl
 import pytest
 from chat_logs import EDGES
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
+from notebook_cells import opened_shell, outputs
 
 import chatdata as cd
 from chatdata.demo import notebooks
@@ -32,28 +27,10 @@ UNKNOWN = re.compile(r"\b(?:None|NaN|nan|inf|null|undefined)\b")
 @pytest.fixture(autouse=True)
 def shell():
     """
-    A shell as a kernel has it, gone when the test is over.
+    A shell as a kernel has it.
     """
-    with pl.Config():
-        yield InteractiveShell.instance(colors="nocolor")
-    InteractiveShell.clear_instance()
-
-
-def outputs(shell, path):
-    """
-    What each code cell of a notebook shows, run top to bottom; what a cell raises is raised.
-    """
-    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    shell.reset(new_session=True)
-    shown = []
-    for cell in cells:
-        with capture_output() as printed:
-            ran = shell.run_cell(cell.source)
-        ran.raise_error()
-
-        assert "" == printed.stderr
-        shown += [] if ran.result is None else [ran.result._repr_mimebundle_()]
-    return shown
+    with opened_shell() as opened:
+        yield opened
 
 
 def words(bundle):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from chat_logs import EDGES
+from chat_logs import EDGES, many_times
 from chat_rows import called, chats, conversation, said
 from polars.testing import assert_frame_equal
 
@@ -121,6 +121,20 @@ def test_report_works_on_any_log(log, folder):
     assert [] == re.findall(r"(?:src|href)=\"(?!#)[^\"]*|@import|url\((?!#)|<script", text)
     assert 2_000_000 > len(text.encode())
     assert [] == re.findall(r"<h2>[^<]*</h2>\s*</section>", text)
+
+
+@pytest.mark.slow
+def test_a_million_messages_are_one_small_page(tmp_path):
+    """
+    A page grows with what is on it, not with the log: a million messages fit into a mail.
+    """
+    log = many_times(cd.sample(1_000), 100)
+    counts = dict(cd.analysis.overview(log).iter_rows())
+    path = report(log, tmp_path / "p.html", compare="periods", n_examples=5)
+
+    assert 1_000_000 < counts["messages"]
+    assert f"with {counts['messages']:,} messages" in path.read_text(encoding="utf-8")
+    assert 2_000_000 > path.stat().st_size
 
 
 @each_log
