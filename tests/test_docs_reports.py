@@ -27,14 +27,25 @@ def blocks(language):
 LINES = "".join(blocks("sh")).splitlines()
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """
+    A folder with an application's database.
+    """
+    place = tmp_path_factory.mktemp("reports")
+    upgrade(f"sqlite:///{place / 'app.db'}")
+    fill(cd.sample(12), f"sqlite:///{place / 'app.db'}")
+    return place
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(place, monkeypatch):
     """
-    A working folder with an application's database.
+    That folder as the working folder, without the pages of other tests.
     """
-    monkeypatch.chdir(tmp_path)
-    upgrade("sqlite:///app.db")
-    fill(cd.sample(12), "sqlite:///app.db")
+    monkeypatch.chdir(place)
+    for page in place.rglob("*.html"):
+        page.unlink()
 
 
 @pytest.mark.parametrize("line", LINES)
