@@ -10,6 +10,7 @@ import pytest
 from chat_logs import EDGES
 
 import chatdata as cd
+from chatdata import spool
 from chatdata.engines.duckdb import connection, limit
 from chatdata.notebook import scale
 
@@ -95,12 +96,13 @@ def test_a_lake_without_months(log, tmp_path):
 
 def test_a_lake_is_taken_as_it_is(lake, tmp_path):
     """
-    A source that is a lake is not copied; any other is written to a new one.
+    A source that is a lake is not copied; any other is written to one that goes with the process.
     """
     assert lake == scale.lake(str(lake))
     made = scale.lake("sample?conversations=3")
 
     assert 3 == cd.scan(made).conversations.collect().height
+    assert made.is_relative_to(spool.folder())
 
 
 def test_the_arithmetic_is_that_of_the_page():

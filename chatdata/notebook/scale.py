@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from chatdata import analysis
+from chatdata import analysis, spool
 from chatdata.errors import EngineError
 from chatdata.formats.lake import is_lake
 from chatdata.load import scan
@@ -59,11 +59,11 @@ _CPU_S = 0.57
 
 
 def lake(source: str) -> Path:
-    """Give the lake that a source is, or write it to a new one in a temporary folder."""
+    """Give the lake that a source is, or write it to a new one that goes with the process."""
     if "\n" not in source and is_lake(Path(source).expanduser()):
         return Path(source).expanduser()
     asked = f"sample?conversations={_CONVERSATIONS}" if source == "sample" else source
-    folder = Path(mkdtemp(prefix="chatdata-lake-"))
+    folder = Path(mkdtemp(prefix="lake-", dir=spool.folder()))
     write(read(asked), folder)
     return folder
 
