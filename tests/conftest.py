@@ -19,6 +19,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from chatdata.cli import main
 from chatdata.database import read
+from chatdata.engines.duckdb import connection
 from chatdata.engines.session import check_java, session
 from chatdata.errors import EngineError
 
@@ -139,6 +140,16 @@ def new_database(request, tmp_path):
         return request.getfixturevalue("postgres")
     numbers = itertools.count(1)
     return lambda: f"sqlite:///{tmp_path / f'app{next(numbers)}.db'}"
+
+
+@pytest.fixture
+def unlimited():
+    """
+    What DuckDB may hold in memory is a limit of the process: put it back.
+    """
+    yield
+    for name in ("memory_limit", "preserve_insertion_order", "threads"):
+        connection().execute(f"RESET {name}")
 
 
 # Small queries are interpreted, because compiling one takes longer than running it.

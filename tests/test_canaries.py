@@ -280,6 +280,7 @@ def page_in(folder):
     return text
 
 
+@pytest.mark.usefixtures("unlimited")
 @pytest.mark.parametrize("source", ["logs", "app.db", "ours.db"])
 def test_no_notebook_shows_what_somebody_wrote(world, source, tmp_path, monkeypatch):
     """

@@ -14,15 +14,7 @@ from chatdata.engines import duckdb as on_duckdb
 from chatdata.engines.duckdb import connection, limit
 from chatdata.errors import EngineError
 
-
-@pytest.fixture(autouse=True)
-def unlimited():
-    """
-    The limit is that of the process: put it back.
-    """
-    yield
-    for name in ("memory_limit", "preserve_insertion_order", "threads"):
-        connection().execute(f"RESET {name}")
+pytestmark = pytest.mark.usefixtures("unlimited")
 
 
 SORT = """

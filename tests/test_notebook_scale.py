@@ -11,20 +11,11 @@ from chat_logs import EDGES
 
 import chatdata as cd
 from chatdata import spool
-from chatdata.engines.duckdb import connection, limit
 from chatdata.notebook import scale
 
+pytestmark = pytest.mark.usefixtures("unlimited")
+
 PAGE = (Path(__file__).parents[1] / "docs" / "sizing.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(autouse=True)
-def unlimited():
-    """
-    The limit is that of the process: put it back.
-    """
-    before = connection().sql("SELECT current_setting('memory_limit')").fetchone()[0]
-    yield
-    limit(before)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ UNKNOWN = re.compile(r"\b(?:None|NaN|nan|inf|null|undefined)\b")
 
 
 @pytest.fixture(autouse=True)
-def shell():
+def shell(unlimited):
     """
     A shell as a kernel has it.
     """
