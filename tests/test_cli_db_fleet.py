@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import pytest
 from databases import execute
+from rich.status import Status
 
 from chatdata import migrate
+from chatdata.cli.progress import tallying
 
 UNREACHABLE = "postgresql://u:secret@127.0.0.1:1/d?password=secret"
 VERBS = ("plan", "upgrade", "adopt", "backfill", "restore")
@@ -108,3 +111,20 @@ def test_numbers_that_cannot_be(program, fleet, words):
 
     assert 2 == program("db", "fleet", "upgrade", fleet / "*", "--yes", *words)[0]
     assert before == {file: file.read_bytes() for file in fleet.iterdir()}
+
+
+def test_a_sign_of_life(monkeypatch):
+    """
+    On a terminal it is said how many are done and how many of these have failed.
+    """
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shown = []
+    monkeypatch.setattr(Status, "update", lambda _self, words: shown.append(str(words)))
+    with tallying("upgrade", 1_200) as note:
+        note(failed=False)
+        note(failed=True)
+
+    assert [
+        "upgrade of 1,200: 1 done, 0 of them failed",
+        "upgrade of 1,200: 2 done, 1 of them failed",
+    ] == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import shutil
 import sqlite3
@@ -142,6 +143,59 @@ def test_a_full_disk(file, small_disk, options):
     assert "full" in ended.stderr or "are free" in ended.stderr
     (small_disk / "other").unlink()
     assert unchanged(moved, before)
+
+
+@pytest.fixture
+def shared(file):
+    """
+    The same database in a folder that every user may enter.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="chatdata-shared-"))
+    folder.chmod(0o755)
+    yield Path(shutil.copyfile(file, folder / "app.db"))
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def nobody():
+    """
+    The words that run the program as a user who owns nothing.
+    """
+    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PROGRAM]
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("only root may run a program as another user")
+    if subprocess.run([*words, "--version"], check=False, capture_output=True).returncode:
+        pytest.skip("another user may not run this program")
+    return words
+
+
+@pytest.mark.parametrize(
+    ("mode", "folder", "said"),
+    [
+        pytest.param(0o644, 0o777, "cannot be written", id="file"),
+        pytest.param(0o666, 0o755, "check the disk, the folder and the file", id="folder"),
+        pytest.param(0o600, 0o777, "check", id="neither read"),
+    ],
+)
+def test_what_another_user_may_not_write(shared, nobody, mode, folder, said):
+    """
+    The same for a user who is not the owner, whatever it is that is not allowed.
+    """
+    before = contents(f"sqlite:///{shared}")
+    shared.chmod(mode)
+    shared.parent.chmod(folder)
+    ended = subprocess.run(
+        [*nobody, "db", "upgrade", f"sqlite:///{shared}", "--yes"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 1 == ended.returncode, ended.stdout
+    assert str(shared) in ended.stderr
+    assert said in ended.stderr
+    assert 1 == len(ended.stderr.splitlines())
+    assert unchanged(shared, before)
 
 
 @pytest.mark.parametrize(

@@ -305,12 +305,15 @@ def test_other_verbs(template, tmp_path):
     fleet.run("upgrade", found, jobs=1, keep=1)
     filled = fleet.run("backfill", found, jobs=1)
     restored = fleet.run("restore", found, jobs=1)
+    put_back = fleet.run("restore", found, jobs=1)
     adopted = fleet.run("adopt", found, jobs=1)
 
     assert ["pending: 0003, 0004, 0005"] * 2 == [outcome.detail for outcome in planned]
     assert ["done"] * 2 == [outcome.outcome for outcome in filled]
     assert ["done"] * 2 == [outcome.outcome for outcome in restored]
+    assert ["nothing to do"] * 2 == [outcome.outcome for outcome in put_back]
     assert ["nothing to do"] * 2 == [outcome.outcome for outcome in adopted]
+    assert 2 == len(list(files[0].parent.glob("*.failed")))
     assert Counter({"0002": 2}) == revisions(files)
 
 
@@ -352,3 +355,5 @@ def test_plans_of_schemas(postgres):
     assert [] == migrate.drift(url, schema="tenant_a")
     with pytest.raises(MigrationError, match="has changed since"):
         migrate.apply(made[0])
+    with pytest.raises(MigrationError, match="there is no schema tenant_c"):
+        migrate.plan(url, schema="tenant_c")

@@ -28,20 +28,23 @@ def copies(template, n):
     return fleet.targets([str(folder / "*")])
 
 
-def timed(work):
+def timed(what, work):
     """
-    What it gives, and how many seconds it takes.
+    What it gives, how many seconds it takes, and how many of these on a core of ours; the last is
+    what a busy machine leaves as it is.
     """
-    began = time.monotonic()
+    began, cpu_began = time.monotonic(), time.process_time()
     found = work()
-    return found, time.monotonic() - began
+    seconds, cpu = time.monotonic() - began, time.process_time() - cpu_began
+    print(f"{what}: {seconds:.2f} s, {cpu:.2f} s on a core")  # noqa: T201 - the figures of docs/migrations.md
+    return found, seconds, cpu
 
 
 def counted(verb, found, **options):
-    outcomes, seconds = timed(lambda: fleet.run(verb, found, **options))
-    counts = Counter(outcome.outcome for outcome in outcomes)
-    print(f"{verb} {dict(counts)}: {seconds:.2f} s")  # noqa: T201 - the figures of docs/migrations.md
-    return counts, seconds
+    outcomes, seconds, cpu = timed(
+        f"{verb} {len(found):,}", lambda: fleet.run(verb, found, **options)
+    )
+    return Counter(outcome.outcome for outcome in outcomes), seconds, cpu
 
 
 @pytest.mark.parametrize(
@@ -54,8 +57,8 @@ def test_a_fleet_is_upgraded(tmp_path, n, n_messages):
     """
     million(f"sqlite:///{tmp_path / 'template'}", n_messages)
     found = copies(tmp_path / "template", n)
-    upgraded, seconds = counted("upgrade", found, jobs=2)
-    again, seconds_again = counted("upgrade", found, jobs=2)
+    upgraded, seconds, _ = counted("upgrade", found, jobs=2)
+    again, seconds_again, _ = counted("upgrade", found, jobs=2)
 
     assert ({"done": n}, {"nothing to do": n}) == (upgraded, again)
     assert n == len(list((tmp_path / "fleet").glob("*.backup")))
@@ -73,11 +76,11 @@ def test_a_first_day(tmp_path, n):
     add(url, 1, 50)
     execute(url, "DROP TABLE chatdata_version", "DROP TABLE chatdata_history")
     found = copies(tmp_path / "template", n)
-    adopted, _ = counted("adopt", found)
-    again, seconds = counted("adopt", found)
+    adopted, *_ = counted("adopt", found)
+    again, _, cpu = counted("adopt", found)
 
     assert ({"done": n}, {"nothing to do": n}) == (adopted, again)
-    assert seconds <= 5
+    assert cpu <= 3
     assert {"behind"} == {*migrate.status(found)["state"]}
 
 
@@ -91,10 +94,9 @@ def test_looking_at_a_fleet_is_cheap(tmp_path, n):
     migrate.upgrade(url)
     add(url, 1, 50)
     found = copies(tmp_path / "template", n)
-    again, seconds = counted("upgrade", found)
-    status, seconds_of_status = timed(lambda: migrate.status(found))
-    print(f"status of {n:,}: {seconds_of_status:.2f} s")  # noqa: T201 - the figures
+    again, _, cpu = counted("upgrade", found)
+    status, _, cpu_of_status = timed(f"status of {n:,}", lambda: migrate.status(found))
 
     assert {"nothing to do": n} == again
     assert {("at head", 0, 50)} == {*status.select("state", "n_drift", "n_behind").iter_rows()}
-    assert max(seconds, seconds_of_status) <= 5
+    assert max(cpu, cpu_of_status) <= 3

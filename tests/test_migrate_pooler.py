@@ -56,7 +56,6 @@ def pooler(postgres):
     process.terminate()
     process.wait()
     shutil.rmtree(folder)
-    execute(direct, "DROP ROLE hasty")
 
 
 def run(*words):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatdata.cli.db_options import as_json, confirm, tell, yes
+from chatdata.cli.progress import tallying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +113,14 @@ def _run(  # noqa: PLR0913 - one argument per option
     found: list[Target] = migrate.fleet.targets(places, schemas=schemas, shard=shard)
     if verb != "plan":
         confirm(f"{verb} {len(found):,} databases?", yes=yes)
-    outcomes = migrate.fleet.run(verb, found, backup=not no_backup, **options)
+    with tallying(verb, len(found)) as note:
+        outcomes = migrate.fleet.run(
+            verb,
+            found,
+            backup=not no_backup,
+            on_outcome=lambda outcome: note(failed=outcome.outcome == "failed"),
+            **options,
+        )
     failed = [outcome for outcome in outcomes if outcome.outcome in ("failed", "not started")]
     tell([asdict(outcome) for outcome in outcomes], _table(outcomes, failed), as_json=as_json)
     if failed:

@@ -51,6 +51,23 @@ def throughput(what: str) -> Iterator[Callable[[str, int], None]]:
 
 
 @contextmanager
+def tallying(what: str, n: int) -> Iterator[Callable[..., None]]:
+    """Do the same for things done one by one, and say how many are, and how many have failed.
+
+    The block calls what it gets after each, and says whether it `failed`.
+    """
+    n_done = n_failed = 0
+    with _status(f"{what} of {n:,}") as show:
+
+        def note(*, failed: bool) -> None:
+            nonlocal n_done, n_failed
+            n_done, n_failed = n_done + 1, n_failed + failed
+            show(f"{what} of {n:,}: {n_done:,} done, {n_failed:,} of them failed")
+
+        yield note
+
+
+@contextmanager
 def _status(what: str) -> Iterator[Callable[[str], None]]:
     """Give what changes the words that are shown."""
     if not sys.stderr.isatty():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import shutil
@@ -49,7 +50,7 @@ def backup(url: str | sa.URL, *, to: Path | None = None) -> Path:
             raise engine.explain(error, str(file), "nothing was changed") from error
         raise MigrationError(
             f"cannot be copied ({error})",
-            then="check the disk and the file, and run the same command again",
+            then="check the disk, the folder and the file, and run the same command again",
             source=str(file),
         ) from error
     finally:
@@ -117,6 +118,17 @@ def restore(url: str | sa.URL, copy: Path) -> Path:
             beside.replace(failed.with_name(failed.name + ending))
     _settle(part, file)
     return failed
+
+
+def is_restored(url: str | sa.URL, copy: Path) -> bool:
+    """Whether a database is a copy already, byte for byte, so that there is nothing to put back."""
+    file = _file(url, must_exist=False)
+    journals = (file.with_name(file.name + ending) for ending in _JOURNALS)
+    return (
+        file.is_file()
+        and not any(beside.exists() for beside in journals)
+        and filecmp.cmp(file, copy, shallow=False)
+    )
 
 
 def check(file: Path) -> None:

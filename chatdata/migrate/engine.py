@@ -346,6 +346,15 @@ def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:
         @event.listens_for(engine, "connect")
         def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - psycopg's, unproxied
             dbapi.execute(in_schema(schema))
+            (found,) = dbapi.execute("SELECT current_schema()").fetchone()
             dbapi.commit()
+            if found is None:
+                dbapi.close()
+                raise MigrationError(
+                    f"there is no schema {schema}",
+                    then="create it, or run the same command with one that is there",
+                    source=label(url),
+                    exit_code=2,
+                )
 
     return engine

@@ -250,6 +250,8 @@ def _do(verb: str, target: Target, options: dict[str, Any]) -> tuple[str, str]:
                 then="put back one of your own: chatdata db restore URL BACKUP",
                 source=target.name,
             )
+        if backups.is_restored(url, copies[0]):
+            return "nothing to do", f"is {copies[0].name} already"
         backups.restore(url, copies[0])
         return "done", f"restored {copies[0].name}"
     done = guard.upgrade(url, schema=schema, **options)
