@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
 from chatdata import migrate
@@ -21,6 +23,13 @@ def execute(url, *statements):
 def fetch(url, query):
     with migrate.connect(url) as connection:
         return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def restore(url, copy):
+    """
+    For a process that is told of its work in JSON, which knows no paths.
+    """
+    return migrate.restore(url, Path(copy))
 
 
 def contents(url):

@@ -1,11 +1,11 @@
 """Kills work where it hurts: a process that forks one child per attempt.
 
 Reads one JSON object per line: `call` (module:function), `args`, `kwargs`, `kill_at`, `watch`,
-`how`. Before its `kill_at`-th point (a write or commit to a database, or where `watch` is "files" a
-change of a folder) the child sends itself SIGKILL or, where `how` is "terminate", has the server
-end its session. Answers with one JSON object per line: `killed`, `points` (how many it came to,
-where it lived) and `error`. Forking from here is quick, for everything is
-imported, and safe, for there are no threads.
+`how`. Before its `kill_at`-th point (a write or commit to a database; where `watch` is "files" a
+change of a folder, where it is "statements" any statement) the child sends itself SIGKILL or, where
+`how` is "terminate", has the server end its session. Answers with one JSON object per line:
+`killed`, `points` (how many it came to, where it lived) and `error`. Forking from here is quick,
+for everything is imported, and safe, for there are no threads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import chatdata.migrate.runner
 
 assert chatdata.migrate.runner
 
-CHANGES = ("os.rename", "os.remove")
+CHANGES = ("os.rename", "os.remove", "os.link")
 READS = ("SELECT", "PRAGMA", "SHOW", "WITH", "BEGIN")
 
 
@@ -43,7 +43,7 @@ def count_down(kill_at, watch, how):
             other.execute("SELECT pg_terminate_backend(%s, 5000)", (info.backend_pid,))
 
     def before(connection, _cursor, statement, *_rest):
-        if not statement.lstrip().upper().startswith(READS):
+        if watch == "statements" or not statement.lstrip().upper().startswith(READS):
             point(connection)
 
     def audit(event, args):

@@ -107,7 +107,7 @@ def test_every_broken_file_is_kept(url, file):
     assert [b"damaged %d" % number for number in range(3)] == [one.read_bytes() for one in kept]
 
 
-@pytest.mark.parametrize("point", range(1, 8))
+@pytest.mark.parametrize("point", [1, 2, 3])
 def test_a_restore_that_is_killed_is_done_again(url, file, killer, point):
     """
     Wherever it is killed there is a database, and a second one puts the copy in its place.
@@ -115,10 +115,11 @@ def test_a_restore_that_is_killed_is_done_again(url, file, killer, point):
     copy = backups.backup(url)
     before = contents(url)
     file.write_bytes(b"damaged")
-    killer("chatdata.migrate:restore", url, copy, kill_at=point, watch="files")
+    first = killer("databases:restore", url, copy, kill_at=point, watch="files")
     there = file.exists()
     backups.restore(url, copy)
 
+    assert first["killed"]
     assert there
     assert before == contents(url)
     assert copy.is_file()

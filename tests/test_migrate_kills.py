@@ -161,6 +161,39 @@ def test_killed_inside_a_concurrent_index(postgres, scripts, start, table, how):
     assert indexes(calm) == indexes(url)
 
 
+def test_the_lock_is_lost_inside_a_concurrent_index(postgres):
+    """
+    Where the session that holds the lock is ended, a second run may begin beside the first; it
+    waits for what that is building, and one more leaves the database as if nothing had happened.
+    """
+    calm, url = postgres(), postgres()
+    begin(calm, "0002", None)
+    begin(url, "0002", None)
+    migrate.upgrade(calm)
+    command = [sys.executable, "-c", UPGRADE, url, ""]
+    with migrate.connect(url) as reader:
+        reader.execution_options(isolation_level="REPEATABLE READ")
+        reader.exec_driver_sql("SELECT * FROM messages")
+        first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        building(url)
+        holders = (
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        ended = fetch(url, holders)
+        second = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        reader.rollback()
+    first.wait()
+    second.wait()
+    migrate.upgrade(url)
+
+    assert [(True,)] == ended
+    assert "0005" == migrate.current_revision(url)
+    assert shape(calm) == shape(url)
+    assert contents(calm) == contents(url)
+
+
 def test_killed_inside_the_repair(postgres, killer):
     """
     The repair of an invalid index may be killed as well, at every point, and leaves no other.
