@@ -51,11 +51,11 @@ def shape(url):
     return catalog(url), fetch(url, indexes)
 
 
-def survive(new_database, killer, *, scripts, start, kills, how):
+def survive(new_database, killer, *, scripts, start, kills, how, watch=None):
     """
     Upgrade one database in peace, and one for each point at which it is killed, twice.
     """
-    options = {} if scripts is None else {"scripts": scripts}
+    options = {"watch": watch} | ({} if scripts is None else {"scripts": scripts})
     calm = new_database()
     begin(calm, start, scripts)
     points = killer("chatdata.migrate:upgrade", calm, **options)["points"]
@@ -104,6 +104,25 @@ def test_terminated_anywhere(postgres, killer, scripts, start, kills):
     The same where the server ends its session, and the error says what to run.
     """
     survive(postgres, killer, scripts=scripts, start=start, kills=kills, how="terminate")
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "terminate"])
+@pytest.mark.parametrize(
+    ("scripts", "start", "kills"),
+    [
+        pytest.param(None, "0002", 10, id="ours"),
+        pytest.param(None, None, None, id="ours, empty, all", marks=pytest.mark.slow),
+        pytest.param(None, "0002", None, id="ours, all", marks=pytest.mark.slow),
+        pytest.param(CHAIN, "0001", None, id="every operation, all", marks=pytest.mark.slow),
+    ],
+)
+def test_ended_before_any_statement(postgres, killer, *, scripts, start, kills, how):
+    """
+    The same before each statement of all, the questions and the polling of the lock among them.
+    """
+    survive(
+        postgres, killer, scripts=scripts, start=start, kills=kills, how=how, watch="statements"
+    )
 
 
 BUILDS = pytest.mark.parametrize(
