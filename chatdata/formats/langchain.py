@@ -1,7 +1,9 @@
 """LangChain messages: `messages_to_dict` (`{type, data}`) and `dumpd` (`{lc, id, kwargs}`).
 
-An array of messages is one conversation. `tool_calls` are the calls, `invalid_tool_calls` too, with
-arguments that are `invalid`; what `additional_kwargs` repeats of them is not read.
+An array of messages is one conversation; so is a session in the SQLite table `message_store` of
+`SQLChatMessageHistory`, whose rows are messages in the order of their ids. `tool_calls` are the
+calls, `invalid_tool_calls` too, with arguments that are `invalid`; what `additional_kwargs` repeats
+of them is not read.
 
 Gives: models, tokens (the cached part taken out of the input), calls with results and outcomes.
 Does not give: times.
@@ -9,11 +11,16 @@ Does not give: times.
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
+import msgspec
+
+from chatdata.formats import sqlite
+from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import rest, split, text
+from chatdata.formats.records import Bad
 from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
 
 if TYPE_CHECKING:
@@ -24,11 +31,16 @@ _TYPES = frozenset(
     {"human", "ai", "system", "tool", "AIMessageChunk", "function", "chat", "remove"}
 )
 _TAKEN = frozenset({"content", "tool_calls", "invalid_tool_calls", "usage_metadata", "type", "id"})
+_ROW_TAKEN = frozenset({"id", "session_id", "message"})
+_TABLE = frozenset({"message_store.id", "message_store.session_id", "message_store.message"})
 _CALL_TAKEN = frozenset({"id", "name", "args"})
 _CLASSES = {"HumanMessage": "human", "AIMessage": "ai", "SystemMessage": "system"}
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
+    if reading.document.kind() == "sqlite":
+        yield from _sessions(reading)
+        return
     records = reading.records()
     first = next(records, None)
     if first is None:
@@ -42,6 +54,33 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             yield Conversation(ordinal=record.number, messages=[_message(item) for item in listed])
         except UNEXPECTED:
             reading.reject(record, "not a langchain record")
+
+
+def _sessions(reading: Reading) -> Iterator[Conversation]:
+    try:
+        with sqlite.opened(reading) as connection:
+            listed = sqlite.rows(connection, "message_store", "session_id, id")
+            for session, rows in groupby(listed, itemgetter("session_id")):
+                first = reading.n_records + 1
+                messages = [message for row in rows for message in _row(row, reading)]
+                name = text(session)
+                yield Conversation(
+                    ordinal=first, id=name, native_id=name, messages=messages, n_records=0
+                )
+    except sqlite.BROKEN_FILE:
+        reading.reject(Bad(reading.n_records + 1, 0, ""), sqlite.DAMAGED)
+
+
+def _row(row: dict[str, Any], reading: Reading) -> Iterator[Message]:
+    reading.n_records += 1
+    try:
+        message = _message(msgspec.json.decode(row["message"]))
+    except UNEXPECTED:
+        reading.reject(Bad(reading.n_records, 0, ""), "not a langchain message")
+        return
+    message.n_records = 1
+    message.extra |= rest(row, _ROW_TAKEN)
+    yield message
 
 
 def _message(source: dict[str, Any]) -> Message:
@@ -129,6 +168,8 @@ def _is_message(value: dict[str, Any]) -> bool:
 
 
 def _sniff(evidence: Evidence) -> float:
+    if evidence.kind == "tables":
+        return LIKELY if evidence.names >= _TABLE else 0.0
     value = evidence.value
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
         value = value["messages"]
@@ -137,4 +178,4 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if isinstance(value, dict) and _is_message(value) else 0.0
 
 
-FORMAT = Format("langchain", "LangChain messages", _sniff, _parse, __doc__)
+FORMAT = Format("langchain", "LangChain messages (JSON, SQLite)", _sniff, _parse, __doc__)
