@@ -68,6 +68,27 @@ def test_damage(tmp_path, data, contents, rejects):
     assert (contents, rejects) == read(tmp_path, data)
 
 
+@pytest.mark.parametrize("depth", [400, 700, 900, *range(950, 1000)])
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("claude-code", LINE[:-1] + ', "z": DEEP}'),
+        ("openai-chat", '{"messages": [{"role": "user", "content": "Hi"}], "z": DEEP}'),
+        ("codex", '{"type": "event_msg", "payload": {"type": "token_count", "info": DEEP}}'),
+        ("claude-ai-export", '[{"chat_messages": [], "uuid": "u", "z": [NaN, DEEP]}]'),
+    ],
+)
+def test_nested_as_deep_as_can_be(tmp_path, name, record, depth):
+    """
+    However deep a value is nested, its record is read or a reject, and nothing raises.
+    """
+    path = tmp_path / "log.jsonl"
+    path.write_text(record.replace("DEEP", '{"a":' * depth + "1" + "}" * depth))
+    chats = cd.scan(path, format=name).check().collect()
+
+    assert chats.accounting.collect()["n_records"].sum() == 1
+
+
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 

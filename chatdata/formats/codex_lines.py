@@ -82,7 +82,7 @@ def refer(conversation: Conversation) -> None:
                 known.setdefault(piece, place)
     for extra in (conversation.extra, *(row.extra for row in conversation.messages)):
         if "beside" in extra:
-            extra["beside"] = [_referring(line, known) for line in extra["beside"]]
+            extra["beside"] = [_referred(line, known) for line in extra["beside"]]
 
 
 def _pieces(row: Message) -> Iterator[tuple[str, int, str]]:
@@ -105,6 +105,13 @@ def cut(value: Any, text: str) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
         return {key: cut(item, text) for key, item in value.items()}
     return value
+
+
+def _referred(line: Any, known: dict[str, dict[str, Any]]) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return _referring(line, known)
+    except RecursionError:
+        return line  # nested deeper than this goes: written out
 
 
 def _referring(value: Any, known: dict[str, dict[str, Any]]) -> Any:  # noqa: ANN401 - any JSON value

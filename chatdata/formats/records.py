@@ -11,6 +11,7 @@ import codecs
 import json
 import math
 import re
+import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,6 +26,7 @@ HEAD_BYTES = 256 * 1024
 CHUNK = 1 << 20
 TRUNCATED = "truncated_tail"
 _LOOKED_AT = 40
+_ROOM = 4_000
 _STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|[\[\]{}]', re.DOTALL)
 _BOUNDARY = re.compile(r"[,\]{\[]")
 _SUSPECT = re.compile(r"NaN|Infinity|\\u[dD][89a-fA-F]|[\ud800-\udfff]")
@@ -108,8 +110,17 @@ def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value
     try:
         return msgspec.json.encode(value).decode()
     except (OverflowError, UnicodeEncodeError, RecursionError):
+        pass
+    # What was decoded under few calls may be nested too deep to be encoded under more.
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + _ROOM)
+    try:
+        return msgspec.json.encode(value).decode()
+    except (OverflowError, UnicodeEncodeError):
         # Integers beyond 64 bits, which msgspec reads exactly but does not write.
         return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -253,7 +264,10 @@ def _next_value(window: _Window, number: int) -> Record | Bad:
             continue
         text = window.advance(end)
         lenient = _SUSPECT.search(text) is not None and not _strict(text)
-        return Record(plain(value) if lenient else value, number, start, lenient=lenient)
+        try:
+            return Record(plain(value) if lenient else value, number, start, lenient=lenient)
+        except RecursionError:
+            return Bad(number, start, "nested too deep")
 
 
 def _strict(text: str) -> bool:
