@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES = 2 << 30
 """What one spool holds in memory before it writes to disk."""
+_GROUP_BYTES = 1 << 20
 
 
 @cache
@@ -101,7 +102,9 @@ class Spool:
         for place, part in enumerate(self._parts):
             if isinstance(part, pl.DataFrame):
                 path = folder() / f"{uuid.uuid4().hex}.parquet"
-                part.write_parquet(path, compression="lz4", statistics=False)
+                # Readers fetch many groups ahead, whatever their size.
+                n_rows = part.height * _GROUP_BYTES // (int(part.estimated_size()) + 1) + 1
+                part.write_parquet(path, compression="lz4", statistics=False, row_group_size=n_rows)
                 self._parts[place] = path
         self._held_bytes = 0
 
