@@ -36,15 +36,9 @@ def turns(chats: Chats[Frame]) -> Frame:
         .group_by("message_id")
         .agg(n_tool_calls=nw.len().cast(nw.Int64))
     )
-    each = numbered(chats)
-    # Not as the largest of a turn: texts in aggregates are what DuckDB cannot put on disk.
-    prompts = each.filter(is_prompt()).select(
-        "conversation_id", "turn", prompt_id=nw.col("message_id")
-    )
-    called = each.join(calls, on="message_id", how="left")
+    each = numbered(chats).join(calls, on="message_id", how="left")
     return (
-        _turns(called.with_columns(nw.col("n_tool_calls").fill_null(0)), "n_tool_calls")
-        .join(prompts, on=["conversation_id", "turn"], how="left")
+        _turns(each.with_columns(nw.col("n_tool_calls").fill_null(0)), "n_tool_calls")
         .select(
             *("conversation_id", "turn", "prompt_id", "started_at", "n_messages", "n_answers"),
             "n_tool_calls",
@@ -88,7 +82,7 @@ def response_times(chats: Chats[Frame]) -> pl.DataFrame:
 
 
 def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
-    """Give each turn with its times, in microseconds, its messages and other counts."""
+    """Give each turn with its prompt, its times in microseconds, its messages and other counts."""
     worked = (nw.col("role") == "assistant") | (nw.col("role") == "tool")
     told = nw.when(is_prompt())
     return (
@@ -97,6 +91,7 @@ def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
             *counts,
             "conversation_id",
             "turn",
+            prompt_id=told.then(nw.col("message_id")),
             started_at=told.then(nw.col("created_at")),
             prompt_us=told.then(nw.col("created_us")),
             response_us=nw.when(is_answer()).then(nw.col("created_us")),
@@ -105,7 +100,7 @@ def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
         )
         .group_by("conversation_id", "turn")
         .agg(
-            nw.col("started_at", "prompt_us").max(),
+            nw.col("prompt_id", "started_at", "prompt_us").max(),
             nw.col("response_us").min(),
             nw.col("active_us").max(),
             nw.len().cast(nw.Int64).alias("n_messages"),
