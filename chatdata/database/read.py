@@ -59,7 +59,7 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
         mapping: overrides of the inference, see `layout.infer`.
         active_since: keep whole conversations in which something is newer; naive means UTC.
         held_bytes: how much of the rows may wait in memory; where there are more, the frames are
-            computed in parts, so that memory does not grow, and their rows are in another order.
+            computed in parts, which takes less of it, and their rows are in another order.
 
     Raises:
         AccessError: locked, encrypted, refused, or rows hidden from this role.

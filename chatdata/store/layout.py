@@ -87,9 +87,10 @@ def _told(
 ) -> pl.LazyFrame:
     """Add what another frame says of the rows that this one refers to; new rows speak first."""
     key = str(table.key)
-    asked = frame.select(key).unique()
+    # Queries of their own: measured, they take less memory and time than as parts of the join.
+    asked = frame.select(key).unique().collect().lazy()
     told = pl.concat(
         source[table.name].select(key, **what).join(asked, on=key, how="semi")
         for source in ((frames, known) if known else (frames,))
     ).unique(key, keep="first", maintain_order=True)
-    return frame.join(told, on=key, how="left", maintain_order="left")
+    return frame.join(told.collect().lazy(), on=key, how="left", maintain_order="left")
