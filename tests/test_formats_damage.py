@@ -89,6 +89,23 @@ def test_nested_as_deep_as_can_be(tmp_path, name, record, depth):
     assert chats.accounting.collect()["n_records"].sum() == 1
 
 
+def test_reasoning_that_is_a_number(tmp_path):
+    """
+    Codex reasoning with something else where a list belongs still gives its summary.
+    """
+    thought = {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "So"}],
+        "content": 7,
+    }
+    said = {"type": "message", "role": "assistant", "content": []}
+    path = tmp_path / "log.jsonl"
+    lines = [{"type": "response_item", "payload": payload} for payload in (thought, said)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+
+    assert ["So"] == cd.scan(path).check().messages.collect()["reasoning"].to_list()
+
+
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 

@@ -7,6 +7,7 @@ the row before them as `beside`, with every long text that a row holds replaced 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.content import absent, untold
@@ -91,7 +92,8 @@ def _pieces(row: Message) -> Iterator[tuple[str, int, str]]:
         yield "content", 0, row.content
     start = 0
     for item in row.extra.get("reasoning", ()) if row.reasoning else ():
-        for part in (*(item.get("content") or ()), *(item.get("summary") or ())):
+        lists = (item[key] for key in ("content", "summary") if isinstance(item.get(key), list))
+        for part in chain.from_iterable(lists):
             size = part.get("text") if isinstance(part, dict) else None
             if isinstance(size, dict):
                 yield "reasoning", start, (row.reasoning or "")[start : start + size["n_chars"]]
