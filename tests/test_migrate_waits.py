@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,33 @@ from test_migrate_large import measured, million
 from chatdata import migrate
 
 PROBE = Path(__file__).with_name("probe.py")
+ADDED = {
+    "0006": """op.add_check("ck_messages_role", "messages", "role", "role <> 'nobody'")""",
+    "0007": """op.naive_to_utc("messages", "created_at", dropping=[
+        "ix_messages_created_at", "ix_messages_conversation_id_created_at"])""",
+    "0008": """op.add_index("ix_messages_created_at", "messages", ["created_at"])""",
+}
+"""What a team adds to our chain, revision by revision."""
+REVISION = '''"""Change messages."""
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "{revision}", "{before}", None, None
+phase, loses = "expand", None
+
+
+def upgrade():
+    {step}
+
+
+def downgrade():
+    raise NotImplementedError
+'''
+
+
+TYPE = (
+    "SELECT data_type FROM information_schema.columns"
+    " WHERE table_name = 'messages' AND column_name = 'created_at'"
+)
 
 
 @contextmanager
@@ -46,6 +74,19 @@ def probe(url, n):
         process.communicate()
 
 
+@pytest.fixture
+def longer_chain(tmp_path):
+    """
+    A copy of our scripts, with more revisions after the last one.
+    """
+    folder = tmp_path / "migrations"
+    shutil.copytree(Path(__file__).parents[1] / "migrations", folder)
+    for revision, step in ADDED.items():
+        written = REVISION.format(revision=revision, before=f"{int(revision) - 1:04}", step=step)
+        (folder / "versions" / f"{revision}_more.py").write_text(written)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("server", "n", "quiet_s"),
     [
@@ -54,10 +95,11 @@ def probe(url, n):
         pytest.param("postgres", 1_000_000, 10, id="18", marks=pytest.mark.slow),
     ],
 )
-def test_nobody_waits_for_us(request, server, n, quiet_s):
+def test_nobody_waits_for_us(request, server, n, quiet_s, longer_chain):
     """
-    Beside 8 clients, 200 writes a second and transactions of 4 s, the chain and the backfill hold
-    no reader up for more than 0.3 s and no writer for more than 0.1 s.
+    Beside 8 clients, 200 writes a second and transactions of 4 s, the chain, the backfill and a
+    CHECK, a change to times with a zone and an index of a team's own hold no reader up for more
+    than 0.3 s and no writer for more than 0.1 s.
     """
     url = request.getfixturevalue(server)()
     million(url, n)
@@ -78,15 +120,19 @@ def test_nobody_waits_for_us(request, server, n, quiet_s):
             migrate.upgrade(ours)
         begin("backfill")
         measured(ours, "backfill")
+        drifted = migrate.drift(url)
+        begin("operations")
+        migrate.upgrade(ours, scripts=longer_chain)
         begin("quiet after")
         time.sleep(quiet_s)
     with_calls = "SELECT count(*) FROM messages WHERE tool_calls IS NOT NULL"
     for phase, seen in waits.items():
         print(phase, seen)  # noqa: T201 - the figures of docs/migrations.md
 
-    assert [] == migrate.drift(url)
+    assert [] == drifted
+    assert [("timestamp with time zone",)] == fetch(url, TYPE)
     assert fetch(url, with_calls) == fetch(url, "SELECT count(*) FROM tool_calls")
-    for phase in ("upgrade", "backfill"):
+    for phase in ("upgrade", "backfill", "operations"):
         assert min(waits[phase]["n"].values()) > 0
         assert waits[phase]["read_lock"] <= 0.3
         assert waits[phase]["write_lock"] <= 0.1
