@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 
 import nbformat
@@ -15,11 +16,14 @@ def opened_shell():
     """
     A shell as a kernel has it, gone when the block is over.
     """
+    # It puts itself in the place of the main module, which new processes are started after.
+    main = sys.modules["__main__"]
     try:
         with pl.Config():
             yield InteractiveShell.instance(colors="nocolor")
     finally:
         InteractiveShell.clear_instance()
+        sys.modules["__main__"] = main
 
 
 def outputs(shell, path):

@@ -7,7 +7,6 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from test_engines_memory import unlimited  # noqa: F401 - a fixture
 
 import chatdata as cd
 from chatdata.engines import session as sessions

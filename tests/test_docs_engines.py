@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from polars.testing import assert_frame_equal
-from test_engines_memory import unlimited  # noqa: F401 - a fixture
 
 import chatdata as cd
 from chatdata.cli.main import chatdata

@@ -369,3 +369,20 @@ def test_status_of_a_fleet(tmp_path):
     assert 1 == found.filter(found["source"].str.contains("altered"))["n_drift"].item()
     assert "at head 2" in repr(fleet(found))
     assert "no databases" in repr(fleet(found.clear()))
+
+
+def test_databases_of_a_source(tmp_path):
+    """
+    A source of databases gives them; a log holds none and shows the example, a wrong list does not.
+    """
+    (tmp_path / "log.jsonl").write_text("{}")
+    (tmp_path / "list.txt").write_text("none.db")
+    migrate.upgrade(f"sqlite:///{tmp_path / 'app.db'}")
+    ours = migrate.databases_of(str(tmp_path / "*.db"), tmp_path / "unused")
+    (tmp_path / "made").mkdir()
+    made = migrate.databases_of(str(tmp_path / "log.jsonl"), tmp_path / "made")
+
+    assert ["app.db"] == [Path(target.name).name for target in ours]
+    assert 7 == len(made)
+    with pytest.raises(MigrationError, match="no database"):
+        migrate.databases_of(f"@{tmp_path / 'list.txt'}", tmp_path / "unused")

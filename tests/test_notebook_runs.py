@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import nbformat
-import polars as pl
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from notebook_cells import opened_shell
 
 import chatdata as cd
 from chatdata.errors import ChatdataError
@@ -130,16 +129,12 @@ def test_sql_magic():
     """
     `%%sql` answers with a frame, or keeps it under a name.
     """
-    shell = InteractiveShell.instance()
     chats = cd.sample(20)
-    try:
-        with pl.Config():
-            setup(chats)
+    with opened_shell() as shell:
+        setup(chats)
         shown = shell.run_cell_magic("sql", "", "select count(*) as n from messages")
         kept = shell.run_cell_magic("sql", "answer", "select 1 as one")
         stored = shell.user_ns["answer"]
-    finally:
-        InteractiveShell.clear_instance()
 
     assert chats.messages.collect().height == shown["n"].item()
     assert kept is None

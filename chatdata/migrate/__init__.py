@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatdata.migrate.copying import Copied, copy
     from chatdata.migrate.differences import Difference, drift
     from chatdata.migrate.engine import connect, label
-    from chatdata.migrate.overview import example, status
+    from chatdata.migrate.overview import databases_of, example, status
     from chatdata.migrate.plans import Plan, apply, plan
     from chatdata.migrate.rules import lint
     from chatdata.migrate.runner import Run, current_revision, downgrade, lossy, pending, upgrade
@@ -37,6 +37,7 @@ __all__ = [
     "connect",
     "copy",
     "current_revision",
+    "databases_of",
     "downgrade",
     "drift",
     "example",
@@ -61,7 +62,7 @@ _HOMES = {
     "copying": ("Copied", "copy"),
     "differences": ("Difference", "drift"),
     "engine": ("connect", "label"),
-    "overview": ("example", "status"),
+    "overview": ("databases_of", "example", "status"),
     "plans": ("Plan", "apply", "plan"),
     "rules": ("lint",),
     "runner": ("Run", "current_revision", "downgrade", "lossy", "pending", "upgrade"),

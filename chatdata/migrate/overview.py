@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import sqlalchemy as sa
 
+from chatdata.errors import MigrationError
 from chatdata.migrate import engine, glance, history, runner
-from chatdata.migrate.targets import Target
+from chatdata.migrate.targets import Target, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
+_SQLITE = b"SQLite format 3"
 SCHEMA = pl.Schema(
     {
         "source": pl.String(),
@@ -49,6 +51,30 @@ def status(
     found = [each if isinstance(each, Target) else Target(each, schema) for each in several]
     known = glance.chain()
     return pl.DataFrame([glance.look(target, known) for target in found], schema=SCHEMA)
+
+
+def databases_of(source: str, folder: Path) -> Sequence[Target | str]:
+    """Name the databases of a source; where a log or a sample holds none, those of `example`.
+
+    Raises:
+        MigrationError: the source is a list of databases, and one is not there.
+    """
+    if _is_log(Path(source)):
+        return example(folder)
+    try:
+        return targets([source])
+    except MigrationError:
+        if source.startswith("@"):
+            raise
+        return example(folder)
+
+
+def _is_log(path: Path) -> bool:
+    """Whether it is a file, and none of SQLite's."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return not _SQLITE.startswith(file.read(len(_SQLITE)))
 
 
 def example(folder: Path) -> list[str]:
