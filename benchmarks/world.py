@@ -200,7 +200,8 @@ def postgres(n_messages: int, *, base: bool = False, times: int = 1) -> str:
                     copy.write_row(row)
         for month in range(1, times):
             _again(connection, n_messages, month, n_messages)
-        connection.execute(INDEXES)
+        if not base:
+            connection.execute(INDEXES)
         connection.execute("ANALYZE")
     return url
 

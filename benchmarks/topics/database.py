@@ -72,7 +72,6 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
 
     def postgres() -> Group:
         url = world.postgres(n_messages)
-        connectorx = [Case("connectorx_arrow", url)] if has_connectorx else []
         return Group(
             "database",
             "postgres",
@@ -80,7 +79,6 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
             (
                 Case("chatdata_frames", url),
                 Case("plain_adbc", url),
-                *connectorx,
                 Case("pandas_read_sql", url),
                 Case("pandas_script", url),
             ),
