@@ -23,7 +23,7 @@ COLUMNS = (
 )
 ROWS = (
     (1, "s", "u", "Add milk", "Added", CALLS, "m", 7, 5, T.format(1)),
-    (2, "s", "u", "Thanks", None, None, None, None, None, T.format(3)),
+    (2, "s", "u", "Thanks", None, None, "m", 3, None, T.format(3)),
     (3, "s", "u", None, "Still there?", None, "m", 4, None, T.format(5)),
     (4, "s", "u", None, None, CALLS, "m", 2, None, T.format(7)),
     (5, "s", "u", None, None, None, None, None, None, T.format(9)),
@@ -56,7 +56,15 @@ def test_a_row_with_a_question_and_its_answer_is_two_messages(scanned, exchanges
     assert SAID == rows(chats.messages, *names, by="position")
     assert [*range(6)] == sorted(column(chats.messages, "position"))
     assert {"1", "2", "3", "4", "5"} == set(column(chats.messages, "native_id"))
-    assert [{"rating": 5}] * 2 == [extra for extra in extras(chats.messages) if extra]
+    assert {
+        "chats.question:1": {"rating": 5, "model": "m", "output_tokens": 7},
+        "chats.answer:1": {"rating": 5},
+        "chats.question:2": {"model": "m", "output_tokens": 3},
+    } == {
+        key: json.loads(extra)
+        for key, extra in rows(chats.messages, "message_id", "extra")
+        if extra
+    }
     assert ["s"] == column(chats.conversations, "conversation_id")
 
 

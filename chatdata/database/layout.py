@@ -227,14 +227,15 @@ def _halves(
 
     asks, tells = (f"{quoted(column.name)} IS NOT NULL" for column in found)
     said = half(answer, frozenset([question.name]), "assistant", tells)
-    made = [column for what, column in said.columns.items() if what in names.GENERATED]
     calls = [*(call.column for call in said.call_columns), *said.flat.values()]
     calls += [said.companion] if said.companion else []
-    of_answer = frozenset(column.name for column in (answer, *made, *calls))
+    of_answer = frozenset(column.name for column in (answer, *calls))
     # What was called and what nobody answered stays a message, and so does an empty row.
     rows = " OR ".join([tells, *(f"{quoted(column.name)} IS NOT NULL" for column in calls)])
     asked = half(question, of_answer, "user", f"{asks} OR NOT ({rows})")
-    return asked, replace(said, rows=rows)
+    # Without an answer, what is known of its generation is kept in the extra of the question.
+    own = {what: one for what, one in asked.columns.items() if what not in names.GENERATED}
+    return replace(asked, columns=own), replace(said, rows=rows)
 
 
 def _bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason: str) -> Binding:
