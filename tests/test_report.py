@@ -162,6 +162,7 @@ def test_every_figure_shows_its_query(log, folder):
         pytest.param("no outcomes", "the outcome of none of 2 calls is recorded", id="no outcomes"),
         pytest.param("few outcomes", "3 of 3 calls are too few known outcomes", id="too few"),
         pytest.param("no outcomes", "how long they take cannot be said", id="no latency"),
+        pytest.param("no outcomes", "whether any failed cannot be said", id="no outcome"),
         pytest.param("two sources", "3 of 34 calls with a known outcome failed", id="rated apart"),
         pytest.param("many tools", "and 9,975 more rows", id="tables are cut, and say so"),
         pytest.param("sample", "95 % interval", id="intervals"),

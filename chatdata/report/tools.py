@@ -83,7 +83,9 @@ def _grouped(chats: Chats[pl.LazyFrame]) -> Iterator[Table]:
 
 def _errors(chats: Chats[pl.LazyFrame], usage: pl.DataFrame) -> Iterator[Table | str]:
     if not usage["n_errors"].sum():
-        yield "No call is recorded as failed."
+        is_known = usage["n_known"].sum()
+        unknown = "The outcome of no call is recorded: whether any failed cannot be said."
+        yield "No call is recorded as failed." if is_known else unknown
         return
     yield answers.error_classes(chats)
     yield table(analysis.tool_errors(chats), "Errors by class")
