@@ -11,6 +11,7 @@ from stored_calls import call, calls, read, read_row, wrong
 
 from chatdata.tool_calls import NO_CALL_FOR_RESULT, NOT_A_CALL, NOT_DECODABLE, NOT_WRITABLE
 from chatdata.tool_calls.decode import Decoded
+from chatdata.tool_calls.items import only_list
 from chatdata.tool_calls.kernel import _read_closely, _read_plain
 
 REASONS = {NO_CALL_FOR_RESULT, NOT_A_CALL, NOT_DECODABLE, NOT_WRITABLE}
@@ -235,32 +236,38 @@ def test_any_row(values):
     check([row])
 
 
-PLAIN_ITEMS = st.lists(
-    st.fixed_dictionaries(
-        {"name": st.text(max_size=4)},
-        optional=dict.fromkeys(
-            ("args", "result", "output", "id", "server", "status", "error", "zz"), VALUES
-        ),
-    ),
-    max_size=3,
+PLAIN = {
+    **dict.fromkeys(("args", "result", "output", "id", "server", "status", "error", "zz"), VALUES),
+    "type": st.sampled_from(["function", "mcp_call", "tool_result", "function_call_output", 1, []]),
+}
+FLAT_ITEMS = st.fixed_dictionaries({"name": st.text(max_size=4)}, optional=PLAIN)
+NESTED_ITEMS = st.fixed_dictionaries(
+    {"function": FLAT_ITEMS | VALUES},
+    optional={**PLAIN, "name": st.text(max_size=4), "call": FLAT_ITEMS | VALUES},
 )
+PLAIN_ITEMS = st.lists(FLAT_ITEMS | NESTED_ITEMS, max_size=3)
+WRAPPERS = st.sampled_from(["calls", "tools", "tool_calls", "function", "zz"])
 
 
-@settings(max_examples=300, deadline=None)
-@given(PLAIN_ITEMS | VALUES.map(lambda value: [value]))
-def test_the_short_way_is_the_long_way(items):
+@settings(max_examples=600, deadline=None)
+@given(
+    PLAIN_ITEMS
+    | VALUES.map(lambda value: [value])
+    | st.dictionaries(WRAPPERS, PLAIN_ITEMS | VALUES, min_size=1, max_size=2)
+)
+def test_the_short_way_is_the_long_way(stored):
     """
-    A list of plain calls gives the same rows by the short way and by the long one.
+    A list of plain calls, bare or wrapped, gives the same rows by the short way and the long one.
     """
     # Through strict JSON, as the short way gets them.
-    items = json.loads(json.dumps(items).replace("NaN", "1").replace("Infinity", "2"))
+    stored = json.loads(json.dumps(stored).replace("NaN", "1").replace("Infinity", "2"))
     try:
-        short = _read_plain(items)
+        short = _read_plain(only_list(stored))
     except UnicodeEncodeError:
         return
     if short is not None:
         assert list(map(tuple, short)) == list(
-            map(tuple, _read_closely(Decoded(items, exact=True), None, None))
+            map(tuple, _read_closely(Decoded(stored, exact=True), None, None))
         )
 
 
@@ -270,14 +277,23 @@ def test_plain_lists_take_the_short_way():
     """
     plain = {"tool": "a", "args": {}, "result": "x", "id": 1, "server": "s", "status": "ok", "n": 1}
 
-    assert _read_plain([]) == []
-    assert _read_plain([plain, {"name": "b"}]) is not None
+    assert _read_plain(only_list([])) == []
+    assert _read_plain(only_list("[]")) is None
+    assert _read_plain(only_list({"calls": [plain], "n": 1})) is None
+    assert _read_plain(only_list({"results": [plain]})) is None
+    for item in (
+        {"name": "b"},
+        {"name": "a", "type": "function"},
+        {"id": "c", "type": "function", "function": {"name": "a", "arguments": "{}"}},
+        {"call": {"name": "a"}, "outputs": [1]},
+    ):
+        assert len(_read_plain(only_list([plain, item]))) == 2
+        assert len(_read_plain(only_list({"calls": [item]}))) == 1
     for item in (
         {"name": "a", "tool": "b"},
         {"name": "a", "args": {}, "input": {}},
-        {"name": "a", "function": {}},
         {"name": "a", "call": None},
-        {"name": "a", "type": "function"},
+        {"name": "a", "type": "tool_result"},
         {"name": 5},
         {"name": " "},
         {"name": ""},

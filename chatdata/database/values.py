@@ -32,18 +32,24 @@ _DASHED = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 def key(stored: pl.Series) -> pl.Series:
     """Write a key as text: integers in decimal, a uuid with dashes however it is stored."""
     text = stored.cast(pl.String)
-    if stored.dtype != pl.String:
+    if stored.dtype != pl.String or not text.str.len_bytes().is_in([32, 36]).any():
         return text
-    sizes = text.str.len_bytes()
-    if sizes.is_in([32, 36]).any():
-        text = pl.select(
-            pl.when(pl.lit(text).str.contains(_HEX))
-            .then(_with_dashes(pl.lit(text).str.to_lowercase()))
-            .when(pl.lit(text).str.contains(_DASHED))
-            .then(pl.lit(text).str.to_lowercase())
-            .otherwise(pl.lit(text))
-        ).to_series()
-    return text
+    # Rows of one conversation or user lie together: only where the key changes is it looked at.
+    changed = text.ne_missing(text.shift())
+    changed[0] = True
+    run = changed.cast(pl.UInt32).cum_sum() - 1
+    return _uuids(text.filter(changed)).gather(run)
+
+
+def _uuids(text: pl.Series) -> pl.Series:
+    written = (
+        pl.when(pl.lit(text).str.contains(_HEX))
+        .then(_with_dashes(pl.lit(text).str.to_lowercase()))
+        .when(pl.lit(text).str.contains(_DASHED))
+        .then(pl.lit(text).str.to_lowercase())
+        .otherwise(pl.lit(text))
+    )
+    return pl.select(written).to_series()
 
 
 def _with_dashes(text: pl.Expr) -> pl.Expr:

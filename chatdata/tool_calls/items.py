@@ -121,7 +121,7 @@ def _plan(keys: tuple[str, ...]) -> _Plan:
 def plain_keys(keys: tuple[str, ...]) -> Keys | None:
     """Say which key holds what in an item that can only be a call and nothing more."""
     plan = _plan(keys)
-    odd = plan.is_nested or plan.is_ambiguous or not plan.names or "type" in keys
+    odd = plan.is_nested or plan.is_ambiguous or not plan.names
     return None if odd else plan.keys
 
 
@@ -177,6 +177,15 @@ def _decode_again(decoded: Decoded) -> Decoded:
         return Decoded(None, decoded.exact)
     inner = decode(decoded.value)
     return Decoded(inner.value, decoded.exact and inner.exact)
+
+
+def only_list(value: object) -> list[Any] | None:
+    """Give a list that is all there is, bare or as the one member of a wrapper; else None."""
+    if type(value) is dict and len(value) == 1:
+        ((key, value),) = value.items()
+        if key not in _CONTAINERS:
+            return None
+    return value if type(value) is list else None
 
 
 def unwrap(decoded: Decoded) -> Unwrapped:

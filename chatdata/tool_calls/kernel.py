@@ -23,7 +23,10 @@ from chatdata.tool_calls.items import (
     Item,
     Keys,
     choose,
+    flatten,
+    is_output,
     look_inside,
+    only_list,
     plain_keys,
     sort_items,
     unwrap,
@@ -78,7 +81,7 @@ Fields = tuple[Any, ...]
 """The fields of a `Row`."""
 
 _NO_ARGUMENTS = (None, None, None)
-_ROWS = 256
+_MESSAGES = 256
 
 
 def extract_tool_calls(batch: pa.RecordBatch, *, inside: str | None = None) -> pa.RecordBatch:
@@ -100,11 +103,10 @@ def extract_tool_calls(batch: pa.RecordBatch, *, inside: str | None = None) -> p
     stored = batch.filter(pc.and_(pc.is_valid(texts), pc.invert(nothing))).to_pydict()
     results = stored.get("results") or [None] * len(stored["text"])
     return _batch(
-        (message_id, *row)
+        (message_id, _read(text, result, inside))
         for message_id, text, result in zip(
             stored["message_id"], stored["text"], results, strict=True
         )
-        for row in _read(text, result, inside)
     )
 
 
@@ -122,7 +124,7 @@ def extract_tool_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
     stored = _in_text(batch).to_pydict()
     message_ids = stored.pop("message_id")
     return _batch(
-        (message_id, *_read_row(dict(zip(stored, values, strict=True))))
+        (message_id, [_read_row(dict(zip(stored, values, strict=True)))])
         for message_id, *values in zip(message_ids, *stored.values(), strict=True)
     )
 
@@ -133,13 +135,19 @@ def _in_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _batch(rows: Iterator[Fields]) -> pa.RecordBatch:
-    columns: list[list[Any]] = [[] for _ in OUTPUT]
+def _batch(messages: Iterator[tuple[str, list[Fields]]]) -> pa.RecordBatch:
+    """Put the rows of each message into columns."""
+    ids: list[str] = []
+    columns: list[list[Any]] = [[] for _ in Row._fields]
     # Rows that outlive their turn set the garbage collector going, a fifth of all time.
-    while some := list(islice(rows, _ROWS)):
-        for column, values in zip(columns, zip(*some, strict=True), strict=True):
+    while some := list(islice(messages, _MESSAGES)):
+        rows = [row for _, found in some for row in found]
+        ids += [message_id for message_id, found in some for _ in found]
+        # Where none of them has a row, there is nothing to put anywhere.
+        for column, values in zip(columns, zip(*rows, strict=True), strict=False):
             column.extend(values)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, OUTPUT.types, strict=True)]
+    found = zip((ids, *columns), OUTPUT.types, strict=True)
+    arrays = [pa.array(values, kind) for values, kind in found]
     return pa.RecordBatch.from_arrays(arrays, schema=OUTPUT)
 
 
@@ -154,8 +162,8 @@ def _read(text: str, results: str | None, inside: str | None) -> list[Fields]:
         is_other = text.strip() in NOTHING or (inside is not None and inside not in text)
         return [] if is_other else [Row("malformed", NOT_DECODABLE)]
     try:
-        if results is None and decoded.exact and type(decoded.value) is list:
-            plain = _read_plain(decoded.value)
+        if results is None and decoded.exact:
+            plain = _read_plain(only_list(decoded.value))
             if plain is not None:
                 return plain
         return _read_closely(decoded, results, inside)
@@ -184,15 +192,24 @@ def _read_closely(decoded: Decoded, results: str | None, inside: str | None) -> 
     return rows
 
 
-def _read_plain(items: list[Any]) -> list[Fields] | None:
+def _read_plain(items: list[Any] | None) -> list[Fields] | None:
     """Read a list of nothing but plain calls, as most applications store it, at half the cost.
 
-    None stands for a list that has to be looked at more closely; the rows are the same either way.
+    None stands for what has to be looked at more closely; the rows are the same either way.
     """
+    if items is None:
+        return None
     rows = []
-    for position, item in enumerate(items):
-        keys = plain_keys(tuple(item)) if type(item) is dict else None
-        if keys is None or type(item[keys.name]) is not str or not item[keys.name].strip():
+    for position, stored in enumerate(items):
+        if type(stored) is not dict or ("type" in stored and is_output(stored)):
+            return None
+        item: Item | None = stored
+        keys = plain_keys(tuple(stored))
+        if keys is None and (item := flatten(stored)) is not None:
+            keys = plain_keys(tuple(item))
+        if item is None or keys is None:
+            return None
+        if type(item[keys.name]) is not str or not item[keys.name].strip():
             return None
         rows.append(_call(item, keys, position, exact=True))
     return rows
