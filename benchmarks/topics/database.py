@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
     import sqlalchemy as sa
+    from measure import Results
 
     from chatdata.database.connect import Snapshot
 
@@ -25,40 +26,21 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
     def sqlite() -> Group:
         url = f"sqlite:///{world.sqlite(n_messages)}"
         few = f"sqlite:///{world.sqlite(n_messages // 10)}"
-        connectorx = [Case("connectorx_arrow", url)] if has_connectorx else []
+        connectorx = ["connectorx_arrow"] if has_connectorx else []
+        peers = (*connectorx, "pandas_read_sql", "pandas_read_sql_bare", "pandas_script")
         return Group(
             "database",
             "sqlite",
             f"SQLite to frames, {n_messages:,} messages",
+            (*_cases(url, *peers), Case("orm_objects", few, scale=10)),
             (
-                Case("chatdata_frames", url),
-                Case("plain_adbc", url),
-                Case("adbc_script", url),
-                *connectorx,
-                Case("pandas_read_sql", url),
-                Case("pandas_read_sql_bare", url),
-                Case("pandas_script", url),
-                Case("orm_objects", few, scale=10),
-            ),
-            (
-                Target(
-                    "1",
-                    "≥ 3 x pandas.read_sql, CPU",
-                    at_least("pandas_read_sql", "cpu", 3),
-                    limit="adbc_script",
-                ),
-                Target(
+                _target("1", "≥ 3 x pandas.read_sql, CPU", at_least("pandas_read_sql", "cpu", 3)),
+                _target(
                     "1",
                     "≥ 3 x pandas.read_sql on a bare connection, CPU",
                     at_least("pandas_read_sql_bare", "cpu", 3),
-                    limit="adbc_script",
                 ),
-                Target(
-                    "1",
-                    "≥ 10 x ORM objects, CPU",
-                    at_least("orm_objects", "cpu", 10),
-                    limit="adbc_script",
-                ),
+                _target("1", "≥ 10 x ORM objects, CPU", at_least("orm_objects", "cpu", 10)),
             ),
         )
 
@@ -68,20 +50,8 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
             "database",
             "sqlite-base",
             f"SQLite to frames, base columns alone, {n_messages:,} messages",
-            (
-                Case("chatdata_frames", url),
-                Case("plain_adbc", url),
-                Case("adbc_script", url),
-                Case("pandas_read_sql", url),
-            ),
-            (
-                Target(
-                    "1",
-                    "≤ 1.15 x plain ADBC, wall",
-                    at_most("plain_adbc", "wall", 1.15),
-                    limit="adbc_script",
-                ),
-            ),
+            _cases(url, "pandas_read_sql"),
+            (_target("1", "≤ 1.15 x plain ADBC, wall", at_most("plain_adbc", "wall", 1.15)),),
         )
 
     def postgres() -> Group:
@@ -90,21 +60,8 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
             "database",
             "postgres",
             f"Postgres to frames, {n_messages:,} messages",
-            (
-                Case("chatdata_frames", url),
-                Case("plain_adbc", url),
-                Case("adbc_script", url),
-                Case("pandas_read_sql", url),
-                Case("pandas_script", url),
-            ),
-            (
-                Target(
-                    "2",
-                    "≥ 4 x pandas.read_sql, wall",
-                    at_least("pandas_read_sql", "wall", 4),
-                    limit="adbc_script",
-                ),
-            ),
+            _cases(url, "pandas_read_sql", "pandas_script"),
+            (_target("2", "≥ 4 x pandas.read_sql, wall", at_least("pandas_read_sql", "wall", 4)),),
         )
 
     def postgres_base() -> Group:
@@ -113,23 +70,22 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
             "database",
             "postgres-base",
             f"Postgres to frames, base columns alone, {n_messages:,} messages",
-            (
-                Case("chatdata_frames", url),
-                Case("copy_binary", url),
-                Case("plain_adbc", url),
-                Case("adbc_script", url),
-            ),
-            (
-                Target(
-                    "2",
-                    "≤ 1.2 x COPY BINARY, wall",
-                    at_most("copy_binary", "wall", 1.2),
-                    limit="adbc_script",
-                ),
-            ),
+            _cases(url, "copy_binary"),
+            (_target("2", "≤ 1.2 x COPY BINARY, wall", at_most("copy_binary", "wall", 1.2)),),
         )
 
     yield from (sqlite, sqlite_base, postgres, postgres_base)
+
+
+def _cases(url: str, *peers: str) -> tuple[Case, ...]:
+    """Put chatdata beside reading alone, the least that its frames take, and the peers."""
+    return tuple(
+        Case(name, url) for name in ("chatdata_frames", "plain_adbc", "adbc_script", *peers)
+    )
+
+
+def _target(number: str, text: str, met: Callable[[Results, str], tuple[float, bool]]) -> Target:
+    return Target(number, text, met, limit="adbc_script")
 
 
 def chatdata_frames(source: str) -> Callable[[], dict[str, Any]]:
