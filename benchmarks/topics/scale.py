@@ -33,18 +33,18 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
                 Case("tools_polars", stored),
             ),
             (
-                Target("4", "≤ 0.5 s, wall", below("wall", 0.5 * n_messages / 1e7), "calls_lake"),
+                Target("4", "tool_usage ≤ 0.5 s, wall", below("wall", 0.5 * n_messages / 1e7)),
                 Target(
                     "4",
-                    "tool_usage ≥ 8 x DuckDB by hand, which counts calls and errors alone, wall",
-                    at_least("tools_duckdb", "wall", 8),
-                    "calls_lake",
+                    "calls and errors alone ≥ 8 x DuckDB by hand, wall",
+                    lambda results, _own: at_least("tools_duckdb", "wall", 8)(
+                        results, "calls_lake"
+                    ),
                 ),
                 Target(
                     "4",
                     "tool_usage ≥ 8 x DuckDB by hand, conversations and users too, wall",
                     at_least("tools_duckdb_whole", "wall", 8),
-                    "calls_lake",
                 ),
             ),
         )
