@@ -107,6 +107,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("tokens", _listed(tokens) or "not recorded"),
         ("time", _span(found["first_message_at"], found["last_message_at"])),
         ("rejects", f"{found['rejects']:,}"),
+        *(("not read", plain(what)) for what in found["not_read"]),
     ]
 
 

@@ -64,6 +64,7 @@ def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
         "tokens": {name: said[name] for name in _TOKENS},
         "first_message_at": _iso(said["first"]),
         "last_message_at": _iso(said["last"]),
+        "not_read": [f"{f.subject}: {f.reason}" for f in chats.findings if f.became == "not read"],
     }
 
 

@@ -15,7 +15,7 @@ from chatdata.database.conversations import conversations_of, owners
 from chatdata.database.messages import Context, marks, ordered, read_chunk
 from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
 from chatdata.database.scope import Scope, within
-from chatdata.database.settle import Facts, answered, settled
+from chatdata.database.settle import Facts, answered, named_by_row, settled
 from chatdata.database.values import joined, unique
 from chatdata.spool import Spool
 
@@ -34,6 +34,7 @@ _KEYS = (
     "_sequence",
     "_number",
 )
+_PARTS = r'^\s*\[\s*\{\s*"type"\s*:'
 _ORDERED = {"position", "parent_message_id", "is_main_path", "generation_id"}
 _NEEDED = tuple(
     dict.fromkeys(
@@ -159,6 +160,8 @@ def _compute(  # noqa: PLR0913 - one part, and all that it is computed with
     calls = pl.concat(tried, how="diagonal") if tried else None
     done.conversations.add(conversations_of(source.conversations, source.name, listed, keys, scope))
     answers = _answers(part, keys)
+    if table is not None:
+        answers = named_by_row(answers, table)
     frames = _in_order(part.rows.drain(), order, marked)
     for frame in [pl.concat(frames)] if part.on_disk else frames:
         done.messages.add(frame)
@@ -188,7 +191,7 @@ def _taken(
         time_zone=scope.time_zone,
         text=scope.text,
     )
-    n_stored = n_untimed = n_unknown = 0
+    n_stored = n_untimed = n_unknown = n_parts = 0
     words = set[str | None]()
     for stored in raw.rows.drain():
         calls = None if holder is None else read_calls(stored, holder)
@@ -199,6 +202,7 @@ def _taken(
         n_stored += stored.height
         unknown = frame.filter(pl.col("kind") == "event")["role_raw"]
         n_unknown, words = n_unknown + unknown.len(), words.union(unknown.unique())
+        n_parts += int(frame["content"].str.contains(_PARTS).sum())
         if scope.has_window:
             n_untimed += frame["created_at"].null_count()
         frame, calls = _in_window(frame, calls, scope)
@@ -210,6 +214,8 @@ def _taken(
         yield frame.select(_NEEDED), calls
     if n_unknown:
         known.findings.append(report.of_unknown_roles(source.name, raw, n_unknown, len(words)))
+    if n_parts:
+        known.findings.append(report.of_parts(source.name, raw, n_parts))
     if n_untimed:
         reason = "messages whose time cannot be read lie in no window"
         known.findings.append(Finding(source.name, name, f"{n_untimed} messages left out", reason))

@@ -14,11 +14,13 @@ from chatdata.chats import Finding
 from chatdata.database import names
 from chatdata.database.columns import bind, listed, same
 from chatdata.database.looks import (
+    conversation_key,
     conversation_rank,
     exchange,
     is_chat,
     is_conversation,
     looks_like_messages,
+    looks_like_results,
     looks_like_tool_calls,
     message_rank,
     speaker,
@@ -66,11 +68,15 @@ class Binding:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the chats are; `messages` are two where questions and answers have a table each."""
+    """Where the chats are; `messages` are two where questions and answers have a table each.
+
+    `unread` are tables that look as if they held messages, calls or results, and are none of these.
+    """
 
     messages: tuple[Binding, ...]
     conversations: Binding | None
     tool_calls: Binding | None
+    unread: tuple[Table, ...] = ()
 
 
 def infer(
@@ -98,7 +104,22 @@ def infer(
         _tool_calls(tables, messages, wanted, source),
     )
     _check_use(layout, wanted, source)
-    return layout
+    return replace(layout, unread=tuple(_unread(tables, layout)))
+
+
+def _unread(tables: Sequence[Table], layout: Layout) -> Iterator[Table]:
+    bound = (*layout.messages, layout.conversations, layout.tool_calls)
+    taken = {binding.table.name for binding in bound if binding is not None}
+    for table in tables:
+        if table.name in taken:
+            continue
+        speaks = table.find(*names.SPEAKERS) is not None or exchange(table) is not None
+        if (
+            (looks_like_messages(table) and speaks)
+            or looks_like_tool_calls(table)
+            or looks_like_results(table)
+        ):
+            yield table
 
 
 def describe(layout: Layout, origin: str) -> Iterator[Finding]:
@@ -182,7 +203,7 @@ def _messages(
         binding = _bind_messages(table, mapping, source, reason)
         return (binding if "role" in binding.columns else replace(binding, role=speaker(table)),)
     candidates = [table for table in tables if looks_like_messages(table)]
-    with_both = [t for t in tables if t.find(*names.CONVERSATION_KEYS) and exchange(t, *pair)]
+    with_both = [table for table in tables if conversation_key(table) and exchange(table, *pair)]
     with_role = [table for table in candidates if table.find(*names.SPEAKERS)]
     if with_role:
         best = min(with_role, key=message_rank)
@@ -242,7 +263,7 @@ def _bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason
     columns = bind(table, names.MESSAGES, mapping, "", source)
     if "conversation_id" not in columns:
         key = next((key for key in table.foreign_keys if is_conversation(key.table)), None)
-        column = table.column(key.column) if key else None
+        column = conversation_key(table) or (table.column(key.column) if key else None)
         if column is None:
             expected = ", ".join(names.CONVERSATION_KEYS)
             raise LayoutError(

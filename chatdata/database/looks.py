@@ -13,10 +13,30 @@ if TYPE_CHECKING:
 def looks_like_messages(table: Table) -> bool:
     """Ask for a conversation key and a text, in a table that is not one of tool calls."""
     return (
-        table.find(*names.CONVERSATION_KEYS) is not None
+        conversation_key(table) is not None
         and table.find(*names.TEXTS) is not None
         and not looks_like_tool_calls(table)
     )
+
+
+def conversation_key(table: Table) -> Column | None:
+    """Find the column that names the conversation.
+
+    By its name, or by the end of its name (`chat_session_id`) where it refers to conversations.
+    """
+    named = table.find(*names.CONVERSATION_KEYS)
+    if named is not None:
+        return named
+    keys = {key.column.lower() for key in table.foreign_keys if is_conversation(key.table)}
+    ends = tuple(f"_{name}" for name in names.CONVERSATION_KEYS)
+    return next(
+        (c for c in table.columns if c.name.lower() in keys and c.plain.endswith(ends)), None
+    )
+
+
+def looks_like_results(table: Table) -> bool:
+    """Ask for the key of a call and its result, beside the calls and the messages."""
+    return table.find(*names.CALL_KEYS) is not None and table.find(*names.RESULTS) is not None
 
 
 def exchange(table: Table, question: str = "", answer: str = "") -> tuple[Column, Column] | None:

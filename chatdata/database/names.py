@@ -11,7 +11,10 @@ from chatdata.tool_calls import items
 
 CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id", "chat_id")
 TEXTS = ("content", "message", "response", "text", "body")
-ROLES = ("role", "sender_type", "sender", "author_role", "author", "type", "direction")
+ROLES = (
+    *("role", "sender_type", "sender", "author_role", "author", "message_role", "sender_role"),
+    *("speaker", "type", "direction", "message_type"),
+)
 IS_USER = {
     **dict.fromkeys(("is_user", "is_human", "from_user", "is_from_user"), True),
     **dict.fromkeys(("is_bot", "is_ai", "is_assistant", "from_bot", "from_ai"), False),
@@ -34,7 +37,11 @@ TIMES = (
 )
 SEQUENCES = ("sequence_number", "sequence", "seq", "position", "idx")
 CALL_COLUMNS = ("tool_calls", "tool_call_results", "used_tools")
-CALL_OBJECTS = ("message_metadata", "metadata_json", "metadata")  # and metadata_, which is plain
+CALL_OBJECTS = (  # and metadata_, which is plain
+    *("message_metadata", "metadata_json", "metadata", "meta", "extra", "extra_data"),
+    *("additional_kwargs", "additional_data", "payload", "data", "details"),
+)
+CALL_KEYS = ("tool_call_id", "call_id")
 COMPANIONS = ("tool_output", "tool_outputs", "tool_results", "tool_responses")
 TOOL_NAMES = ("tool_name", "function_name")
 ARGUMENTS = (*items.ARGUMENTS, "tool_arguments", "tool_args")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from chatdata.chats import Finding
 from chatdata.database import catalog
 from chatdata.database.connect import open_snapshot, target
 from chatdata.database.sql import quoted
 from chatdata.errors import LayoutError, SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from chatdata.database.connect import Snapshot
@@ -63,6 +65,17 @@ def refuse_documents(snapshot: Snapshot, layout: Layout) -> None:
                 " the file",
                 source=snapshot.name,
             )
+
+
+def unread(snapshot: Snapshot, layout: Layout) -> Iterator[Finding]:
+    """Name the tables beside the chat that hold rows, and look as if they belonged to it."""
+    for table in layout.unread:
+        if snapshot.rows(f"SELECT 1 AS one FROM {quoted(table.name)} LIMIT 1"):
+            reason = (
+                "a table that looks as if it held messages, calls or results of this chat too;"
+                " a mapping can name it in place of another"
+            )
+            yield Finding(snapshot.name, table.name, "not read", reason)
 
 
 def _is_document(said: str) -> bool:

@@ -14,7 +14,7 @@ from chatdata.database.assemble import Source, assemble
 from chatdata.database.connect import TypeMismatchError, open_snapshot, target
 from chatdata.database.extract import Plan, fill, plan, sample
 from chatdata.database.layout import describe, infer
-from chatdata.database.probe import refuse_documents
+from chatdata.database.probe import refuse_documents, unread
 from chatdata.database.sql import quoted
 from chatdata.errors import SourceError
 
@@ -111,7 +111,7 @@ def _read(
                     with ranges.readers(where, schema, snapshot, n_queries) as snapshots:
                         for planned in plans:
                             fill(snapshots, planned)
-                    return tuple(_left_out(snapshot, layout, wanted))
+                    return (*unread(snapshot, layout), *_left_out(snapshot, layout, wanted))
             except BaseException as error:
                 for planned in plans:
                     planned.raw.rows.end(error)

@@ -39,6 +39,16 @@ def of_unknown_roles(origin: str, raw: Raw, n_rows: int, n_words: int) -> Findin
     return Finding(origin, place, f"{n_rows} rows are events", reason)
 
 
+def of_parts(origin: str, raw: Raw, n_rows: int) -> Finding:
+    """Say how many texts are lists of parts, of which nothing is taken apart."""
+    place = f"{raw.binding.table.name}.{raw.binding.columns['content'].name}"
+    reason = (
+        f"{n_rows} texts are JSON lists of parts, kept as they are stored: calls and results in"
+        " them are not counted; write the messages to a JSONL file, one a line, and scan the file"
+    )
+    return Finding(origin, place, "not read", reason)
+
+
 def mirrored(origin: str, counts: list[pl.DataFrame]) -> Iterator[Finding]:
     """Say that a table of calls was left aside, since the messages hold the calls too."""
     again = pl.concat(counts).filter(cause="mirrored")

@@ -115,6 +115,23 @@ def answered(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     ).select(calls.columns)
 
 
+def named_by_row(answers: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Give answers that name their call by its row the id of the call itself.
+
+    Args:
+        answers: as `answered` takes them.
+        table: the calls of a table, with `_key`, the key of the row.
+    """
+    key = ["conversation_id", "native_id"]
+    rows = table.select("conversation_id", native_id="_key", _call="native_id").unique(key)
+    by_row = answers.join(table, on=key, how="anti").select(key).unique().join(rows, on=key)
+    return (
+        answers.join(by_row, on=key, how="left", maintain_order="left")
+        .with_columns(native_id=pl.coalesce("_call", "native_id"))
+        .select(answers.columns)
+    )
+
+
 def _without_constants(calls: pl.DataFrame, facts: Facts) -> pl.DataFrame:
     """Take no word for it where an application writes the same placeholders for every call."""
     calls = calls.with_columns(

@@ -83,7 +83,7 @@ def _conversations(record: Record, waiting: _Open) -> list[Conversation]:
     if native and conversation.id:
         waiting.roots[native] = conversation.id
     conversation.joins = conversation.id != native or conversation.id is None
-    turn = _Turn(conversation, waiting.calls.setdefault(conversation.id or "", {}))
+    turn = Turn(conversation, waiting.calls.setdefault(conversation.id or "", {}))
     asked = source.get("input")
     if isinstance(asked, str):
         conversation.messages.append(Message(role_raw="user", content=asked))
@@ -117,7 +117,7 @@ def _named(source: dict[str, Any], roots: dict[str, str]) -> str | None:
     return text(named) or begun or text(source.get("id"))
 
 
-class _Turn:
+class Turn:
     """Items of one list, while they are put into rows."""
 
     def __init__(self, conversation: Conversation, earlier: dict[str, Call]) -> None:
@@ -134,6 +134,8 @@ class _Turn:
         """Take one item."""
         kind = item.get("type")
         if kind == "message" or (kind is None and "role" in item):
+            if item.get("role") != "assistant":
+                self.end()
             self._message(item)
         elif items.is_output(item):
             self._output(items.output(item))
@@ -149,7 +151,7 @@ class _Turn:
             self.conversation.extra.setdefault("items", []).append(item)
 
     def end(self) -> None:
-        """End a list: calls before its first answer are that answer's, or nobody's."""
+        """End a turn: calls before its first answer are that answer's, or nobody's."""
         if self.first is not None:
             self.first.calls[:0] = self.early
         else:

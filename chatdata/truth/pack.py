@@ -43,6 +43,7 @@ _WRITERS: tuple[Callable[[Script], Case], ...] = (
     traces.otel_genai,
     stores.llm_logs_db,
     stores.agentsview,
+    stores.openai_agents,
     data_sets.sharegpt,
     data_sets.lmsys_chat,
     data_sets.wildchat,

@@ -171,3 +171,48 @@ def _archived(
                 arguments = compact(call.arguments)
                 made = [len(rows["tool_calls"]) + 1, id_, talk.id, call.tool, call.id, arguments]
                 rows["tool_calls"].append([*made, call.result])
+
+
+_AGENTS = """
+create table agent_sessions (session_id text primary key, created_at text, updated_at text);
+create table agent_messages (id integer primary key, session_id text, message_data text,
+  created_at text);
+"""
+
+
+def openai_agents(script: Script) -> Case:
+    """Sessions of items: a call is none of a message, and a result follows it in the same table."""
+    tally = Tally()
+    rows: dict[str, list[list[Any]]] = {"agent_sessions": [], "agent_messages": []}
+    for talk in script.talks(4):
+        stored = talk.start.isoformat(" ", "seconds").removesuffix("+00:00")
+        rows["agent_sessions"].append([talk.id, stored, stored])
+        tally.conversations += 1
+        for turn in talk.turns:
+            items: list[dict[str, Any]] = [{"role": "user", "content": turn.prompt}]
+            tally.say("user")
+            for answer in turn.answers:
+                items += _items(answer, tally)
+            first = len(rows["agent_messages"]) + 1
+            rows["agent_messages"] += [
+                [first + place, talk.id, compact(item), stored] for place, item in enumerate(items)
+            ]
+    tally.records = len(rows["agent_messages"])
+    files = {"sessions.db": database(_AGENTS, rows)}
+    return Case("openai-agents", files, tally, "calls and results are rows beside the messages")
+
+
+def _items(answer: Answer, tally: Tally) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    if answer.text:
+        said = [{"type": "output_text", "text": answer.text, "annotations": []}]
+        items.append({"type": "message", "id": answer.id, "role": "assistant", "content": said})
+        tally.say("assistant")
+    for call in answer.calls:
+        made = {"call_id": call.id, "name": call.tool, "arguments": compact(call.arguments)}
+        items.append({"type": "function_call", "id": f"fc_{call.id}", **made})
+    for call in answer.results:
+        told = {"call_id": call.id, "output": call.result}
+        items.append({"type": "function_call_output", **told})
+    tally.call(*answer.calls)
+    return items

@@ -1,0 +1,12 @@
+create table agent_sessions (session_id text primary key, created_at timestamp, updated_at timestamp);
+create table agent_messages (id integer primary key, session_id text not null, message_data text not null, created_at timestamp);
+insert into agent_sessions values ('a', '2026-03-01 08:00:00', '2026-03-01 08:05:00');
+insert into agent_sessions values ('silent', '2026-03-02 08:00:00', '2026-03-02 08:00:00');
+insert into agent_messages values (1, 'a', '{"content": "add milk", "role": "user"}', '2026-03-01 08:00:00');
+insert into agent_messages values (2, 'a', '{"type": "function_call", "call_id": "c1", "name": "add_task", "arguments": "{\"title\": \"milk\"}", "id": "fc1", "status": "completed"}', '2026-03-01 08:00:02');
+insert into agent_messages values (3, 'a', '{"type": "function_call_output", "call_id": "c1", "output": "{\"success\": true, \"id\": 7}"}', '2026-03-01 08:00:02');
+insert into agent_messages values (4, 'a', '{"type": "message", "id": "m1", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "It is on your list.", "annotations": []}]}', '2026-03-01 08:00:04');
+insert into agent_messages values (5, 'a', '{"content": "and eggs, please", "role": "user"}', '2026-03-01 08:05:00');
+insert into agent_messages values (6, 'lost', '{"content": "anyone there?", "role": "user"}', '2026-03-03 09:00:00');
+insert into agent_messages values (7, 'a', '{"type": "function_call", "call_id": "c2", "name": "add_task", "arguments": "{\"title\": \"eggs\"}", "id": "fc2", "status": "completed"}', '2026-03-01 08:05:01');
+insert into agent_messages values (8, 'a', 'no item at all', '2026-03-01 08:05:02');

@@ -1,0 +1,136 @@
+"""What lies beside the chat of an application, or inside it, and would be missed in silence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from chat_tables import build, column, conversations, messages, rows, table
+
+T = "2025-03-01 10:00:0{}"
+KEYED = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT, {}"
+SAID = ((1, 1, "user", "Canary", T.format(1)), (2, 1, "assistant", "Canary", T.format(2)))
+TALK = (conversations((1, "u", T.format(0))), messages(*SAID, columns=KEYED.format("created_at")))
+RESULTS = "id INTEGER PRIMARY KEY, tool_call_id TEXT, output TEXT"
+
+
+def unread(chats):
+    return [(one.subject, one.reason) for one in chats.findings if one.became == "not read"]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        pytest.param(table("archived_messages", KEYED.format("created_at"), SAID[0]), id="more"),
+        pytest.param(table("tool_outputs", RESULTS, (1, "c", "Canary")), id="results"),
+    ],
+)
+def test_a_table_that_seems_to_belong_to_the_chat_is_named(scanned, beside):
+    """
+    A second table of messages, or one of results, is not read, and it is said so.
+    """
+    ((name, reason),) = unread(scanned(*TALK, beside))
+
+    assert beside.name == name
+    assert "looks as if" in reason
+    assert "Canary" not in reason
+
+
+def test_an_empty_table_beside_the_chat_is_no_loss(scanned):
+    """
+    A table without rows, and one of something else, are not worth a word.
+    """
+    archive = table("archived_messages", KEYED.format("created_at"))
+    notes = table("notes", "id INTEGER PRIMARY KEY, body TEXT", (1, "x"))
+
+    assert [] == unread(scanned(*TALK, archive, notes))
+
+
+def test_scan_says_what_it_did_not_read(tmp_path, program):
+    """
+    The summary has a line for it, and its JSON a list.
+    """
+    path = tmp_path / "app.db"
+    archive = table("archived_messages", KEYED.format("created_at"), SAID[0])
+    build(f"sqlite:///{path}", *TALK, archive)
+    _, printed, _ = program("scan", path)
+    _, found, _ = program("scan", path, "--json")
+
+    assert "not read" in printed
+    assert json.loads(found)["not_read"][0].startswith("archived_messages: ")
+
+
+def test_texts_that_are_lists_of_parts_are_counted(scanned):
+    """
+    Nothing is taken out of them, so it is said how many there are.
+    """
+    parts = json.dumps([{"type": "tool-call", "toolName": "Canary", "args": {}}])
+    said = (*SAID, (3, 1, "assistant", parts, T.format(3)))
+    columns = KEYED.format("created_at")
+    ((name, reason),) = unread(scanned(TALK[0], messages(*said, columns=columns)))
+
+    assert "messages.content" == name
+    assert reason.startswith("1 texts are JSON lists of parts")
+    assert "Canary" not in reason
+
+
+def test_a_longer_name_of_the_key_counts_where_it_refers_to_conversations(scanned):
+    """
+    `chat_session_id` is the key of the conversation because it points to the chat's sessions.
+    """
+    columns = (
+        "id INTEGER PRIMARY KEY, chat_session_id TEXT REFERENCES chat_sessions(id),"
+        " message_type TEXT, message TEXT, created_at TEXT"
+    )
+    said = ((1, "s", "human", "a", T.format(1)), (2, "s", "ai", "b", T.format(2)))
+    sessions = table("chat_sessions", "id TEXT PRIMARY KEY, user_id TEXT", ("s", "u"))
+    chats = scanned(sessions, table("chat_history", columns, *said))
+
+    assert [("s", "user"), ("s", "assistant")] == rows(
+        chats.messages, "conversation_id", "role", by="position"
+    )
+    assert ["u"] == column(chats.conversations, "user_id")
+
+
+@pytest.mark.parametrize(
+    ("named", "own"),
+    [
+        pytest.param("1", "call_1", id="the row"),
+        pytest.param("call_1", "call_1", id="the call"),
+        pytest.param("2", "2", id="the call, where another row has that key"),
+    ],
+)
+def test_a_result_names_the_row_of_its_call_or_the_call(scanned, named, own):
+    """
+    Either way the result is the call's; an id of a call goes before a key of a row.
+    """
+    said = (
+        *((*one, None) for one in SAID),
+        (3, 1, "tool", "42", T.format(3), named),
+    )
+    calls = ((1, 2, own, "add_task", "{}"), (2, 2, "other", "add_task", "{}"))
+    columns = (
+        "id INTEGER PRIMARY KEY, message_id INTEGER, tool_call_id TEXT, name TEXT, arguments TEXT"
+    )
+    chats = scanned(
+        TALK[0],
+        messages(*said, columns=KEYED.format("created_at, tool_call_id TEXT")),
+        table("tool_calls", columns, *calls),
+    )
+
+    assert [(own, "42"), ("other", None)] == rows(
+        chats.tool_calls, "native_id", "result", by="position"
+    )
+
+
+@pytest.mark.parametrize("name", ["meta", "extra", "payload", "additional_kwargs"])
+def test_calls_inside_other_objects(scanned, name):
+    """
+    Calls under `tool_calls` are found in whatever column of further data holds them.
+    """
+    calls = json.dumps({"tool_calls": [{"name": "add_task", "arguments": {"title": "milk"}}]})
+    said = ((*SAID[0], None), (*SAID[1], calls))
+    columns = KEYED.format(f"created_at, {name} TEXT")
+    chats = scanned(TALK[0], messages(*said, columns=columns))
+
+    assert ["add_task"] == column(chats.tool_calls, "name")
