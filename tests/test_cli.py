@@ -606,3 +606,13 @@ def test_progress_is_for_people(monkeypatch, capsys):
     assert ("", "") == (quiet.out, quiet.err)
     assert ["Reading …"] == started
     assert "" == capsys.readouterr().out
+
+
+def test_the_package_runs_as_a_module():
+    """
+    `python -m chatdata` is the command line, for whoever has its program not on the path.
+    """
+    command = [sys.executable, "-m", "chatdata", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert f"chatdata {cd.__version__}" == done.stdout.strip()
