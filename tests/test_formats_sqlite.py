@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import chatdata as cd
@@ -67,3 +68,32 @@ def test_reading_changes_nothing(tmp_path, statements):
 
     assert made_from(statements).read_bytes() == path.read_bytes()
     assert ["log.db"] == [found.name for found in tmp_path.iterdir()]
+
+
+def test_sessions_are_told_apart_whatever_names_them(tmp_path):
+    """
+    A number or nothing may stand for a session's name: each is a conversation, all rows add up.
+    """
+    path = tmp_path / "sessions.db"
+    said = '{"role": "user", "content": "hi"}'
+    with closing(sqlite3.connect(path)) as stored, stored:
+        stored.executescript(
+            "create table agent_sessions (session_id, created_at);"
+            "create table agent_messages (id integer primary key, session_id, message_data,"
+            " created_at);"
+        )
+        stored.executemany("insert into agent_sessions values (?, null)", [(None,), (5,), ("a",)])
+        rows = [(None, said), (5, said), ("a", said), ("a", "null")]
+        stored.executemany(
+            "insert into agent_messages (session_id, message_data) values (?, ?)", rows
+        )
+    chats = cd.scan(path).check()
+    names = chats.conversations.select("conversation_id").collect()["conversation_id"]
+
+    assert {"sessions.db#1", "5", "a"} == set(names)
+    assert {"kept": 6, "rejected": 1} == dict(
+        chats.accounting.filter(pl.col("n_records") > 0)
+        .select("cause", "n_records")
+        .collect()
+        .rows()
+    )

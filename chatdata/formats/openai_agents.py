@@ -18,7 +18,7 @@ import msgspec
 
 from chatdata.formats import sqlite
 from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import rest, text
+from chatdata.formats.content import rest
 from chatdata.formats.openai_responses import Turn
 from chatdata.formats.records import Bad
 from chatdata.formats.rows import Conversation
@@ -37,12 +37,12 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     try:
         with sqlite.opened(reading) as connection:
             sessions = {
-                text(row["session_id"]): row for row in sqlite.rows(connection, "agent_sessions")
+                _name(row["session_id"]): row for row in sqlite.rows(connection, "agent_sessions")
             }
             stored = sqlite.rows(connection, "agent_messages", "session_id, id")
             for session, rows in groupby(stored, itemgetter("session_id")):
-                own = sessions.pop(text(session), None)
-                yield _conversation(text(session), own, rows, reading)
+                own = sessions.pop(_name(session), None)
+                yield _conversation(_name(session), own, rows, reading)
             for session, own in sessions.items():
                 yield _conversation(session, own, iter(()), reading)
     except sqlite.BROKEN_FILE:
@@ -81,6 +81,10 @@ def _conversation(
             message.at = at(row.get("created_at"))
     turn.end()
     return found
+
+
+def _name(session: object) -> str | None:
+    return None if session is None else str(session)
 
 
 def _sniff(evidence: Evidence) -> float:
