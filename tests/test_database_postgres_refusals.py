@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_rows_hidden_by_a_policy(chat, role):
     with pytest.raises(AccessError, match="row-level security would hide rows"):
         read(url, user_id="u1")
     assert 2 == read(chat).messages.collect().height
+
+
+def test_a_table_beside_the_chat_that_may_not_be_read(chat, role):
+    """
+    A role without rights on a second table of messages reads the chat, and is told of the table.
+    """
+    execute(chat, f"CREATE TABLE archived_messages ({SIMPLE})")
+    chats = read(role(GRANT), until=datetime(2100, 1, 1, tzinfo=UTC))
+
+    assert 2 == chats.messages.collect().height
+    assert ["archived_messages"] == [
+        finding.subject for finding in chats.findings if finding.became == "not read"
+    ]
 
 
 def test_a_role_that_bypasses_policies(chat, role):

@@ -68,9 +68,16 @@ def refuse_documents(snapshot: Snapshot, layout: Layout) -> None:
 
 
 def unread(snapshot: Snapshot, layout: Layout) -> Iterator[Finding]:
-    """Name the tables beside the chat that hold rows, and look as if they belonged to it."""
+    """Name the tables beside the chat that look as if they belonged to it, and are not empty.
+
+    A table that cannot be looked into is named too.
+    """
     for table in layout.unread:
-        if snapshot.rows(f"SELECT 1 AS one FROM {quoted(table.name)} LIMIT 1"):
+        try:
+            is_empty = not snapshot.rows(f"SELECT 1 AS one FROM {quoted(table.name)} LIMIT 1")
+        except SourceError:
+            is_empty = False
+        if not is_empty:
             reason = (
                 "a table that looks as if it held messages, calls or results of this chat too;"
                 " a mapping can name it in place of another"

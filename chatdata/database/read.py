@@ -111,7 +111,8 @@ def _read(
                     with ranges.readers(where, schema, snapshot, n_queries) as snapshots:
                         for planned in plans:
                             fill(snapshots, planned)
-                    return (*unread(snapshot, layout), *_left_out(snapshot, layout, wanted))
+                    # Last, since a table that this role may not read ends a transaction.
+                    return (*_left_out(snapshot, layout, wanted), *unread(snapshot, layout))
             except BaseException as error:
                 for planned in plans:
                     planned.raw.rows.end(error)
