@@ -87,7 +87,7 @@ def detected(name, data, folder):
 
 def taken(held):
     found = sniff(held)
-    if found.format is not None or held.kind() != "zip":
+    if found.format is not None or held.kind != "zip":
         return (found.format.name if found.format else None), found.confidence
     inside = [taken(member) for member in members(held)]
     return next((each for each in inside if each[0]), (None, 0.0))

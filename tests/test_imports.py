@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +80,29 @@ def test_other_engines_need_no_spark(engine):
     ask = f"import chatdata as cd; log = cd.sample(3).to({engine!r}).check()"
 
     assert "pyspark" not in loaded_by(f"{ask}; cd.analysis.tool_usage(log); log.audit()")
+
+
+@pytest.mark.parametrize("source", ["claude-code", "inspect-ai", "chatgpt-export"])
+def test_reading_files_needs_no_pandas(source):
+    """
+    PyArrow imports pandas, where it is installed, for arrays of Python's own objects.
+    """
+    folder = Path(__file__).parent / "data" / source
+
+    assert "pandas" not in loaded_by(verb("scan", str(folder)))
+
+
+def test_reading_a_database_needs_no_pandas(tmp_path):
+    """
+    Nor does a database with calls, whose JSON the kernel reads.
+    """
+    path = tmp_path / "app.db"
+    text = '[{"name": "add", "arguments": {}}]'
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("create table messages (id, conversation_id, role, content, tool_calls)")
+        connection.execute("insert into messages values (1, 1, 'assistant', 'hi', ?)", (text,))
+
+    assert "pandas" not in loaded_by(verb("scan", str(path), "--json"))
 
 
 def test_notices_what_is_heavy():

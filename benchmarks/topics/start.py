@@ -60,7 +60,7 @@ def cli_scan(source: str) -> Callable[[], dict[str, Any]]:
 
 
 def cli_scan_all(source: str) -> Callable[[], dict[str, Any]]:
-    """The same where every extra is installed; pyarrow imports pandas where it finds it."""
+    """The same where every extra is installed."""
     return _command("scan", source, "--json")
 
 

@@ -61,7 +61,8 @@ class Snapshot:
             statement.set_sql_query(sql)
             handle, _ = statement.execute_query()
             with pa.RecordBatchReader.from_stream(handle) as reader:
-                yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+                empty = [pa.nulls(0, field.type) for field in reader.schema]
+                yield pa.RecordBatch.from_arrays(empty, schema=reader.schema)
                 yield from reader
 
     def rows(self, sql: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -18,6 +19,7 @@ from chatdata.errors import SourceError, UnknownFormatError
 from chatdata.formats.records import HEAD_BYTES, WHOLE, Bad, Record, Stretch, read, sample
 from chatdata.formats.records import shape as shape_of
 from chatdata.formats.rows import Conversation
+from chatdata.formats.sources import head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -82,12 +84,17 @@ class Format:
 
 @dataclass(frozen=True)
 class Detection:
-    """What a document was taken for: no format, one, or (ambiguous) none but with candidates."""
+    """What a document was taken for: no format, one, or (ambiguous) none but with candidates.
+
+    Attributes:
+        shape: lines, array or values, where its records were looked at.
+    """
 
     format: Format | None
     confidence: float
     reason: str
     others: tuple[tuple[str, float], ...] = ()
+    shape: str = ""
 
 
 @dataclass
@@ -122,7 +129,7 @@ class Reading:
 
     def records(self) -> Iterator[Record]:
         """Yield each record that can be decoded; the others become rejects."""
-        self.shape = shape(self.document)
+        self.shape = self.shape or shape(self.document)
         with self.document.open() as stream:
             for record in read(stream, self.shape, self.stretch):
                 self.n_records += 1
@@ -215,8 +222,8 @@ def named(name: str) -> Format:
 
 def shape(document: Document) -> str:
     """Tell whether a document is lines, one array, or values, by how it begins."""
-    head = document.head(HEAD_BYTES)
-    return shape_of(head, whole=len(head) < HEAD_BYTES)
+    first = document.head(HEAD_BYTES)
+    return shape_of(first, whole=len(first) < HEAD_BYTES)
 
 
 def always(_: Any) -> bool:  # noqa: ANN401 - any JSON value
@@ -241,10 +248,10 @@ def sniff(document: Document) -> Detection:
     and could not be surer, the others are not asked.
     """
     votes: Counter[str | None] = Counter()
-    kind = ""
+    kind = form = ""
     last: Format | None = None
     for evidence in _evidence(document):
-        kind = evidence.kind
+        kind, form = evidence.kind, evidence.shape
         # As a rule all records are of one format, so the last winner is asked first.
         sureness = 0.0 if last is None else _sureness(last, evidence)
         if sureness < SURE:
@@ -263,7 +270,7 @@ def sniff(document: Document) -> Detection:
     others = tuple(shares[1:])
     if share < _MAJORITY or (others and others[0][1] == share):
         return Detection(None, share, f"ambiguous: several formats fit {what}", tuple(shares))
-    return Detection(named(name), share, f"{votes[name]} of {what} fit", others)
+    return Detection(named(name), share, f"{votes[name]} of {what} fit", others, form)
 
 
 def _surest(evidence: Evidence) -> Format | None:
@@ -280,7 +287,7 @@ def _sureness(format_: Format, evidence: Evidence) -> float:
 
 
 def _evidence(document: Document) -> Iterator[Evidence]:
-    kind = document.kind()
+    kind = document.kind
     path = document.path.removesuffix(".gz").removesuffix(".zst")
     if kind == "parquet":
         yield Evidence("columns", path, names=_columns(document))
@@ -308,21 +315,26 @@ def _columns(document: Document) -> frozenset[str]:
 
 
 def _text_evidence(document: Document, path: str) -> Iterator[Evidence]:
-    head = document.head(HEAD_BYTES)
-    text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n\0")
-    if not text:
-        return
-    shape = shape_of(head, whole=len(head) < HEAD_BYTES)
-    if text[0] not in "[{" and not _goes_on_in_records(text):
-        yield Evidence("text", path, text=text)
-        return
-    decoded = False
-    with document.open() as stream:
-        for value in sample(stream, shape):
+    with ExitStack() as stack:
+        stream = stack.enter_context(document.open())
+        first = head(stream, HEAD_BYTES)
+        text = first.decode("utf-8", "replace").lstrip("\ufeff \t\r\n\0")
+        if not text:
+            return
+        if text[0] not in "[{" and not _goes_on_in_records(text):
+            yield Evidence("text", path, text=text)
+            return
+        form = shape_of(first, whole=len(first) < HEAD_BYTES)
+        if stream.seekable():
+            stream.seek(0)
+        else:
+            stream = stack.enter_context(document.open())
+        decoded = False
+        for value in sample(stream, form):
             decoded = True
-            yield Evidence("record", path, value=value, shape=shape)
-    if not decoded:
-        yield Evidence("prefix", path, text=text, shape=shape)
+            yield Evidence("record", path, value=value, shape=form)
+        if not decoded:
+            yield Evidence("prefix", path, text=text, shape=form)
 
 
 def _goes_on_in_records(text: str) -> bool:

@@ -10,7 +10,8 @@ Batches that outgrow memory are spooled to temporary Parquet.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import polars as pl
@@ -349,8 +350,13 @@ def _series(name: str, values: Iterable[Any], dtype: pl.DataType) -> pl.Series:
     if isinstance(dtype, pl.Datetime):
         return pl.Series(name, values, pl.Int64()).cast(dtype)
     if isinstance(dtype, pl.List):
-        # Polars makes a series of each list before it makes one of them all.
-        return pl.Series(name, pa.array(values, pa.large_list(pa.large_string())))
+        # Polars makes a series of each list before it makes one of them all, and `pa.array` of
+        # Python's own objects imports pandas wherever it is installed.
+        lists = list(values)
+        ends = pl.Series(values=accumulate(map(len, lists), initial=0), dtype=pl.Int64())
+        items = pl.Series(values=chain.from_iterable(lists), dtype=pl.String())
+        offsets = cast("pa.Int64Array", ends.to_arrow())
+        return pl.Series(name, pa.LargeListArray.from_arrays(offsets, items.to_arrow()))
     try:
         return pl.Series(name, values, dtype)
     except (TypeError, pl.exceptions.PolarsError):

@@ -53,7 +53,7 @@ _OTHER_STATUSES = {"timeout": "timeout", "approval": "denied", "cancelled": "can
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    if reading.document.kind() == "zip":
+    if reading.document.kind == "zip":
         yield from _archive(reading)
         return
     for record in reading.records():

@@ -38,7 +38,7 @@ _CLASSES = {"HumanMessage": "human", "AIMessage": "ai", "SystemMessage": "system
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    if reading.document.kind() == "sqlite":
+    if reading.document.kind == "sqlite":
         yield from _sessions(reading)
         return
     records = reading.records()

@@ -27,7 +27,7 @@ _IDS = ("conversation_id", "conversation_hash")
 
 def parse(reading: Reading) -> Iterator[Conversation | Batch]:
     """Read a Parquet file by columns, anything else record by record."""
-    if reading.document.kind() == "parquet":
+    if reading.document.kind == "parquet":
         from chatdata.formats.columnar import batches
 
         return batches(reading)

@@ -128,7 +128,7 @@ def _as_database(reading: Reading) -> Path:
 def _tables(reading: Reading) -> Iterator[tuple[Sequence[str], Any]]:
     """Yield column names and rows, batch by batch."""
     document = reading.document
-    if document.kind() == "parquet":
+    if document.kind == "parquet":
         yield from _parquet_tables(document)
         return
     head = document.head(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -34,7 +34,7 @@ _MESSAGE_TAKEN = frozenset(
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    if reading.document.kind() == "sqlite":
+    if reading.document.kind == "sqlite":
         return stored(reading, _conversation)
     return reading.each(_conversation)
 

@@ -42,7 +42,7 @@ _STORED = """
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    if reading.document.kind() == "sqlite":
+    if reading.document.kind == "sqlite":
         yield from _stored(reading)
         return
     raws = []

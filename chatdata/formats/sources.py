@@ -18,7 +18,7 @@ import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BROKEN_STREAM = (EOFError, zlib.error, OSError, zipfile.BadZipFile)
 _STEP = 16 * 1024
+_BUFFER = 64 * 1024
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZIP = b"PK\x03\x04"
@@ -71,14 +72,11 @@ class Document:
     def head(self, n_bytes: int) -> bytes:
         """Read the first bytes, and on to the end of the first line if it starts an object."""
         with self.open() as stream:
-            head = _read(stream, n_bytes)
-            if len(head) == n_bytes and b"\n" not in head and head.lstrip()[:1] == b"{":
-                with suppress(*BROKEN_STREAM):
-                    head += stream.readline()
-        return head
+            return head(stream, n_bytes)
 
+    @cached_property
     def kind(self) -> str:
-        """Say what the bytes are: sqlite, parquet, zip, or text."""
+        """What the bytes are: sqlite, parquet, zip, or text."""
         with self.open() as stream:
             head = _read(stream, 16)
         if head.startswith(_ZIP):
@@ -89,7 +87,7 @@ class Document:
         """Whether the stored bytes are the text itself, packed in no way."""
         with ExitStack() as stack:
             stored = stack.enter_context(_buffered(self.start(stack)))
-            return _codec(stored) is None and self.kind() == "text"
+            return _codec(stored) is None and self.kind == "text"
 
     def local(self) -> Path:
         """Give a path where the unpacked bytes lie, for readers that need a file."""
@@ -255,11 +253,21 @@ def _document(file: Path, folder: Path) -> Document:
 
 def _open(file: Path) -> BinaryIO:
     try:
-        return file.open("rb")
+        # What unpacks it buffers.
+        return cast("BinaryIO", file.open("rb", buffering=0))
     except OSError as error:
         raise SourceError(
             f"cannot be opened: {error.strerror or 'unknown reason'}", source=str(file)
         ) from error
+
+
+def head(stream: BinaryIO, n_bytes: int) -> bytes:
+    """Read the first bytes, and on to the end of the first line if it starts an object."""
+    first = _read(stream, n_bytes)
+    if len(first) == n_bytes and b"\n" not in first and first.lstrip()[:1] == b"{":
+        with suppress(*BROKEN_STREAM):
+            first += stream.readline()
+    return first
 
 
 def _read(stream: BinaryIO, n_bytes: int) -> bytes:
@@ -281,7 +289,7 @@ def _codec(stream: io.BufferedReader) -> str | None:
 
 
 def _buffered(stream: BinaryIO) -> io.BufferedReader:
-    return io.BufferedReader(cast("io.RawIOBase", stream))
+    return io.BufferedReader(cast("io.RawIOBase", stream), _BUFFER)
 
 
 def _unpack(stream: BinaryIO, stack: ExitStack) -> BinaryIO:

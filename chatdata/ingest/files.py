@@ -159,4 +159,4 @@ def _read(run: Run, number: int, document: Document, n_bytes: int, before: Seen 
 
 
 def _is_application(document: Document) -> bool:
-    return document.kind() == "sqlite" and sniff(document).format is None
+    return document.kind == "sqlite" and sniff(document).format is None

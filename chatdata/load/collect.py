@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,8 @@ from chatdata.formats.sources import Document, members
 from chatdata.identity import sum_or_null
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chatdata.formats.base import Format
     from chatdata.load.scope import Scope
 
@@ -26,7 +30,7 @@ COUNTED = {
     for name in ("cause", "n_records", "n_messages", "n_tool_calls", "output_tokens")
 }
 
-
+_OBJECTS = 50_000
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
@@ -74,7 +78,7 @@ def take(
 
 def _read(found: Found, document: Document, format_name: str | None, scope: Scope) -> None:
     """Read a document as what it is; an archive that no format wants whole, member by member."""
-    kind = document.kind()
+    kind = document.kind
     if scope.mapping is not None and kind != "sqlite" and format_name is None:
         format_name = "mapped"
     detection = _asked(format_name) if format_name and kind != "zip" else sniff(document)
@@ -93,7 +97,14 @@ def _read(found: Found, document: Document, format_name: str | None, scope: Scop
     if detection.format is None:
         return
     origin = scope.name or document.name
-    reading = Reading(document, detection.format.name, origin, scope.time_zone, scope.mapping)
+    reading = Reading(
+        document,
+        detection.format.name,
+        origin,
+        scope.time_zone,
+        scope.mapping,
+        shape=detection.shape,
+    )
     parse(found, reading, detection.format)
 
 
@@ -103,8 +114,21 @@ def parse(found: Found, reading: Reading, format_: Format) -> None:
     found.next_number += 1
     found.readings.append(reading)
     found.numbers.append(number)
-    for item in format_.parse(reading):
-        found.builder.add(item, reading, number)
+    with _seldom_collected():
+        for item in format_.parse(reading):
+            found.builder.add(item, reading, number)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let the garbage collector look less often: records are many objects, in no circles."""
+    often, *rest = gc.get_threshold()
+    if often:
+        gc.set_threshold(max(often, _OBJECTS), *rest)
+    try:
+        yield
+    finally:
+        gc.set_threshold(often, *rest)
 
 
 def _asked(name: str) -> Detection:

@@ -242,7 +242,7 @@ def _sample(where: str) -> Chats[pl.LazyFrame]:
 
 
 def _is_database(document: Document) -> bool:
-    return document.kind() == "sqlite" and sniff(document).format is None
+    return document.kind == "sqlite" and sniff(document).format is None
 
 
 def chats_of(found: Found) -> Chats[pl.LazyFrame]:

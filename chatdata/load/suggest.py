@@ -119,7 +119,7 @@ def _tables(source: str, schema: str | None) -> dict[str, dict[str, list[Any]]]:
     if names_database(source):
         return first_rows(source, _ROWS, schema=schema) or {"": {}}
     document = documents(source)[0]
-    if document.kind() == "sqlite":
+    if document.kind == "sqlite":
         return first_rows(document.local(), _ROWS) or {"": {}}
     return {"": sample(document, _ROWS)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,7 +36,7 @@ from chatdata.tool_calls.outcome import error_class, is_told, outcome
 from chatdata.tool_calls.pairing import companions, pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NOT_DECODABLE = "tool calls are neither JSON nor a Python literal"
 NOT_WRITABLE = "tool calls are nested too deeply or hold too long a number"
@@ -99,7 +100,7 @@ def extract_tool_calls(batch: pa.RecordBatch, *, inside: str | None = None) -> p
     """
     batch = _in_text(batch)
     texts = batch.column("text")
-    nothing = pc.is_in(texts, value_set=pa.array(NOTHING))
+    nothing = pc.is_in(texts, value_set=_array(NOTHING, pa.string()))
     stored = batch.filter(pc.and_(pc.is_valid(texts), pc.invert(nothing))).to_pydict()
     results = stored.get("results") or [None] * len(stored["text"])
     return _batch(
@@ -147,8 +148,14 @@ def _batch(messages: Iterator[tuple[str, list[Fields]]]) -> pa.RecordBatch:
         for column, values in zip(columns, zip(*rows, strict=True), strict=False):
             column.extend(values)
     found = zip((ids, *columns), OUTPUT.types, strict=True)
-    arrays = [pa.array(values, kind) for values, kind in found]
+    arrays = [_array(values, kind) for values, kind in found]
     return pa.RecordBatch.from_arrays(arrays, schema=OUTPUT)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]:
+    """Make an array by way of Polars: `pa.array` imports pandas wherever it is installed."""
+    series = pl.Series(values=values, dtype=pl.String() if kind == pa.string() else pl.UInt32())
+    return series.to_arrow().cast(kind)
 
 
 def _read(text: str, results: str | None, inside: str | None) -> list[Fields]:
