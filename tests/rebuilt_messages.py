@@ -25,7 +25,7 @@ def openai_message(message, conversation):
         tool_calls=[_openai_call(call) for call in listed] or None,
         function_call=firsts[0] if firsts else None,
     )
-    if message["role_raw"] in {"tool", "function"}:
+    if message["role_raw"] in {"tool", "function"} and not _answers_in_parts(extra.get("content")):
         record |= told(tool_call_id=_answered_id(message, conversation))
     kept = rest(extra, "choice", "completion")
     if isinstance(extra.get("refusal"), dict):
@@ -42,21 +42,27 @@ def _thinks(content):
     )
 
 
+def _answers_in_parts(content):
+    return any(isinstance(p, dict) and p.get("type") == "tool-result" for p in content or ())
+
+
 def _is_first(call):
     return call["extra"].get("type") == "function_call"
 
 
-def _openai_function(call):
-    return told(name=call["name"], arguments=arguments(call)) | call["extra"].get("function", {})
+def _openai_function(call, key="function"):
+    given = {call["extra"].get("arguments_key", "arguments"): arguments(call)}
+    return told(name=call["name"], **given) | call["extra"].get(key, {})
 
 
 def _openai_call(call):
-    own = rest(call["extra"], "flat", "other_results")
+    own = rest(call["extra"], "flat", "other_results", "arguments_key")
     if own.get("arguments") == "value":
         del own["arguments"]
     if call["extra"].get("flat"):
-        return told(id=call["native_id"], name=call["name"], arguments=arguments(call)) | own
-    return told(id=call["native_id"]) | own | {"function": _openai_function(call)}
+        return told(id=call["native_id"]) | _openai_function(call) | own
+    key = "custom" if own.get("type") == "custom" else "function"
+    return told(id=call["native_id"]) | own | {key: _openai_function(call, key)}
 
 
 def _answered_id(message, conversation):
@@ -81,19 +87,27 @@ def openai_chat(conversations):
     """
     Rows, requests and outputs of a batch, completions; a pair is two conversations.
     """
+    listed, envelope = [], {}
     for conversation in conversations:
         if conversation.extra.get("records") == "messages":
             yield from (openai_message(message, conversation) for message in conversation.messages)
         elif conversation.extra.get("pair") == "chosen":
             yield _openai_pair(conversation, conversations)
+        elif "list" in conversation.extra:
+            listed.append(next(_openai_rows(conversation)))
+            envelope = conversation.extra["list"]
         elif "pair" not in conversation.extra:
             yield from _openai_rows(conversation)
+    if listed:
+        yield {**envelope, "data": listed}
 
 
 def _openai_row(conversation, extra):
     columns = {extra.get("id_key", "id"): conversation.row["native_id"]}
     columns |= {key: conversation.row[key] for key in ("user_id", "title", "model")}
-    return told(**columns) | rest(extra, "body", "response", "pair", "prompt", "answer")
+    notes = ("body", "pair", "prompt", "answer", "input", "list", "newest_first")
+    kept = rest(extra, *notes)
+    return told(**columns) | {k: v for k, v in kept.items() if (k, type(v)) != ("response", dict)}
 
 
 def _openai_rows(conversation):
@@ -101,13 +115,19 @@ def _openai_rows(conversation):
     answers = [m for m in conversation.messages if "choice" in m["extra"]]
     asked = [m for m in conversation.messages if "choice" not in m["extra"]]
     listed = [openai_message(message, conversation) for message in asked]
+    listed = listed[::-1] if extra.get("newest_first") else listed
     choices = [_choice(message, conversation) for message in answers]
     if extra.get("messages_key", "") is None:
         yield listed
         return
-    if extra.keys().isdisjoint({"request", "outcome"}):
+    batched = "custom_id" in _id_keys(extra)
+    if not batched and ("request" in extra or "answer" in extra or _is_inside(answers)):
+        yield _openai_logged(conversation, listed, choices, answers)
+        return
+    if not batched:
         key = {extra.get("messages_key", "messages"): listed} if listed or not choices else {}
         yield _openai_row(conversation, extra) | key | told(choices=choices or None)
+        return
     if "request" in extra:
         record = _openai_row(conversation, extra["request"])
         model = told(model=record.pop("model", None))
@@ -124,6 +144,37 @@ def _openai_rows(conversation):
         yield record | {"response": response}
 
 
+def _id_keys(extra):
+    return {extra.get(part, {}).get("id_key") for part in ("request", "outcome")}
+
+
+def _is_inside(answers):
+    """
+    Whether the completion stands below a key of the row.
+    """
+    return bool(answers) and "completion" in answers[0]["extra"]
+
+
+def _openai_logged(conversation, listed, choices, answers):
+    """
+    What a proxy logged: a request and its answer.
+    """
+    extra = conversation.extra
+    record = _openai_row(conversation, rest(extra, "request"))
+    if "answer" in extra:
+        answer = listed.pop()
+        record[extra["answer"]["key"]] = answer["content"] if extra["answer"]["text"] else answer
+    asked = {extra.get("messages_key", "messages"): listed}
+    if "request" in extra:
+        model = told(model=record.pop("model", None))
+        record["request"] = whole({**asked, **model}, extra["request"])
+    else:
+        record |= asked
+    if choices:
+        record["response"] = {"choices": choices, **_completion(answers[0])}
+    return record
+
+
 def _completion(message):
     columns = told(id=message["native_id"], model=message["model"], created=number(message))
     return columns | message["extra"]["completion"]
@@ -138,13 +189,19 @@ def _openai_pair(chosen, conversations):
     other = chosen.row["conversation_id"].replace("/chosen", "/rejected")
     rejected = next(c for c in conversations if c.row["conversation_id"] == other)
     record, how = _openai_row(chosen, chosen.extra), chosen.extra["prompt"]
+    names = {"chosen": "chosen", "rejected": "rejected"}
+    if how["key"] == "input":
+        names = {"chosen": "preferred_output", "rejected": "non_preferred_output"}
     for side, conversation in (("chosen", chosen), ("rejected", rejected)):
         listed = [openai_message(m, conversation) for m in conversation.messages]
         answers = listed[how["n_messages"] :]
         if answers:
             object_ = conversation.extra.get("answer") == "object"
-            record[side] = answers[0] if object_ else answers
-        if how["key"]:
+            record[names[side]] = answers[0] if object_ else answers
+        if how["key"] == "input":
+            asked = {"messages": listed[: how["n_messages"]]}
+            record["input"] = asked | conversation.extra["input"]
+        elif how["key"]:
             prompt = listed[: how["n_messages"]]
             record[how["key"]] = prompt[0]["content"] if how.get("text") else prompt
     return record

@@ -159,6 +159,10 @@ def _part(found: Content, part: Any, claims: Callable[[str], bool] | None) -> An
         if isinstance(said, str):
             (found.texts if kind in _SPEECH else found.reasonings).append(said)
             return {**part, key: {"n_chars": len(said)}}
+        if isinstance(said, dict) and isinstance(said.get("value"), str):
+            # Messages of threads have their text beside its annotations.
+            found.texts.append(said["value"])
+            return {**part, key: {**said, "value": {"n_chars": len(said["value"])}}}
     found.others.append(part)
     if claims and claims(kind):
         answered = {"tool_use_id": part["tool_use_id"]} if part.get("tool_use_id") else {}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chatdata.formats import items, openai_chat
+from chatdata.formats import chat_message, items
 from chatdata.formats.base import SURE, Evidence, Format, Reading
 from chatdata.formats.content import rest, split, text
 from chatdata.formats.open_webui_parts import stored, take_details
@@ -134,7 +134,7 @@ def _usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log hold
         return items.usage(counts)
     if "eval_count" in counts and "prompt_tokens" not in counts:
         return Usage(input=counts.get("prompt_eval_count"), output=counts["eval_count"])
-    return openai_chat.usage(counts)
+    return chat_message.usage(counts)
 
 
 def _sniff(evidence: Evidence) -> float:

@@ -2,8 +2,10 @@
 
 One row is one conversation: `{"messages": […], "tools"?, …}`, a bare list of messages, a batch
 request `{custom_id, body: {model, messages}}`, a batch output `{custom_id, response: {body}}`, a
-`chat.completion` with `choices`, or a preference pair `chosen` / `rejected` (two conversations).
-The same `custom_id` joins a batch's requests and outputs.
+`chat.completion` with `choices`, what a proxy logged (`request` and `response`, or `messages` and
+a `response` that is a completion, a message or text), or a preference pair, `chosen` / `rejected`
+or `preferred_output` / `non_preferred_output` (two conversations). The same `custom_id` joins a
+batch's requests and outputs; completions may come as a list, `{object: "list", data: […]}`.
 
 Gives: calls with their results, declared tools, tokens of completions. Does not give: times
 (completions and rows with `created_at` apart), outcomes of calls (a result that is there is
@@ -17,15 +19,15 @@ are a refusal too, and no error.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from chatdata.formats.base import FALLBACK, POSSIBLE, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import absent, listed, split, text, tool_names, untold
+from chatdata.formats.chat_message import decoded, message, messages, usage
+from chatdata.formats.content import absent, listed, text, tool_names, untold
 from chatdata.formats.records import WHOLE
-from chatdata.formats.rows import ROLES, Call, Conversation, Message, Result, Usage
+from chatdata.formats.rows import ROLES, Conversation, Message
 from chatdata.formats.times import at, spelled
 
 if TYPE_CHECKING:
@@ -33,9 +35,13 @@ if TYPE_CHECKING:
 
     from chatdata.formats.records import Record
 
-_LISTS = ("messages", "conversations", "conversation", "items")
+_LISTS = ("messages", "conversations", "conversation", "items", "data")
+_BODIES = ("body", "request")
+# Where a row that ends with a question keeps the answer: a message, or only its text.
+_ANSWERS = ("response", "completion", "output", "answer")
 _IDS = ("custom_id", "chat_id", "conversation_id", "id")
 _PAIR = ("chosen", "rejected")
+_PREFERENCE = ("preferred_output", "non_preferred_output")
 _SAID = ("content", "tool_calls", "function_call", "tool_call_id", "audio", "refusal")
 # A message beside one of these is a row of somebody's own table, with many conversations.
 _OF_A_TABLE = frozenset(
@@ -43,112 +49,6 @@ _OF_A_TABLE = frozenset(
     for what in ("conversation", "session", "chat", "thread", "dialog", "dialogue", "user")
     for id_ in ("", "_id", "Id", "ID", "_uuid")
 )
-
-
-def messages(items: Any, time_zone: str = "UTC") -> list[Message]:  # noqa: ANN401 - any JSON value
-    """Read a list of chat messages, as this and its sister formats have them.
-
-    Raises:
-        TypeError: it is no list, or an element is no message.
-    """
-    return [message(item, time_zone) for item in listed(items)]
-
-
-def message(item: dict[str, Any], time_zone: str = "UTC") -> Message:
-    """Read one chat message.
-
-    Raises:
-        TypeError: it has no role, or content that is neither text nor parts.
-    """
-    role = item["role"]
-    if not isinstance(role, str):
-        raise TypeError("the role is no text")
-    content = split(item.get("content"), "tool_call".__eq__)
-    answers = role in {"tool", "function"}
-    called, first_call = item.get("tool_calls"), item.get("function_call")
-    told: dict[str, Any] = {
-        "role": role,
-        "content": content.text,
-        "tool_calls": called or None,
-        "tool_call_id": text(item.get("tool_call_id")) if answers else None,
-        "reasoning_content": None if content.reasonings else text(item.get("reasoning_content")),
-        "function_call": first_call if isinstance(first_call, dict) else None,
-    }
-    read = Message(
-        role_raw=role,
-        content=content.text,
-        reasoning=content.reasoning or told["reasoning_content"],
-        calls=_calls(called, told["function_call"], content.others),
-        extra=untold(item, told),
-    )
-    if content.parts is not None:
-        read.extra["content"] = content.parts
-    refusal = text(item.get("refusal"))
-    if content.text is None and refusal:
-        read.content = refusal
-        read.extra["refusal"] = {"n_chars": len(refusal)}
-    for key in ("created_at", "timestamp"):
-        if read.at is None and (moment := at(item.get(key), time_zone)):
-            read.at = moment
-    if answers:
-        read.results = [Result(native_id=told["tool_call_id"], text=content.text)]
-    return read
-
-
-def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
-    """Read the tokens of a completion; the cached part comes out of the input."""
-    if not isinstance(counts, dict):
-        return None
-    details = counts.get("prompt_tokens_details") or {}
-    read, written = details.get("cached_tokens"), details.get("cache_write_tokens")
-    prompt = counts.get("prompt_tokens")
-    cached = (read or 0) + (written or 0)
-    return Usage(
-        input=prompt - cached if isinstance(prompt, int) and prompt >= cached else prompt,
-        output=counts.get("completion_tokens"),
-        cache_read=read,
-        cache_write=written,
-        reasoning=(counts.get("completion_tokens_details") or {}).get("reasoning_tokens"),
-    )
-
-
-def _calls(
-    called: list[Any] | None, first_call: dict[str, Any] | None, parts: list[dict[str, Any]]
-) -> list[Call]:
-    calls = [_call(call) for call in listed(called or [])]
-    if first_call is not None:
-        calls.append(_call({"function": first_call}, type="function_call"))
-    return calls + [_call_of_part(part) for part in parts if part.get("type") == "tool_call"]
-
-
-def _call(call: dict[str, Any], **extra: Any) -> Call:  # noqa: ANN401 - kept as it is
-    nested = isinstance(call.get("function"), dict)
-    function = call["function"] if nested else call
-    read = Call(
-        name=text(function.get("name")),
-        native_id=text(call.get("id")),
-        arguments=function.get("arguments", msgspec.UNSET),
-    )
-    told = {"name": read.name, "arguments": read.arguments}
-    if nested:
-        read.extra = untold(call, {"id": read.native_id, "function": function})
-        if more := untold(function, told):
-            read.extra["function"] = more
-    else:
-        read.extra = untold(call, {"id": read.native_id, **told}) | {"flat": True}
-    if not isinstance(read.arguments, str | None | msgspec.UnsetType):
-        read.extra["arguments"] = "value"
-    read.extra |= extra
-    return read
-
-
-def _call_of_part(part: dict[str, Any]) -> Call:
-    """Read a call among the content, of which every word is kept."""
-    value = part.get("value", part)
-    decoded = _decoded(value) if isinstance(value, str) else value
-    read = _call(decoded) if isinstance(decoded, dict) else Call(arguments=value)
-    read.extra = {"part": part}
-    return read
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -178,6 +78,14 @@ def _conversations(record: Record, reading: Reading) -> Iterator[Conversation]:
         row = {**row, "decode": "lenient"}
     if any(side in row for side in _PAIR):
         yield from _pair(row, record.number, reading)
+    elif any(side in row for side in _PREFERENCE):
+        yield from _preference(row, record.number, reading)
+    elif row.get("object") == "list" and not _begins_with_a_message(row.get("data")):
+        for place, item in enumerate(listed(row["data"])):
+            conversation = _conversation(item, record.number, reading.time_zone)
+            conversation.n_records = int(place == 0)
+            conversation.extra["list"] = untold(row, {"data": row["data"]})
+            yield conversation
     else:
         yield _conversation(row, record.number, reading.time_zone)
 
@@ -204,28 +112,53 @@ def _pair(row: dict[str, Any], ordinal: int, reading: Reading) -> Iterator[Conve
         yield conversation
 
 
+def _preference(row: dict[str, Any], ordinal: int, reading: Reading) -> Iterator[Conversation]:
+    """Read what was preferred to what: two conversations that begin alike."""
+    asked = row["input"]
+    for place, (side, key) in enumerate(zip(_PAIR, _PREFERENCE, strict=True)):
+        told = {"input": asked, **{name: row.get(name) or None for name in _PREFERENCE}}
+        conversation = _row(row, ordinal, told, reading.time_zone)
+        conversation.id = f"{conversation.id or f'{reading.name}#{ordinal}'}/{side}"
+        conversation.n_records = int(place == 0)
+        conversation.messages = messages(asked["messages"], reading.time_zone)
+        n_asked = len(conversation.messages)
+        conversation.messages += messages(row.get(key) or [], reading.time_zone)
+        conversation.declared_tools = tool_names(asked.get("tools"))
+        conversation.extra["pair"] = side
+        conversation.extra["input"] = untold(asked, {"messages": asked["messages"]})
+        conversation.extra["prompt"] = {"key": "input", "n_messages": n_asked}
+        yield conversation
+
+
 def _conversation(row: dict[str, Any], ordinal: int, time_zone: str) -> Conversation:
-    body = row["body"] if isinstance(row.get("body"), dict) else row
+    body_key = next((key for key in _BODIES if isinstance(row.get(key), dict)), "")
+    body = row[body_key] if body_key else row
     response = row["response"] if isinstance(row.get("response"), dict) else None
-    answer = row if response is None else response.get("body")
+    inner = response is not None and ("body" in response or "choices" not in response)
+    answer = row if response is None else response.get("body") if inner else response
     key = next((key for key in _LISTS if isinstance(body.get(key), list)), "")
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not key and not isinstance(choices, list) and "custom_id" not in row:
         raise TypeError("no messages")
     asked = {key: body.get(key)}
     answered = {"choices": choices or None} if answer is row else {"response": response}
-    own = {"body": body} if body is not row else asked
+    own = {body_key: body} if body_key else asked
     conversation = _row(row, ordinal, own | answered, time_zone)
     if key not in {"", "messages"}:
         conversation.extra["messages_key"] = key
-    if body is not row:
+    if body_key:
         told = {**asked, "model": conversation.model}
-        conversation.extra["body"] = untold(body, told) | absent(body, ("model",))
+        conversation.extra[body_key] = untold(body, told) | absent(body, ("model",))
     conversation.messages = messages(body.get(key) or [], time_zone)
+    if key == "data" and _newest_first(conversation.messages):
+        conversation.messages.reverse()
+        conversation.extra["newest_first"] = True
     if isinstance(answer, dict) and choices:
         asked_last = conversation.messages[-1:]
         conversation.messages += _answers(answer, asked_last, told=answer is row)
-    if response is not None:
+    elif not inner and "custom_id" not in row:
+        _add_answer(conversation, row, time_zone)
+    if response is not None and inner:
         conversation.extra["response"] = untold(response, {"body": answer if choices else None})
     if "custom_id" in row:
         conversation.part = "request" if "response" not in row else "outcome"
@@ -233,9 +166,29 @@ def _conversation(row: dict[str, Any], ordinal: int, time_zone: str) -> Conversa
     return conversation
 
 
+def _newest_first(listed_: list[Message]) -> bool:
+    """Whether a list of messages begins with the last one, as the API gives it unless asked."""
+    times = [message_.at.us for message_ in listed_ if message_.at is not None]
+    return len(times) > 1 and times[0] > times[-1]
+
+
+def _add_answer(conversation: Conversation, row: dict[str, Any], time_zone: str) -> None:
+    """Read the answer to the last question out of a key of its own: a message, or its text."""
+    if not conversation.messages or ROLES.get(conversation.messages[-1].role_raw) == "assistant":
+        return
+    for key in _ANSWERS:
+        said = row.get(key)
+        spoken = {"role": "assistant", "content": said} if isinstance(said, str) else said
+        if isinstance(spoken, dict) and _speaks(spoken):
+            conversation.messages.append(message(spoken, time_zone))
+            conversation.extra.pop(key, None)
+            conversation.extra["answer"] = {"key": key, "text": isinstance(said, str)}
+            return
+
+
 def _row(row: dict[str, Any], ordinal: int, told: dict[str, Any], time_zone: str) -> Conversation:
     """Read what a row says beside its messages, which are told elsewhere."""
-    body = row["body"] if isinstance(row.get("body"), dict) else {}
+    body: dict[str, Any] = next((row[k] for k in _BODIES if isinstance(row.get(k), dict)), {})
     id_key = next((key for key in _IDS if type(row.get(key)) in {str, int}), "")
     native = str(row[id_key]) if id_key else None
     tools = row.get("tools", body.get("tools"))
@@ -248,7 +201,7 @@ def _row(row: dict[str, Any], ordinal: int, told: dict[str, Any], time_zone: str
         title=text(row.get("title")),
         model=text(row.get("model")) or text(body.get("model")),
         created_at=at(row.get("created_at"), time_zone),
-        declared_tools=tool_names(_decoded(tools) if isinstance(tools, str) else tools),
+        declared_tools=tool_names(decoded(tools) if isinstance(tools, str) else tools),
     )
     columns = ("user_id", "title", "model")
     conversation.extra = untold(
@@ -296,13 +249,6 @@ def _answers(completion: dict[str, Any], asked: list[Message], *, told: bool) ->
         yield answer
 
 
-def _decoded(value: str) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        return msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return None
-
-
 def _is_message(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     """Whether a record by itself is a message; a row of a table names its conversation or user."""
     return _speaks(value) and not value.keys() & _OF_A_TABLE and not value.keys() & set(_LISTS)
@@ -335,11 +281,18 @@ def _sniff(evidence: Evidence) -> float:
         return 0.0
     if _is_message(value):
         return FALLBACK
+    listed_ = value.get("data") if value.get("object") == "list" else None
+    if isinstance(listed_, list) and not _begins_with_a_message(listed_):
+        return _sniff(replace(evidence, value=next(iter(listed_), None)))
     body = value.get("body")
+    request = value.get("request")
     choices = value.get("choices")
+    asked = value.get("input")
     fits = (
         any(_begins_with_a_message(value[key]) for key in _LISTS if key in value)
         or (isinstance(body, dict) and "messages" in body)
+        or (isinstance(request, dict) and _begins_with_a_message(request.get("messages")))
+        or (isinstance(asked, dict) and all(_is_side(value.get(side)) for side in _PREFERENCE))
         or ("custom_id" in value and isinstance(value.get("response") or value.get("error"), dict))
         or (isinstance(choices, list) and any("message" in choice for choice in choices[:1]))
         or all(_is_side(value.get(side)) for side in _PAIR)

@@ -15,8 +15,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.chat_message import usage
 from chatdata.formats.content import rest, text
-from chatdata.formats.openai_chat import usage
 from chatdata.formats.rows import Call, Conversation, Message, Result
 from chatdata.formats.times import at
 

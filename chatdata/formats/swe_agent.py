@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import FALLBACK, SURE, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.chat_message import message
 from chatdata.formats.content import rest, text
-from chatdata.formats.openai_chat import message
 from chatdata.formats.rows import Conversation, Message, Result
 
 if TYPE_CHECKING:

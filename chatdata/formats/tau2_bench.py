@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import SURE, Evidence, Format, Reading
+from chatdata.formats.chat_message import message as chat_message
+from chatdata.formats.chat_message import usage
 from chatdata.formats.content import rest, text
 from chatdata.formats.items import output_text
-from chatdata.formats.openai_chat import message as chat_message
-from chatdata.formats.openai_chat import usage
 from chatdata.formats.rows import Call, Conversation, Message, Result
 from chatdata.formats.times import at
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatdata.formats.base import SURE, Evidence, Format, Reading, always
+from chatdata.formats.chat_message import messages
 from chatdata.formats.content import rest
-from chatdata.formats.openai_chat import messages
 from chatdata.formats.rows import Conversation
 
 if TYPE_CHECKING:
