@@ -45,11 +45,11 @@ def message(item: dict[str, Any], time_zone: str = "UTC") -> Message:
     content = split(item.get("content"), _CALLS.__contains__)
     answers = role in {"tool", "function"}
     results = _results_among(content.others)
-    called, first_call = item.get("tool_calls"), item.get("function_call")
+    first_call = item.get("function_call")
     told: dict[str, Any] = {
         "role": role,
         "content": content.text,
-        "tool_calls": called or None,
+        "tool_calls": item.get("tool_calls") or None,
         "tool_call_id": text(item.get("tool_call_id")) if answers else None,
         "reasoning_content": None if content.reasonings else text(item.get("reasoning_content")),
         "function_call": first_call if isinstance(first_call, dict) else None,
@@ -58,7 +58,10 @@ def message(item: dict[str, Any], time_zone: str = "UTC") -> Message:
         role_raw=role,
         content=content.text,
         reasoning=content.reasoning or told["reasoning_content"],
-        calls=_calls(called, told["function_call"], content.others),
+        calls=[
+            *calls(item),
+            *(_call_of_part(part) for part in content.others if part.get("type") in _CALLS),
+        ],
         results=results,
         extra=untold(item, told),
     )
@@ -98,13 +101,12 @@ def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
     )
 
 
-def _calls(
-    called: list[Any] | None, first_call: dict[str, Any] | None, parts: list[dict[str, Any]]
-) -> list[Call]:
-    calls = [_call(call) for call in listed(called or [])]
-    if first_call is not None:
-        calls.append(_call({"function": first_call}, type="function_call"))
-    return calls + [_call_of_part(part) for part in parts if part.get("type") in _CALLS]
+def calls(item: dict[str, Any]) -> list[Call]:
+    """Read the calls of a message that stand beside its content."""
+    read = [_call(call) for call in listed(item.get("tool_calls") or [])]
+    if isinstance(item.get("function_call"), dict):
+        read.append(_call({"function": item["function_call"]}, type="function_call"))
+    return read
 
 
 def _call(call: dict[str, Any], **extra: Any) -> Call:  # noqa: ANN401 - kept as it is

@@ -1,9 +1,10 @@
-"""LangChain messages: `messages_to_dict` (`{type, data}`) and `dumpd` (`{lc, id, kwargs}`).
+"""LangChain messages: `messages_to_dict` (`{type, data}`), `dumpd` (`{lc, id, kwargs}`), models.
 
-An array of messages is one conversation; so is a session in the SQLite table `message_store` of
-`SQLChatMessageHistory`, whose rows are messages in the order of their ids. `tool_calls` are the
-calls, `invalid_tool_calls` too, with arguments that are `invalid`; what `additional_kwargs` repeats
-of them is not read.
+A model that was dumped is flat: `{type, content, …}`. An array of messages is one conversation,
+bare, under `messages` (as in the state of a graph) or in a prompt value; so is a session in the
+SQLite table `message_store` of `SQLChatMessageHistory`, whose rows are messages in the order of
+their ids. `tool_calls` are the calls, `invalid_tool_calls` too, with arguments that are `invalid`;
+what `additional_kwargs` repeats of them is read where old versions have it alone.
 
 Gives: models, tokens (the cached part taken out of the input), calls with results and outcomes.
 Does not give: times.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatdata.formats import sqlite
+from chatdata.formats import chat_message, sqlite
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import rest, split, text
 from chatdata.formats.records import Bad
@@ -26,10 +27,13 @@ from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chatdata.formats.records import Record
 
 _TYPES = frozenset(
     {"human", "ai", "system", "tool", "AIMessageChunk", "function", "chat", "remove"}
 )
+_SPEAKERS = frozenset({"human", "ai", "AIMessageChunk"})
+_STATE_TAKEN = frozenset({"messages", "kwargs", "thread_id"})
 _TAKEN = frozenset({"content", "tool_calls", "invalid_tool_calls", "usage_metadata", "type", "id"})
 _ROW_TAKEN = frozenset({"id", "session_id", "message"})
 _TABLE = frozenset({"message_store.id", "message_store.session_id", "message_store.message"})
@@ -50,10 +54,29 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
         return
     for record in chain([first], records):
         try:
-            listed = record.value if isinstance(record.value, list) else record.value["messages"]
-            yield Conversation(ordinal=record.number, messages=[_message(item) for item in listed])
+            yield _conversation(record)
         except UNEXPECTED:
             reading.reject(record, "not a langchain record")
+
+
+def _conversation(record: Record) -> Conversation:
+    found, messages = Conversation(ordinal=record.number), _messages(record.value)
+    if messages is None:
+        raise TypeError("no messages")
+    if isinstance(record.value, dict):
+        found.id = found.native_id = text(record.value.get("thread_id"))
+        found.extra = rest(record.value, _STATE_TAKEN)
+    found.messages = [_message(item) for item in messages]
+    return found
+
+
+def _messages(value: Any) -> list[Any] | None:  # noqa: ANN401 - any JSON value
+    """Find the messages: the value itself, or what a state or a prompt value holds."""
+    if isinstance(value, dict) and isinstance(value.get("kwargs"), dict):
+        value = value["kwargs"]
+    if isinstance(value, dict):
+        value = value.get("messages")
+    return value if isinstance(value, list) else None
 
 
 def _sessions(reading: Reading) -> Iterator[Conversation]:
@@ -98,10 +121,7 @@ def _message(source: dict[str, Any]) -> Message:
         model=text(metadata.get("model_name")) or text(metadata.get("model")),
         finish_reason=text(metadata.get("finish_reason")) or text(metadata.get("stop_reason")),
         usage=usage(data.get("usage_metadata")),
-        calls=[
-            *(_call(call) for call in data.get("tool_calls") or ()),
-            *(_invalid(call) for call in data.get("invalid_tool_calls") or ()),
-        ],
+        calls=_calls(data),
         extra=extra,
     )
     if kind in {"tool", "function"}:
@@ -116,7 +136,13 @@ def _opened(source: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return (name if name == "AIMessageChunk" else kind), source["kwargs"]
     if not isinstance(source["type"], str):
         raise TypeError("the type is no text")
-    return source["type"], source["data"]
+    return source["type"], source.get("data", source)
+
+
+def _calls(data: dict[str, Any]) -> list[Call]:
+    called = [_call(call) for call in data.get("tool_calls") or ()]
+    called += [_invalid(call) for call in data.get("invalid_tool_calls") or ()]
+    return called or chat_message.calls(data.get("additional_kwargs") or {})
 
 
 def _call(source: dict[str, Any]) -> Call:
@@ -162,20 +188,23 @@ def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
 
 
 def _is_message(value: dict[str, Any]) -> bool:
-    data = value.get("data")
-    ours = str(value.get("type")) in _TYPES and isinstance(data, dict) and "content" in data
-    return ours or (value.get("lc") == 1 and "kwargs" in value)
+    if value.get("lc") == 1:
+        named = value.get("id")
+        return "kwargs" in value and isinstance(named, list) and "Message" in str(named[-1:])
+    kind, data = str(value.get("type")), value.get("data")
+    if isinstance(data, dict):
+        return kind in _TYPES and "content" in data
+    flat = kind in _SPEAKERS or (kind in _TYPES and "additional_kwargs" in value)
+    return flat and "content" in value and "role" not in value
 
 
 def _sniff(evidence: Evidence) -> float:
     if evidence.kind == "tables":
         return LIKELY if evidence.names >= _TABLE else 0.0
     value = evidence.value
-    if isinstance(value, dict) and isinstance(value.get("messages"), list):
-        value = value["messages"]
-    if isinstance(value, list):
-        value = value[0] if value else None
-    return SURE if isinstance(value, dict) and _is_message(value) else 0.0
+    messages = _messages(value)
+    first = value if messages is None else next(iter(messages), None)
+    return SURE if isinstance(first, dict) and _is_message(first) else 0.0
 
 
 FORMAT = Format("langchain", "LangChain messages (JSON, SQLite)", _sniff, _parse, __doc__)
