@@ -307,6 +307,12 @@ def anthropic_messages(conversations):
             anthropic_message(m, conversation) for m in conversation.messages if not m["native_id"]
         ]
         request = {"messages": asked} | told(model=row["model"])
+        if "logged" in extra:
+            logged = dict(extra["logged"], request=whole(request, extra["logged"]["request"]))
+            own = {} if answers and row["native_id"] == answers[0]["native_id"] else row
+            response = _response(answers[0], conversation) if answers else None
+            yield logged | told(id=own.get("native_id"), response=response)
+            continue
         if "request" in extra:
             params = whole(request, extra["request"]["params"])
             yield {"custom_id": row["native_id"]} | extra["request"] | {"params": params}

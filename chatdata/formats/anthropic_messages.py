@@ -1,11 +1,11 @@
 """Anthropic Messages API: requests, responses, batches, fine-tuning rows.
 
 A request `{model, system, messages, tools}` (or the `params` of a batch request), a response
-`{type: "message", content, stop_reason, usage}`, a batch result `{custom_id, result: {message}}`,
-or a row `{system, messages}`; `custom_id` joins a batch's requests and results. `system` is no
-message: it stays in the conversation's `extra`. Results of the client's tools come in the
-next user message (role tool if it holds nothing else); those of server and MCP tools in the same
-message.
+`{type: "message", content, stop_reason, usage}`, both as a proxy logs them, `{request, response}`,
+a batch result `{custom_id, result: {message}}`, or a row `{system, messages}`; `custom_id` joins a
+batch's requests and results. `system` is no message: it stays in the conversation's `extra`.
+Results of the client's tools come in the next user message (role tool if it holds nothing else);
+those of server and MCP tools in the same message.
 
 Gives: models, tokens, calls with results and outcomes (no `is_error` is a success). Does not give:
 times. A `compaction` block stays in `extra`, so that its text is not read twice.
@@ -54,6 +54,8 @@ def _conversation(record: Record) -> list[Conversation]:
         told = _add_request(conversation, params)
         outer = untold(source, {"custom_id": custom, "params": params})
         conversation.extra["request"] = {**outer, "params": told}
+    elif isinstance(source.get("request"), dict):
+        _add_pair(conversation, source)
     else:
         conversation.extra = _add_request(conversation, source)
         conversation.native_id = text(source.get("id"))
@@ -61,6 +63,20 @@ def _conversation(record: Record) -> list[Conversation]:
     if record.lenient:
         conversation.extra["decode"] = "lenient"
     return [conversation]
+
+
+def _add_pair(conversation: Conversation, source: dict[str, Any]) -> None:
+    """Read a request and its response; one that failed has no message."""
+    request, response = source["request"], source.get("response")
+    told = _add_request(conversation, request)
+    answered = isinstance(response, dict) and response.get("type") == "message"
+    if answered:
+        _add_response(conversation, source["response"])
+    id_ = text(source.get("id"))
+    conversation.native_id = id_ or conversation.native_id
+    kept = {"id": id_, "request": request}
+    kept |= {"response": response} if answered else {}
+    conversation.extra = {"logged": {**untold(source, kept), "request": told}}
 
 
 def _add_result(conversation: Conversation, result: dict[str, Any]) -> dict[str, Any]:
@@ -133,6 +149,10 @@ def _has_block(messages: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 def _sniff(evidence: Evidence) -> float:
     value = evidence.value
+    if isinstance(value, dict) and isinstance(value.get("request"), dict):
+        response = value.get("response")
+        answered = isinstance(response, dict) and response.get("type") == "message"
+        value = response if answered else value["request"]
     if not isinstance(value, dict):
         return 0.0
     if value.get("type") == "message" and isinstance(value.get("content"), list):
@@ -142,13 +162,16 @@ def _sniff(evidence: Evidence) -> float:
     if "custom_id" in value and isinstance(value.get("result"), dict):
         return SURE if value["result"].get("type") in _OUTCOMES else 0.0
     params = value.get("params") if "custom_id" in value else value
-    if not isinstance(params, dict) or not isinstance(params.get("messages"), list):
-        return 0.0
-    first = params["messages"][0] if params["messages"] else None
+    return LIKELY if isinstance(params, dict) and _asks(params, value) else 0.0
+
+
+def _asks(params: dict[str, Any], value: dict[str, Any]) -> bool:
+    """Whether these are the parameters of a request."""
+    messages = params.get("messages")
+    first = messages[0] if isinstance(messages, list) and messages else None
     if not isinstance(first, dict) or first.get("role") not in {"user", "assistant"}:
-        return 0.0
-    ours = "system" in params or "params" in value or _has_block(params["messages"])
-    return LIKELY if ours else 0.0
+        return False
+    return "system" in params or "params" in value or _has_block(messages)
 
 
 FORMAT = Format("anthropic-messages", "Anthropic Messages API", _sniff, _parse, __doc__, always)

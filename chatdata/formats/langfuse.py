@@ -1,5 +1,7 @@
 """Langfuse exports: `{trace, observations: [...]}`, or observations one by one.
 
+The API gives lists of either, `{data: [...], meta}`.
+
 A conversation is a session, else a trace. A GENERATION is one assistant message; its input is the
 history, of which only what is new makes rows (a generation around another one makes none). A TOOL
 observation gives a call its result, times and outcome. `input` and `output` hold whatever the
@@ -31,6 +33,10 @@ _TAKEN = frozenset(
     {"id", "traceId", "parentObservationId", "type", "name", "startTime", "endTime"}
     | {"input", "output", "model", "usageDetails", "usage"}
 )
+_KINDS = frozenset(
+    {"GENERATION", "SPAN", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR"}
+    | {"EMBEDDING", "GUARDRAIL"}
+)
 _USAGE = {
     "input": ("input", "promptTokens"),
     "output": ("output", "completionTokens"),
@@ -50,10 +56,20 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     spans: list[Span] = []
     for record in reading.records():
         try:
-            spans += _spans(record.value)
+            spans += _spans_of(record.value)
         except UNEXPECTED:
             reading.reject(record, "not a langfuse record")
     yield from conversations(spans, reading)
+
+
+def _spans_of(value: dict[str, Any]) -> list[Span]:
+    """Read a record, which may be a page of the API's list."""
+    if not isinstance(value.get("data"), list):
+        return _spans(value)
+    listed = [span for item in value["data"] for span in _spans(item)]
+    for span in listed[1:]:
+        span.n_records = 0
+    return listed
 
 
 def _spans(value: dict[str, Any]) -> list[Span]:
@@ -131,13 +147,16 @@ def _sniff(evidence: Evidence) -> float:
         keys = ('"trace"', '"observations"')
         return SURE if all(key in evidence.text for key in keys) else 0.0
     value = evidence.value
+    if isinstance(value, dict) and isinstance(value.get("data"), list) and "meta" in value:
+        value = next(iter(value["data"]), None)
     if not isinstance(value, dict):
         return 0.0
     listed = value.get("observations")
     exported = isinstance(listed, list) and (
         "trace" in value or ("id" in value and any("traceId" in item for item in listed[:1]))
     )
-    return SURE if exported or {"traceId", "projectId", "type"} <= value.keys() else 0.0
+    observed = {"traceId", "type"} <= value.keys() and value["type"] in _KINDS
+    return SURE if exported or observed else 0.0
 
 
 FORMAT = Format("langfuse", "Langfuse exports", _sniff, _parse, __doc__)

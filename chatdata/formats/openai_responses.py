@@ -102,10 +102,29 @@ def _conversations(record: Record, waiting: _Open) -> list[Conversation]:
 
 
 def _body(value: dict[str, Any]) -> dict[str, Any]:
-    """Give the response itself, also out of a line of a batch's output."""
+    """Give the response itself, also out of a line of a batch's output, or of a proxy's log.
+
+    A list of items, as the API gives a response's input or a conversation, is an output alone.
+    """
     inner = value.get("response")
-    body = inner.get("body") if isinstance(inner, dict) else None
-    return {**body, "custom_id": value.get("custom_id")} if isinstance(body, dict) else value
+    if value.get("object") == "list" and isinstance(value.get("data"), list):
+        return {**rest(value, frozenset({"data"})), "output": _oldest_first(value["data"])}
+    if not isinstance(inner, dict):
+        return value
+    body = inner.get("body")
+    if isinstance(body, dict):
+        return {**body, "custom_id": value.get("custom_id")}
+    if inner.get("object") != "response":
+        return value
+    asked = value.get("request")
+    asked = {"input": asked.get("input")} if isinstance(asked, dict) else {}
+    return {"logged": rest(value, frozenset({"response"})), **asked, **inner}
+
+
+def _oldest_first(listed: list[Any]) -> list[Any]:
+    """Turn a list round that begins with an answer: unless asked, the newest comes first."""
+    first = next((i for i in listed if isinstance(i, dict) and i.get("type") == "message"), None)
+    return listed[::-1] if first is not None and first.get("role") == "assistant" else listed
 
 
 def _named(source: dict[str, Any], roots: dict[str, str]) -> str | None:

@@ -1,11 +1,12 @@
 """OpenInference spans: Phoenix exports, dumps of OpenTelemetry's JavaScript exporter, SQLite.
 
 Spans `{name, context: {trace_id, span_id}, span_kind, parent_id, start_time, attributes}` or
-`{name, spanContext, startTime, attributes}`, as an array or lines, with flattened or nested
-attributes; or Phoenix's own database (`traces` and `spans`). A span is a record. A conversation is
-what `session.id` names, else a trace; every generation repeats the history, and only what it adds
-makes rows. Spans of the Vercel AI SDK carry `ai.*` instead: its outer span around a generation
-makes no row where both are in one trace.
+`{name, spanContext, startTime, attributes}`, as an array, lines or (as OpenTelemetry's exporters
+print them on a console) one after the other, with flattened or nested attributes; or Phoenix's own
+database (`traces` and `spans`). A span is a record. A conversation is what `session.id` names, else
+a trace; every generation repeats the history, and only what it adds makes rows. Spans of the Vercel
+AI SDK carry `ai.*` instead: its outer span around a generation makes no row where both are in one
+trace.
 
 Gives: times, models, tokens, calls with results and outcomes, users where they are traced. Does not
 give: times of prompts. A trace without any generation is a conversation without rows.
@@ -21,7 +22,7 @@ from chatdata.formats import sqlite
 from chatdata.formats.attributes import Raw
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import rest, text
-from chatdata.formats.otel_genai import flat_messages, traced
+from chatdata.formats.otel_genai import OURS, flat_messages, traced
 from chatdata.formats.records import Bad
 from chatdata.formats.times import at, nanoseconds
 
@@ -79,7 +80,8 @@ def _stored_span(row: dict[str, Any], number: int) -> Raw:
 def _span(source: dict[str, Any], number: int) -> Raw:
     context = source.get("context") or source["spanContext"]
     status = source.get("status") or {}
-    code = source.get("status_code", status.get("code") if isinstance(status, dict) else status)
+    told = status.get("code", status.get("status_code")) if isinstance(status, dict) else status
+    code = source.get("status_code", told)
     attributes = flat_messages(source.get("attributes") or {})
     if source.get("span_kind"):
         attributes.setdefault("openinference.span.kind", source["span_kind"])
@@ -117,8 +119,12 @@ def _sniff(evidence: Evidence) -> float:
     if not isinstance(value, dict):
         return 0.0
     context = value.get("context")
-    if isinstance(context, dict) and "span_id" in context and "span_kind" in value:
-        return SURE
+    if isinstance(context, dict) and "span_id" in context:
+        if "span_kind" in value:
+            return SURE
+        attributes = value.get("attributes")
+        named = attributes if isinstance(attributes, dict) else {}
+        return LIKELY if any(key.startswith(OURS) for key in named) else 0.0
     return LIKELY if isinstance(value.get("spanContext"), dict) else 0.0
 
 

@@ -35,8 +35,10 @@ _SPAN_TAKEN = frozenset(
     | {"attributes", "events", "status"}
 )
 _DETAILS = "gen_ai.client.inference.operation.details"
+# Events that carry what newer tracers write as attributes of the span itself.
+_CARRIERS = frozenset({_DETAILS, "gen_ai.content.prompt", "gen_ai.content.completion"})
 _FAILED = {2, "STATUS_CODE_ERROR", "ERROR"}
-_OURS = ("gen_ai.", "llm.", "ai.", "openinference.", "traceloop.")
+OURS = ("gen_ai.", "llm.", "ai.", "openinference.", "traceloop.")
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -136,6 +138,8 @@ def _span(source: dict[str, Any], about: dict[str, Any]) -> Raw:
         (str(event.get("name")), _values(event.get("attributes")))
         for event in source.get("events") or ()
     ]
+    carried = [body for name, body in events if name in _CARRIERS]
+    attributes = {key: value for body in (about, own, *carried) for key, value in body.items()}
     return Raw(
         id=text(source["spanId"]),
         trace=str(source["traceId"]),
@@ -144,8 +148,12 @@ def _span(source: dict[str, Any], about: dict[str, Any]) -> Raw:
         started=nanoseconds(source.get("startTimeUnixNano")),
         ended=nanoseconds(source.get("endTimeUnixNano")),
         failed=status.get("code") in _FAILED,
-        attributes=flat_messages({**about, **own}),
-        events=[(name, body) for name, body in events if name.startswith("gen_ai.")],
+        attributes=flat_messages(attributes),
+        events=[
+            (name, body)
+            for name, body in events
+            if name.startswith("gen_ai.") and name not in _CARRIERS
+        ],
         extra=rest(source, _SPAN_TAKEN) | ({"status": status} if status else {}),
     )
 
@@ -169,7 +177,7 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _is_ours(raw: Raw) -> bool:
-    return bool(raw.events) or any(key.startswith(_OURS) for key in raw.attributes)
+    return bool(raw.events) or any(key.startswith(OURS) for key in raw.attributes)
 
 
 def _sniff(evidence: Evidence) -> float:
