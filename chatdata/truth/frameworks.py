@@ -168,3 +168,70 @@ def _vercel_call(call: Call) -> dict[str, Any]:
     if call.failed:
         return {**part, "state": "output-error", "errorText": call.result}
     return {**part, "state": "output-available", "output": {"said": call.result}}
+
+
+def gemini_api(script: Script) -> Case:
+    """Requests beside their responses, and rows for tuning whose results come by order."""
+    tally = Tally()
+    logged, rows = [], []
+    for number, talk in enumerate(script.talks(4, calls=False)):
+        answer = talk.turns[0].answers[0]
+        asked = [{"role": "user", "parts": [{"text": talk.turns[0].prompt}]}]
+        counted = {
+            # Cached tokens are part of the prompt's here.
+            "promptTokenCount": answer.n_input + answer.n_cached,
+            "cachedContentTokenCount": answer.n_cached,
+            "candidatesTokenCount": answer.n_output,
+        }
+        candidate = {"content": _gemini_answer(answer), "finishReason": "STOP"}
+        response = {"candidates": [candidate], "usageMetadata": counted, "responseId": answer.id}
+        key = f"row-{number}"
+        logged.append({"key": key, "request": {"contents": asked}, "response": response})
+        tally.conversations += 1
+        tally.say("user")
+        tally.say("assistant")
+        tally.spend(answer)
+    for talk in script.talks(4):
+        contents: list[dict[str, Any]] = []
+        for turn in talk.turns:
+            contents.append({"role": "user", "parts": [{"text": turn.prompt}]})
+            tally.say("user")
+            for answer in turn.answers:
+                contents.append(_gemini_answer(answer))
+                tally.say("assistant")
+                answered = [
+                    {
+                        "functionResponse": {
+                            "id": c.id,
+                            "name": c.tool,
+                            "response": {"out": c.result},
+                        }
+                    }
+                    for c in answer.results
+                ]
+                tally.call(*answer.calls)
+                if answered:
+                    contents.append({"role": "user", "parts": answered})
+                    tally.say("tool")
+        rows.append({"contents": contents})
+        tally.conversations += 1
+    tally.records = len(logged) + len(rows)
+    files = {"logged.jsonl": lines(logged), "rows.jsonl": lines(rows)}
+    return Case("gemini-api", files, tally, "results of one response come in one message")
+
+
+def _gemini_result(call: Call) -> dict[str, Any]:
+    response = {"output": call.result}
+    return {"functionResponse": {"id": call.id, "name": call.tool, "response": response}}
+
+
+def _gemini_answer(answer: Answer) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = []
+    if answer.thought:
+        parts.append({"text": answer.thought, "thought": True})
+    if answer.text:
+        parts.append({"text": answer.text})
+    parts += [
+        {"functionCall": {"id": c.id, "name": c.tool, "args": c.arguments}} for c in answer.calls
+    ]
+    return {"role": "model", "parts": parts}

@@ -37,6 +37,7 @@ _WRITERS: tuple[Callable[[Script], Case], ...] = (
     frameworks.langchain,
     frameworks.pydantic_ai,
     frameworks.vercel_ai,
+    frameworks.gemini_api,
     traces.langfuse,
     traces.langsmith,
     traces.openinference,
