@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -32,6 +33,7 @@ KEYS = [
     "first_message_at",
     "last_message_at",
 ]
+DATA = Path(__file__).parent / "data"
 FRAMES = ["conversations", "messages", "tool_calls", "rejects", "accounting"]
 
 
@@ -63,6 +65,15 @@ def asked(run, *words):
 
     assert (0, "") == (code, err)
     return json.loads(out)
+
+
+def test_an_image_is_a_result(run):
+    """
+    A tool may answer with a message that has no text.
+    """
+    found = asked(run, "scan", str(DATA / "chatgpt-export" / "image.json"), "--json")
+
+    assert (1, 1) == (found["tool_calls"], found["tool_results"])
 
 
 def test_scan_json_counts_what_is_there(run):

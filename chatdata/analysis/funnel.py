@@ -29,14 +29,15 @@ def tool_funnel(chats: Chats[Frame]) -> pl.DataFrame:
         One row per tool, most called first, then by name: `name` (str), `n_declared` (i64,
         conversations that offer it, null where no conversation says what it offers), `n_emitted`
         (i64, calls), `n_executed` (i64, with a result or an outcome that only a run has),
-        `n_resulted` (i64, with a result), `standing` (str: called, never called, not declared; null
-        as before).
+        `n_resulted` (i64, with a result, be it a message without a text), `standing` (str: called,
+        never called, not declared; null as before).
     """
+    resulted = ~nw.col("result").is_null() | ~nw.col("result_message_id").is_null()
     calls = (
         nw.from_native(chats.tool_calls)
         .with_columns(
-            n_executed=tally(nw.col("status").is_in(_EXECUTED) | ~nw.col("result").is_null()),
-            n_resulted=tally(~nw.col("result").is_null()),
+            n_executed=tally(nw.col("status").is_in(_EXECUTED) | resulted),
+            n_resulted=tally(resulted),
         )
         .group_by("name")
         .agg(nw.len().cast(nw.Int64).alias("n_emitted"), total("n_executed"), total("n_resulted"))

@@ -38,7 +38,11 @@ def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
                 ),
                 _counts(real, "role"),
                 chats.tool_calls.select(
-                    pl.len().alias("tool_calls"), pl.col("result").count().alias("tool_results")
+                    pl.len().alias("tool_calls"),
+                    # An image comes back in a message without a text.
+                    pl.any_horizontal(pl.col("result", "result_message_id").is_not_null())
+                    .sum()
+                    .alias("tool_results"),
                 ),
                 _counts(chats.tool_calls, "name"),
                 _counts(chats.tool_calls, "status"),
