@@ -60,20 +60,6 @@ def test_scan_says_what_it_did_not_read(tmp_path, program):
     assert json.loads(found)["not_read"][0].startswith("archived_messages: ")
 
 
-def test_texts_that_are_lists_of_parts_are_counted(scanned):
-    """
-    Nothing is taken out of them, so it is said how many there are.
-    """
-    parts = json.dumps([{"type": "tool-call", "toolName": "Canary", "args": {}}])
-    said = (*SAID, (3, 1, "assistant", parts, T.format(3)))
-    columns = KEYED.format("created_at")
-    ((name, reason),) = unread(scanned(TALK[0], messages(*said, columns=columns)))
-
-    assert "messages.content" == name
-    assert reason.startswith("1 texts are JSON lists of parts")
-    assert "Canary" not in reason
-
-
 def test_a_longer_name_of_the_key_counts_where_it_refers_to_conversations(scanned):
     """
     `chat_session_id` is the key of the conversation because it points to the chat's sessions.

@@ -89,8 +89,8 @@ def test_no_chats():
 
     assert (
         "app: no chat tables found; expected one with a conversation key (conversation_id,"
-        " session_id, thread_id, chat_id) and a text (content, message, response, text, body),"
-        " found t00, t01, t02, t03, t04, t05, t06, t07, t08, t09, t10, t11 and 4 more;"
+        " session_id, thread_id, chat_id) and a text (content, message, response, text, body,"
+        " parts), found t00, t01, t02, t03, t04, t05, t06, t07, t08, t09, t10, t11 and 4 more;"
         " name yours with a mapping"
     ) == str(raised.value)
     assert "app" == raised.value.source

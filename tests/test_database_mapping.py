@@ -194,7 +194,7 @@ def test_mapped_columns_are_no_call_columns():
         (
             {"messages": "conversations", "conversation_id": "user_id"},
             (
-                "table 'conversations' has no text (content, message, response, text, body);"
+                "table 'conversations' has no text (content, message, response, text, body, parts);"
                 " name it with content=… in the mapping"
             ),
         ),

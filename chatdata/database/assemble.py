@@ -16,6 +16,7 @@ from chatdata.database.messages import Context, marks, ordered, read_chunk
 from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
 from chatdata.database.scope import Scope, within
 from chatdata.database.settle import Facts, answered, named_by_row, settled
+from chatdata.database.unfold import calls_in, put_in, told, unfolded
 from chatdata.database.values import joined, unique
 from chatdata.spool import Spool
 
@@ -34,12 +35,11 @@ _KEYS = (
     "_sequence",
     "_number",
 )
-_PARTS = r'^\s*\[\s*\{\s*"type"\s*:'
 _ORDERED = {"position", "parent_message_id", "is_main_path", "generation_id"}
 _NEEDED = tuple(
     dict.fromkeys(
         [name for name in schema.MESSAGES.schema if name not in _ORDERED]
-        + [*_KEYS, "_tool_call_id", "_answer"]
+        + [*_KEYS, "_tool_call_id", "_answer", "_results"]
     )
 )
 
@@ -191,18 +191,23 @@ def _taken(
         time_zone=scope.time_zone,
         text=scope.text,
     )
-    n_stored = n_untimed = n_unknown = n_parts = 0
+    content = raw.binding.columns["content"]
+    n_stored = n_untimed = n_unknown = n_parts = n_unread = 0
     words = set[str | None]()
     for stored in raw.rows.drain():
         calls = None if holder is None else read_calls(stored, holder)
+        said, n_bad = unfolded(_texts(raw, stored))
+        n_parts, n_unread = n_parts + said.height, n_unread + n_bad
         row = pl.int_range(n_stored + 1, n_stored + stored.height + 1, eager=True)
-        frame = read_chunk(stored, raw, context, calls).with_columns(
+        opened = put_in(stored, raw.named(content), said) if said.height else stored
+        frame = read_chunk(opened, raw, context, calls).with_columns(
             _table=pl.lit(name), _record=pl.coalesce("_number", pl.lit(row))
         )
+        frame = told(frame, said, content.name, text=scope.text)
+        calls = calls_in(said, calls)
         n_stored += stored.height
         unknown = frame.filter(pl.col("kind") == "event")["role_raw"]
         n_unknown, words = n_unknown + unknown.len(), words.union(unknown.unique())
-        n_parts += int(frame["content"].str.contains(_PARTS).sum())
         if scope.has_window:
             n_untimed += frame["created_at"].null_count()
         frame, calls = _in_window(frame, calls, scope)
@@ -214,11 +219,17 @@ def _taken(
         yield frame.select(_NEEDED), calls
     if n_unknown:
         known.findings.append(report.of_unknown_roles(source.name, raw, n_unknown, len(words)))
-    if n_parts:
-        known.findings.append(report.of_parts(source.name, raw, n_parts))
+    if n_parts or n_unread:
+        known.findings.extend(report.of_parts(source.name, raw, n_parts, n_unread))
     if n_untimed:
         reason = "messages whose time cannot be read lie in no window"
         known.findings.append(Finding(source.name, name, f"{n_untimed} messages left out", reason))
+
+
+def _texts(raw: Raw, stored: pl.DataFrame) -> pl.Series:
+    """Give the texts that may be lists of parts, also where no text is to be kept."""
+    texts = stored["parts"] if "parts" in stored.columns else raw.part(stored, "content")
+    return texts.cast(pl.String)
 
 
 def _in_window(
@@ -260,12 +271,20 @@ def _in_order(
 
 def _answers(part: Part, keys: pl.DataFrame) -> pl.DataFrame:
     """Give the results that stand in messages of their own."""
-    told = pl.concat(part.rows.columns("conversation_id", "_answer", "_tool_call_id", "role"))
-    return (
-        told.with_columns(keys["message_id"])
-        .filter(pl.col("_tool_call_id").is_not_null(), pl.col("role") == "tool")
-        .select("conversation_id", "message_id", content="_answer", native_id="_tool_call_id")
+    own = ("_answer", "_tool_call_id", "role", "_results")
+    rows = pl.concat(part.rows.columns("conversation_id", *own)).with_columns(keys["message_id"])
+    whole = rows.filter(pl.col("_tool_call_id").is_not_null(), pl.col("role") == "tool").select(
+        *("conversation_id", "message_id"), content="_answer", native_id="_tool_call_id"
     )
+    brought = rows.filter(pl.col("_results").is_not_null())
+    if brought.is_empty():
+        return whole.with_columns(status=pl.lit(None, pl.String))
+    among = (
+        brought.explode("_results")
+        .unnest("_results")
+        .select("conversation_id", "message_id", "native_id", "status", content="text")
+    )
+    return pl.concat([whole, among], how="diagonal")
 
 
 def _linked(calls: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:

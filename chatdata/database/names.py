@@ -10,7 +10,7 @@ import re
 from chatdata.tool_calls import items
 
 CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id", "chat_id")
-TEXTS = ("content", "message", "response", "text", "body")
+TEXTS = ("content", "message", "response", "text", "body", "parts")
 ROLES = (
     *("role", "sender_type", "sender", "author_role", "author", "message_role", "sender_role"),
     *("speaker", "type", "direction", "message_type"),

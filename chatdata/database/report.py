@@ -39,14 +39,18 @@ def of_unknown_roles(origin: str, raw: Raw, n_rows: int, n_words: int) -> Findin
     return Finding(origin, place, f"{n_rows} rows are events", reason)
 
 
-def of_parts(origin: str, raw: Raw, n_rows: int) -> Finding:
-    """Say how many texts are lists of parts, of which nothing is taken apart."""
+def of_parts(origin: str, raw: Raw, n_read: int, n_unread: int) -> Iterator[Finding]:
+    """Say how many texts were lists of parts, and of how many nothing could be taken apart."""
     place = f"{raw.binding.table.name}.{raw.binding.columns['content'].name}"
-    reason = (
-        f"{n_rows} texts are JSON lists of parts, kept as they are stored: calls and results in"
-        " them are not counted; write the messages to a JSONL file, one a line, and scan the file"
-    )
-    return Finding(origin, place, "not read", reason)
+    if n_read:
+        reason = "lists of parts: their words, and the calls and results among them"
+        yield Finding(origin, place, f"{n_read} texts taken apart", reason)
+    if n_unread:
+        reason = (
+            f"{n_unread} texts are lists of parts of a kind that is not known, kept as they are"
+            " stored: calls and results in them are not counted"
+        )
+        yield Finding(origin, place, "not read", reason)
 
 
 def mirrored(origin: str, counts: list[pl.DataFrame]) -> Iterator[Finding]:

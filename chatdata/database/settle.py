@@ -11,6 +11,7 @@ from chatdata.database.calls import CallSource, read_calls
 from chatdata.database.values import joined, json_object
 
 _FAILED = ("error", "timeout")
+_ANSWER = {"name": "name", "result": "_answer", "status": "_said"}
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,19 @@ def answered(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         calls: as `settled` takes them.
-        answers: `conversation_id`, `native_id` of the call, `message_id`, `content`.
+        answers: `conversation_id`, `native_id` of the call, `message_id`, `content`, and `status`
+            where the message says how the call ended.
     """
     if answers.is_empty() or calls.is_empty():
         return calls
     first = answers.unique(["conversation_id", "native_id"], keep="first", maintain_order=True)
     joined = calls.join(
-        first.rename({"message_id": "_answer_id", "content": "_answer"}),
+        first.rename({"message_id": "_answer_id", "content": "_answer", "status": "_said"}),
         on=["conversation_id", "native_id"],
         how="left",
         maintain_order="left",
     )
-    row = read_calls(joined, CallSource(flat={"name": "name", "result": "_answer"}))
+    row = read_calls(joined, CallSource(flat=_ANSWER))
     told = row.select(
         "_row",
         *(

@@ -1,0 +1,176 @@
+"""Texts that are lists of parts: the words in them, the calls, and the results that they bring.
+
+Applications store what a model's API gave them: blocks of Anthropic, parts of OpenAI or of the
+Vercel SDK. Such a text is read as the message that it is. What its parts say beside words, calls
+and results stays in `extra`, under the name of the column.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import polars as pl
+
+from chatdata.database.calls import CallSource, read_calls
+from chatdata.database.values import joined, json_object
+from chatdata.formats import chat_message, vercel_ai
+from chatdata.formats.base import UNEXPECTED
+from chatdata.formats.records import encode
+
+if TYPE_CHECKING:
+    from chatdata.formats.rows import Call, Message
+
+LIKE = '[%{%"type"%:%'
+"""A pattern of SQL that every list of parts has, and little else."""
+RESULTS = pl.List(pl.Struct({"native_id": pl.String, "text": pl.String, "status": pl.String}))
+"""The results that a message brings to calls of others."""
+SCHEMA: dict[str, pl.DataType] = {
+    "_row": pl.UInt32(),
+    "content": pl.String(),
+    "reasoning": pl.String(),
+    "shape": pl.String(),
+    "only_results": pl.Boolean(),
+    "calls": pl.String(),
+    "_results": RESULTS,
+}
+_STREAMED = frozenset({"dynamic-tool", "step-start", "tool-invocation"})
+
+
+def unfolded(texts: pl.Series) -> tuple[pl.DataFrame, int]:
+    """Read the texts that are lists of parts.
+
+    Returns:
+        One row (`SCHEMA`) for each, `_row` its place; and how many are lists of typed parts that
+        could not be read.
+    """
+    rows, n_unread = [], 0
+    # Most texts are no lists, and their first letter says so.
+    lists = texts.str.starts_with("[").fill_null(value=False)
+    for place in lists.arg_true().to_list():
+        parts = _parts(texts[place])
+        if parts is None:
+            continue
+        try:
+            rows.append((place, *_fields(_message(parts))))
+        except UNEXPECTED:
+            n_unread += 1
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), n_unread
+
+
+def put_in(stored: pl.DataFrame, content: str | None, said: pl.DataFrame) -> pl.DataFrame:
+    """Put the words in the place of the lists, and their sizes."""
+    row = pl.int_range(pl.len(), dtype=pl.UInt32).alias("_row")
+    found = stored.select(row).join(
+        said.select("_row", _words="content", _is_list=True), on="_row", how="left"
+    )
+    is_list = found["_is_list"].fill_null(value=False)
+    new = {content: found["_words"]} if content in stored.columns else {}
+    if "n_chars" in stored.columns:
+        new["n_chars"] = found["_words"].str.len_chars().cast(stored["n_chars"].dtype)
+    return stored.with_columns(
+        pl.when(is_list).then(value).otherwise(pl.col(name)).alias(name)
+        for name, value in new.items()
+        if name is not None
+    )
+
+
+def calls_in(said: pl.DataFrame, calls: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Read the calls among the parts, of messages that have none elsewhere.
+
+    Args:
+        said: what `unfolded` gave.
+        calls: what the kernel found in the columns of calls.
+    """
+    if calls is not None:
+        told = calls.filter(outcome="call")["_row"]
+        said = said.filter(~pl.col("_row").is_in(told.implode()))
+    said = said.filter(pl.col("calls").is_not_null())
+    if said.is_empty():
+        return calls
+    found = read_calls(said, CallSource(text="calls"))
+    found = found.with_columns(said["_row"].gather(found["_row"]))
+    return found if calls is None else pl.concat([calls, found]).sort("_row", maintain_order=True)
+
+
+def told(frame: pl.DataFrame, said: pl.DataFrame, column: str, *, text: bool) -> pl.DataFrame:
+    """Complete messages with what their parts say; `text` says whether words may be shown."""
+    if said.is_empty():
+        return frame.with_columns(_results=pl.lit(None, RESULTS))
+    row = pl.int_range(pl.len(), dtype=pl.UInt32).alias("_row")
+    found = frame.with_columns(row).join(
+        said.select("_row", "_results", "only_results", "shape", _thought="reasoning"),
+        on="_row",
+        how="left",
+        maintain_order="left",
+    )
+    answers = pl.col("only_results").fill_null(value=False) & (pl.col("kind") != "event")
+    beside = {
+        "reasoning": pl.coalesce("reasoning", "_thought"),
+        "extra": joined(pl.col("extra"), _kept(column)),
+    }
+    return found.with_columns(
+        role=pl.when(answers).then(pl.lit("tool")).otherwise("role"),
+        kind=pl.when(answers).then(pl.lit("tool_result")).otherwise("kind"),
+        **(beside if text else {}),
+    ).select(*frame.columns, "_results")
+
+
+def _kept(column: str) -> pl.Expr:
+    """Give the shape of the parts, which is JSON already, under the column's name."""
+    name = json_object({column: pl.lit(0)})
+    shape = pl.concat_str(name.str.head(-2), pl.col("shape"), pl.lit("}"))
+    return pl.when(pl.col("shape").is_not_null()).then(shape)
+
+
+def _parts(text: str) -> list[dict[str, Any]] | None:
+    """Decode a list of typed parts; anything else is a text like any other."""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
+    typed = isinstance(found, list) and all(
+        isinstance(part, dict) and isinstance(part.get("type"), str) for part in found
+    )
+    return found if typed and found else None
+
+
+def _message(parts: list[dict[str, Any]]) -> Message:
+    kinds = {part["type"] for part in parts}
+    own = any(k.startswith("tool-") and k not in {"tool-call", "tool-result"} for k in kinds)
+    if own or kinds & _STREAMED:
+        return vercel_ai.message({"role": "", "parts": parts})
+    return chat_message.message({"role": "user", "content": parts})
+
+
+def _fields(message: Message) -> tuple[Any, ...]:
+    results = [
+        {"native_id": r.native_id, "text": r.text, "status": _word(r.status)}
+        for r in message.results
+    ]
+    shape = message.extra.get("parts", message.extra.get("content"))
+    plain = shape is None or (len(shape) == 1 and shape[0].keys() == {"type", "text"})
+    return (
+        message.content,
+        message.reasoning,
+        None if plain else encode(shape),
+        message.role == "tool",
+        encode([_item(call) for call in message.calls]) if message.calls else None,
+        results or None,
+    )
+
+
+def _item(call: Call) -> dict[str, Any]:
+    """Write a call as the kernel reads it."""
+    item: dict[str, Any] = {"id": call.native_id, "name": call.name}
+    if call.arguments is not msgspec.UNSET:
+        item["arguments"] = call.arguments
+    if call.has_result:
+        item["result"] = call.result
+    if word := _word(call.status):
+        item["status"] = word
+    return item
+
+
+def _word(status: str | None) -> str | None:
+    return None if status in {None, "unknown", "no_result"} else status
