@@ -82,6 +82,18 @@ def test_other_engines_need_no_spark(engine):
     assert "pyspark" not in loaded_by(f"{ask}; cd.analysis.tool_usage(log); log.audit()")
 
 
+def test_an_import_of_nothing_new_needs_no_drivers(tmp_path):
+    """
+    Looking after files of which none has changed opens no database and makes no array.
+    """
+    folder = Path(__file__).parent / "data" / "claude-code"
+    again = verb("import", str(folder), "--into", str(tmp_path / "lake"))
+    first = loaded_by(again)
+
+    assert "pyarrow" in first
+    assert {"adbc_driver_manager", "duckdb", "pyarrow"}.isdisjoint(loaded_by(again))
+
+
 @pytest.mark.parametrize("source", ["claude-code", "inspect-ai", "chatgpt-export"])
 def test_reading_files_needs_no_pandas(source):
     """

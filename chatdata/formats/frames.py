@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import polars as pl
-import pyarrow as pa
 
 from chatdata import schema
 from chatdata.formats.pairing import arguments, pair
@@ -350,6 +349,8 @@ def _series(name: str, values: Iterable[Any], dtype: pl.DataType) -> pl.Series:
     if isinstance(dtype, pl.Datetime):
         return pl.Series(name, values, pl.Int64()).cast(dtype)
     if isinstance(dtype, pl.List):
+        import pyarrow as pa
+
         # Polars makes a series of each list before it makes one of them all, and `pa.array` of
         # Python's own objects imports pandas wherever it is installed.
         lists = list(values)

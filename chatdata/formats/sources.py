@@ -57,6 +57,11 @@ class Document:
     start: Callable[[ExitStack], BinaryIO]
     is_here: bool = True
 
+    @cached_property
+    def place(self) -> str:
+        """The path of the file itself, links followed."""
+        return os.path.realpath(self.file)
+
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Open the unpacked bytes for reading."""

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from chatdata.errors import AccessError, SourceError
 from chatdata.formats.lake import MANIFEST, OWN
 
@@ -48,6 +46,8 @@ def keep(file: Path, n_bytes: int, lake: Path, sha256: str) -> None:
     Raises:
         SourceError: they are not any more what was hashed.
     """
+    import pyarrow as pa
+
     target = _place(lake, sha256)
     if target.exists():
         return
@@ -137,6 +137,8 @@ def restore(lake: Path, sha256: str, target: Path) -> None:
     Raises:
         SourceError: the lake has no original of that hash, or a damaged one.
     """
+    import pyarrow as pa
+
     packed = _place(lake, sha256)
     if not packed.is_file():
         raise SourceError(f"no original {sha256[:12]}… in the archive", source=str(lake))

@@ -15,8 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 
-from chatdata.database import read
-from chatdata.database.connect import target
 from chatdata.errors import SourceError
 from chatdata.ingest.manifest import Database
 from chatdata.ingest.totals import with_totals
@@ -66,6 +64,9 @@ def import_database(
     since = None
     if before.watermark is not None:
         since = datetime.fromisoformat(before.watermark) - _OVERLAP
+    # Most imports are of files alone, and the drivers take a while.
+    from chatdata.database import read
+
     chats = read(
         source,
         name=before.origin,
@@ -91,6 +92,8 @@ def import_member(change: Change, chats: Chats[pl.LazyFrame], name: str) -> None
 
 def _place(source: str) -> str:
     """Say where a database is, without who reads it."""
+    from chatdata.database.connect import target
+
     found = target(source)
     if found.dialect != "sqlite":
         parts = urlsplit(found.uri)

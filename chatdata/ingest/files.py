@@ -66,7 +66,7 @@ def import_files(run: Run, wanted: list[Document]) -> None:
     known = run.manifest.files()
     for document in wanted:
         try:
-            _import_file(run, document, known.get(str(document.file.resolve())))
+            _import_file(run, document, known.get(document.place))
         except SourceError as error:
             if len(wanted) == 1:
                 raise
@@ -104,7 +104,7 @@ def _import_log(
     run: Run, document: Document, before: Seen | None, n_bytes: int, mtime_ns: int
 ) -> bool:
     """Read a log, unless its content is in the lake already; says whether it was read."""
-    path = str(document.file.resolve())
+    path = document.place
     name = before.name if before else run.manifest.free_name(run.scope.name or document.name)
     seen = Seen(path, name, n_bytes, mtime_ns, digest(document.file, n_bytes))
     twin = run.manifest.same_content(seen.sha256)

@@ -71,12 +71,13 @@ def ingest(
     """
     named = [str(source) for source in sources]
     databases = [source for source in named if names_database(source)]
+    inside = str(lake.resolve() / "_")[:-1]
     wanted = [
         document
         for source in named
         if not names_database(source)
         for document in documents(source)
-        if not document.file.resolve().is_relative_to(lake.resolve())
+        if not document.place.startswith(inside)
     ]
     for document in wanted:
         if not document.is_here:

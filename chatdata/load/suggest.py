@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatdata.database import names
 from chatdata.errors import LayoutError
 from chatdata.formats.rows import ROLES
 from chatdata.formats.times import at
@@ -146,6 +145,8 @@ def _propose(columns: list[_Column]) -> dict[str, tuple[float, _Column]]:
 
 
 def _name_fit(what: str, column: _Column) -> float:
+    from chatdata.database import names
+
     known = names.MESSAGES.get(what, names.CALL_COLUMNS)
     if column.plain in known:
         return 3.0
