@@ -155,6 +155,9 @@ def codex(conversations):
     """
     for conversation in conversations:
         yield from conversation.extra.get("titles", ())
+        if "started" in conversation.extra:
+            yield from _events(conversation)
+            continue
         if "session_meta" in _kinds(conversation):
             yield _meta(conversation)
         texts = [(m["content"], m["reasoning"]) for m in conversation.messages]
@@ -168,6 +171,23 @@ def codex(conversations):
             yield from _lines(message, conversation, texts)
         for call in [*conversation.calls, *(c for m in conversation.messages for c in m["calls"])]:
             yield from _call_lines(call)
+
+
+def _events(conversation):
+    """
+    What `codex exec --json` printed.
+    """
+    columns = told(thread_id=conversation.row["native_id"])
+    yield {"type": "thread.started", **columns, **conversation.extra["started"]}
+    yield from conversation.extra.get("reasoning_unattached", ())
+    for message in conversation.messages:
+        thoughts = Text(message["reasoning"])
+        for thought in message["extra"].get("reasoning", ()):
+            yield refilled(thought, thoughts, thoughts)
+        yield refilled(message["extra"]["event"], Text(message["content"]))
+    for call in [*conversation.calls, *(c for m in conversation.messages for c in m["calls"])]:
+        for event in call["extra"]["events"]:
+            yield refilled(event, Text(call["result"]))
 
 
 def _kinds(conversation):

@@ -154,3 +154,23 @@ def test_a_time_spelled_otherwise_is_kept(tmp_path):
 
     assert NOON.replace(tzinfo=None) == row["created_at"].replace(tzinfo=None)
     assert "1740830400" == json.loads(row["extra"])["timestamp"]
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("openai-chat", '{"object": "list", "data": []}'),
+        ("langfuse", '{"data": [], "meta": {"page": 1}}'),
+    ],
+)
+def test_an_empty_page_is_a_record_too(tmp_path, name, page):
+    """
+    A page of an API's list that lists nothing is counted, as empty.
+    """
+    path = tmp_path / "log.jsonl"
+    path.write_text(f"{page}\n{page}\n")
+    causes = dict(
+        cd.scan(path, format=name).accounting.select("cause", "n_records").collect().rows()
+    )
+
+    assert {"empty": 2} == {cause: n for cause, n in causes.items() if n}

@@ -12,7 +12,8 @@ parent; what it copied is found by turn, place and content, and stays with the p
 `compacted.replacement_history` repeats messages and is only counted.
 
 Gives: times, models, tokens, calls with results, times and exit codes (0 is ok, else an error).
-Earlier generations are read too: bare items after a first line of metadata, `record_type` lines.
+Earlier generations are read too: bare items after a first line of metadata, `record_type` lines;
+and the events that `codex exec --json` prints (`codex_events.py`), which have no times or prompts.
 Titles come from `thread_name_updated` or `session_index.jsonl`.
 """
 
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import items
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
+from chatdata.formats.codex_events import Thread, is_event
 from chatdata.formats.codex_lines import Line
 from chatdata.formats.codex_rollout import Rollout
 from chatdata.formats.content import absent, text, untold
@@ -40,9 +42,12 @@ _MIRRORS = frozenset(
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    rollout = Rollout(reading)
+    rollout, thread = Rollout(reading), Thread(reading)
     for record in reading.records():
         try:
+            if is_event(record.value):
+                thread.take(record)
+                continue
             title = _indexed_title(record.value)
             if title is not None:
                 yield title
@@ -53,6 +58,8 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     if rollout.begun:
         yield rollout.finished()
         yield from rollout.hints()
+    if thread.begun:
+        yield thread.finished()
 
 
 def _indexed_title(line: dict[str, Any]) -> Conversation | None:
@@ -149,6 +156,8 @@ def _sniff(evidence: Evidence) -> float:
         return 0.0
     if isinstance(value.get("payload"), dict) and value.get("type") in _TYPES:
         return SURE
+    if is_event(value):
+        return LIKELY
     if value.get("record_type") == "state" or {"id", "thread_name", "updated_at"} <= value.keys():
         return SURE
     old_meta = {"id", "timestamp", "instructions"} <= value.keys() and "type" not in value

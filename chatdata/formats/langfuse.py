@@ -56,9 +56,13 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     spans: list[Span] = []
     for record in reading.records():
         try:
-            spans += _spans_of(record.value)
+            read = _spans_of(record.value)
         except UNEXPECTED:
             reading.reject(record, "not a langfuse record")
+            continue
+        if not read:
+            reading.count("empty")
+        spans += read
     yield from conversations(spans, reading)
 
 

@@ -66,9 +66,13 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
         return
     for record in chain([first], records):
         try:
-            yield from tuple(_conversations(record, reading))
+            read = tuple(_conversations(record, reading))
         except UNEXPECTED:
             reading.reject(record, "not an openai-chat record")
+            continue
+        if not read:
+            reading.count("empty")
+        yield from read
 
 
 def _conversations(record: Record, reading: Reading) -> Iterator[Conversation]:
