@@ -187,7 +187,7 @@ def _both(source: dict[str, Any], key: str) -> Any:  # noqa: ANN401 - any JSON v
 
 def _is_content(value: Any, role: str = "") -> bool:  # noqa: ANN401 - any JSON value
     """Whether a value is a message; in a request the role of the user may be left out."""
-    if not isinstance(value, dict) or value.get("role", role) not in _ROLES:
+    if not isinstance(value, dict) or str(value.get("role", role)) not in _ROLES:
         return False
     parts = value.get("parts")
     return isinstance(parts, list) and all(
