@@ -155,6 +155,21 @@ def test_jsonb_of_postgres(postgres, tmp_path):
         assert_frame_equal(one, other)
 
 
+@pytest.mark.parametrize("text", [True, False])
+def test_a_column_of_json_may_hold_plain_words(tmp_path, text):
+    """
+    As a JSON string, without whose quotes and escapes they are; in a column of text they stay.
+    """
+    words = '"Add\\nmilk."'
+    json_, plain = (
+        read(build(f"sqlite:///{tmp_path / kind}.db", *talk(("user", words), kind=kind)), text=text)
+        for kind in ("JSON", "TEXT")
+    )
+
+    assert ("Add\nmilk." if text else None, 9) == rows(json_.messages, "content", "n_chars")[0]
+    assert (words if text else None, len(words)) == rows(plain.messages, "content", "n_chars")[0]
+
+
 def test_in_parts_that_fit_into_memory(tmp_path):
     """
     A database that is read in parts gives the same.

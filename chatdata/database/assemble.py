@@ -196,7 +196,7 @@ def _taken(
     words = set[str | None]()
     for stored in raw.rows.drain():
         calls = None if holder is None else read_calls(stored, holder)
-        said, n_bad = unfolded(_texts(raw, stored))
+        said, n_bad = unfolded(_texts(raw, stored), is_json=content.kind == "json")
         n_parts, n_unread = n_parts + said.height, n_unread + n_bad
         row = pl.int_range(n_stored + 1, n_stored + stored.height + 1, eager=True)
         opened = put_in(stored, raw.named(content), said) if said.height else stored

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from chatdata.database.ranges import side_by_side
 from chatdata.database.sql import literal, quoted
-from chatdata.database.unfold import LIKE
+from chatdata.database.unfold import LIKE, LIKE_TEXT
 from chatdata.database.values import only
 from chatdata.spool import Inflow
 from chatdata.tool_calls import NOTHING
@@ -115,8 +115,9 @@ def plan(
         words = f"CAST({quoted(content.name)} AS TEXT)"
         fields.append(_Field("n_chars", _size(words, dialect), "0"))
         # A list of parts tells of calls and sizes; its words go no further.
-        is_list = f"{words} LIKE {literal(LIKE)}"
-        fields.append(_Field("parts", f"CASE WHEN {is_list} THEN {words} END", "''"))
+        told = [LIKE, *([LIKE_TEXT] if content.kind == "json" else [])]
+        is_told = " OR ".join(f"{words} LIKE {literal(pattern)}" for pattern in told)
+        fields.append(_Field("parts", f"CASE WHEN {is_told} THEN {words} END", "''"))
         answers = binding.columns.get("tool_call_id")
         if answers is not None:
             # A result in a message of its own tells how its call ended; it goes no further.

@@ -43,7 +43,7 @@ def of_parts(origin: str, raw: Raw, n_read: int, n_unread: int) -> Iterator[Find
     """Say how many texts were lists of parts, and of how many nothing could be taken apart."""
     place = f"{raw.binding.table.name}.{raw.binding.columns['content'].name}"
     if n_read:
-        reason = "lists of parts: their words, and the calls and results among them"
+        reason = "lists of parts, or strings of JSON: their words, the calls and results among them"
         yield Finding(origin, place, f"{n_read} texts taken apart", reason)
     if n_unread:
         reason = (

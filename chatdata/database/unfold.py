@@ -2,7 +2,8 @@
 
 Applications store what a model's API gave them: blocks of Anthropic, parts of OpenAI or of the
 Vercel SDK. Such a text is read as the message that it is. What its parts say beside words, calls
-and results stays in `extra`, under the name of the column.
+and results stays in `extra`, under the name of the column. In a column of JSON a message that is
+nothing but words is a JSON string, and stands for them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LIKE = '[%{%"type"%:%'
 """A pattern of SQL that every list of parts has, and little else."""
+LIKE_TEXT = '"%'
+"""A pattern of SQL that every JSON string has."""
 RESULTS = pl.List(pl.Struct({"native_id": pl.String, "text": pl.String, "status": pl.String}))
 """The results that a message brings to calls of others."""
 SCHEMA: dict[str, pl.DataType] = {
@@ -37,25 +40,32 @@ SCHEMA: dict[str, pl.DataType] = {
 _STREAMED = frozenset({"dynamic-tool", "step-start", "tool-invocation"})
 
 
-def unfolded(texts: pl.Series) -> tuple[pl.DataFrame, int]:
-    """Read the texts that are lists of parts.
+def unfolded(texts: pl.Series, *, is_json: bool = False) -> tuple[pl.DataFrame, int]:
+    """Read the texts that are lists of parts, and in a column of JSON those that are strings.
 
     Returns:
         One row (`SCHEMA`) for each, `_row` its place; and how many are lists of typed parts that
         could not be read.
     """
-    rows, n_unread = [], 0
+    rows: list[tuple[Any, ...]] = []
+    n_unread = 0
+    if is_json:
+        quoted = texts.str.starts_with('"').fill_null(value=False)
+        for place in quoted.arg_true().to_list():
+            said = _decoded(texts[place])
+            if isinstance(said, str):
+                rows.append((place, said, None, None, False, None, None))
     # Most texts are no lists, and their first letter says so.
     lists = texts.str.starts_with("[").fill_null(value=False)
     for place in lists.arg_true().to_list():
-        parts = _parts(texts[place])
-        if parts is None:
+        parts = _decoded(texts[place])
+        if not _is_list_of_parts(parts):
             continue
         try:
             rows.append((place, *_fields(_message(parts))))
         except UNEXPECTED:
             n_unread += 1
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), n_unread
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("_row"), n_unread
 
 
 def put_in(stored: pl.DataFrame, content: str | None, said: pl.DataFrame) -> pl.DataFrame:
@@ -123,16 +133,19 @@ def _kept(column: str) -> pl.Expr:
     return pl.when(pl.col("shape").is_not_null()).then(shape)
 
 
-def _parts(text: str) -> list[dict[str, Any]] | None:
-    """Decode a list of typed parts; anything else is a text like any other."""
+def _decoded(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Decode JSON; what is none is a text like any other."""
     try:
-        found = msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
+
+
+def _is_list_of_parts(found: Any) -> bool:  # noqa: ANN401 - any JSON value
     typed = isinstance(found, list) and all(
         isinstance(part, dict) and isinstance(part.get("type"), str) for part in found
     )
-    return found if typed and found else None
+    return typed and bool(found)
 
 
 def _message(parts: list[dict[str, Any]]) -> Message:
