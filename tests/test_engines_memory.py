@@ -52,11 +52,11 @@ def test_a_process_keeps_to_a_limit():
 @pytest.mark.parametrize(
     ("asked", "held_mb", "own_mb"),
     [
-        pytest.param("1GB", 250, 600, id="what the process holds, and room, are left"),
-        pytest.param("1GiB", 0, 912, id="binary sizes"),
-        pytest.param("8GB", 0, 6800, id="many threads"),
+        pytest.param("1GB", 250, 350, id="what the process holds, and room, are left"),
+        pytest.param("1GiB", 0, 644, id="binary sizes"),
+        pytest.param("9GB", 0, 5400, id="many threads"),
         pytest.param("2 gb", 1600, 500, id="a quarter is left, whatever the process holds"),
-        pytest.param("0.5GB", 100, 325, id="fractions"),
+        pytest.param("0.5GB", 100, 200, id="fractions"),
     ],
 )
 def test_what_of_a_limit_duckdb_gets(asked, held_mb, own_mb, monkeypatch):

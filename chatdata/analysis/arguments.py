@@ -25,6 +25,8 @@ MOST_VALUES = 12
 MIN_REPEATS = 5
 _LONGEST_VALUE = 64
 _N = {"n": pl.len()}
+# Of many values that differ, what they have in common is held as a number.
+_FEW = ("name", "key", "type")
 CHARS = pl.col("value").str.len_chars().alias("chars")
 # Two independent hashes tell values apart: 128 bits, however long the value.
 _HASHES = (pl.col("value").hash(1).alias("hash"), pl.col("value").hash(2).alias("hash_2"))
@@ -137,7 +139,11 @@ def argument_values(
     nothing = known.head(0).collect("polars").to_polars()
     parts = [_part(batch, counts, of_value) for batch in (nothing, *batches(known))]
     together = pl.concat(parts)
-    return together.group_by(pl.exclude(*counts)).agg(pl.col(*counts).sum())
+    return (
+        together.group_by(pl.exclude(*counts))
+        .agg(pl.col(*counts).sum())
+        .with_columns(pl.col(_FEW).cast(pl.String))
+    )
 
 
 def _part(
@@ -152,6 +158,7 @@ def _part(
         pl.concat([whose, found], how="horizontal")
         .group_by("name", "key", "type", *of_value)
         .agg(pl.col(*counts).sum())
+        .with_columns(pl.col(_FEW).cast(pl.Categorical))
     )
 
 

@@ -66,11 +66,15 @@ def tool_loops(
     alike = ("conversation", "signature")
     before = pl.when(pl.all_horizontal(pl.col(key) == pl.col(key).shift(1) for key in alike))
     ago = pl.col("start") - before.then(pl.col("start").shift(1))
-    marked = calls.sort(*alike, "start").with_columns(
-        repeats=(ago <= window).fill_null(value=False)
+    # The ids stay where they are: of millions of calls they take more than all the rest.
+    marked = (
+        calls.select(*alike, "start")
+        .sort(*alike, "start")
+        .select("start", repeats=(ago <= window).fill_null(value=False))
+        .sort("start")
     )
     stretches = (
-        marked.sort("start")
+        calls.with_columns(marked["repeats"])
         .with_columns(run=pl.struct("conversation", "repeats").rle_id())
         .filter("repeats")
     )
@@ -80,10 +84,14 @@ def tool_loops(
             pl.col("conversation_id", "tool_call_id", "start").first(),
             n_tool_calls=pl.len().cast(pl.Int64),
             n_distinct=pl.col("signature").n_unique().cast(pl.Int64),
-            n_errors=pl.col("is_error").sum(),
-            tools=pl.col("name").unique().sort().str.join(", "),
+            n_errors=pl.col("is_error").cast(pl.Int64).sum(),
+            tools=pl.col("name").unique(),
         )
         .filter(pl.col("n_tool_calls") >= min_calls)
+        .with_columns(
+            pl.col("conversation_id").cast(pl.String),
+            tools=pl.col("tools").cast(pl.List(pl.String)).list.sort().list.join(", "),
+        )
         .sort("n_tool_calls", "conversation_id", "start", descending=[True, False, False])
         .select(
             "conversation_id",
@@ -110,17 +118,24 @@ def _signed(chats: Chats[Frame]) -> pl.DataFrame:
     nothing = _numbered(calls.head(0).collect("polars").to_polars())
     return (
         pl.concat([nothing, *parts])
-        .sort("conversation_id", *ORDER)
-        .with_columns(
-            start=pl.int_range(pl.len(), dtype=pl.Int64),
-            conversation=pl.col("conversation_id").rle_id(),
-        )
+        .with_columns(conversation=pl.col("conversation_id").to_physical())
+        .sort("conversation", *ORDER)
+        .with_columns(start=pl.int_range(pl.len(), dtype=pl.Int64))
     )
 
 
 def _numbered(batch: pl.DataFrame) -> pl.DataFrame:
-    """Put a hash in place of arguments, which may be long; it only has to differ nearby."""
-    return batch.with_columns(signature=pl.struct("name", "arguments").hash()).drop("arguments")
+    """Put a hash in place of arguments, which may be long; it only has to differ nearby.
+
+    What repeats is held as a number, and the ids anew: they would keep the whole batch in memory.
+    """
+    return batch.select(
+        pl.col("conversation_id", "name").cast(pl.Categorical),
+        *ORDER,
+        pl.concat_str("tool_call_id", pl.lit("")),
+        pl.col("is_error").cast(pl.Int8),
+        signature=pl.struct("name", "arguments").hash(),
+    )
 
 
 def _of_length(calls: pl.DataFrame, steps: int, min_rounds: int) -> pl.DataFrame:
@@ -136,15 +151,22 @@ def _of_length(calls: pl.DataFrame, steps: int, min_rounds: int) -> pl.DataFrame
 
     # A shorter period makes every multiple of it one too: those are not found again.
     shorter = [repeats(size) for size in range(1, steps) if steps % size == 0]
-    names = [before("name", steps - step) for step in range(steps)]
-    runs = calls.with_columns(
+    names = {f"name_{step}": before("name", steps - step) for step in range(steps)}
+    marked = calls.lazy().select(
+        "conversation_id",
+        "start",
         same=repeats(steps),
         shorter=pl.any_horizontal(pl.lit(value=False), *shorter),
-        tools=pl.concat_str(names, separator=_ARROW),
+        run=(~repeats(steps)).cum_sum(),
         first_tool_call_id=before("tool_call_id", steps),
-    ).with_columns(run=(~pl.col("same")).cum_sum())
+        **names,
+    )
+    runs = marked.filter("same").collect()
     return (
-        runs.filter("same")
+        runs.with_columns(
+            pl.col("conversation_id").cast(pl.String),
+            tools=pl.concat_str(pl.col(*names).cast(pl.String), separator=_ARROW),
+        )
         .group_by("conversation_id", "run", maintain_order=True)
         .agg(
             pl.col("first_tool_call_id", "tools", "start").first(),

@@ -64,9 +64,24 @@ def ended(chats: Chats[Frame]) -> pl.DataFrame:
         `running` (bool).
     """
     found = endings(chats).drop("last_at").collect("polars").to_polars()
-    recent = pl.col("last_us") >= pl.col("last_us").max() - RUNNING_S * 1_000_000
-    cut = pl.col("ending").is_in(UNFINISHED) & recent
-    return found.with_columns(running=cut.fill_null(value=False))
+    return found.with_columns(running=is_running(pl.col("last_us").max()))
+
+
+def is_running(log_end: pl.Expr) -> pl.Expr:
+    """Say by `ending` and `last_us` which conversations the end of the log cut.
+
+    Args:
+        log_end: the time of the log's last message, in microseconds.
+    """
+    recent = pl.col("last_us") >= log_end - RUNNING_S * 1_000_000
+    return (pl.col("ending").is_in(UNFINISHED) & recent).fill_null(value=False)
+
+
+def log_end(chats: Chats[Frame]) -> int | None:
+    """Give the time of the log's last message of any kind, in microseconds since 1970."""
+    last = messages(chats).select(nw.col("created_us").max()).collect("polars").to_polars()
+    found: int | None = last.item()
+    return found
 
 
 def endings(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:

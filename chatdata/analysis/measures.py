@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from chatdata.analysis.endings import UNFINISHED, ended
+from chatdata.analysis.endings import UNFINISHED, endings, is_running, log_end
 from chatdata.analysis.rows import (
     counted,
     is_answer,
@@ -88,10 +88,10 @@ def of_conversations(chats: Chats[Frame]) -> pl.DataFrame:
         said.join(owners, on="conversation_id", how="left")
         .join(_calls(chats), on="conversation_id", how="left")
         .join(spent, on="conversation_id", how="left")
+        .join(endings(chats).drop("last_at"), on="conversation_id", how="left")
         .collect("polars")
         .to_polars()
         .lazy()
-        .join(ended(chats).lazy(), on="conversation_id", how="left")
     )
     # As everywhere, an origin in which no call ends `ok` records only failures.
     told = pl.col("n_ok").sum().over("origin") > 0
@@ -104,6 +104,7 @@ def of_conversations(chats: Chats[Frame]) -> pl.DataFrame:
             n_failed=pl.when(told).then("n_errors").otherwise(0),
             n_known=pl.when(told).then(pl.col("n_ok") + pl.col("n_errors")).otherwise(0),
             unfinished=pl.col("ending").is_in(UNFINISHED).cast(pl.Int64),
+            running=is_running(pl.lit(log_end(chats), pl.Int64)),
             began_at=pl.from_epoch("began_us", time_unit="us"),
             last_at=pl.from_epoch("last_us", time_unit="us"),
         )

@@ -45,7 +45,7 @@ _QUOTE_NOTHING = (
     "SyntaxException",
 )
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", re.IGNORECASE)
-_ROOM = 0.15
+_ROOM = 0.4
 """Of a limit, what is left for answers on their way to Polars and for what no engine counts."""
 _HELD_BYTES = 250_000_000
 """What a process with Polars and pyarrow holds, where the system does not tell."""
@@ -86,6 +86,8 @@ def limit(memory: str) -> None:
     connection().execute("SET memory_limit = ?", [f"{own:.0f}B"])
     n_threads = min(max(int(own / _THREAD_BYTES), 1), os.cpu_count() or 1)
     connection().execute("SET threads = ?", [n_threads])
+    # What a query lets go of serves whoever comes next in this process, not only DuckDB.
+    connection().execute("SET allocator_bulk_deallocation_flush_threshold = '1MB'")
     # Rows that wait to be put back in the order of their files would take memory for nothing.
     connection().execute("SET preserve_insertion_order = false")
 

@@ -160,7 +160,10 @@ def _span(source: dict[str, Any], about: dict[str, Any]) -> Raw:
 
 def _values(listed: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     """Undo OTLP's attributes: a list of keys with typed values."""
-    return {item["key"]: _value(item.get("value")) for item in listed or ()}
+    found = {item["key"]: _value(item.get("value")) for item in listed or ()}
+    if not all(isinstance(key, str) for key in found):
+        raise TypeError("the key of an attribute is no text")
+    return found
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401 - any JSON value
