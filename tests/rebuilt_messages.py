@@ -106,8 +106,7 @@ def _openai_row(conversation, extra):
     columns = {extra.get("id_key", "id"): conversation.row["native_id"]}
     columns |= {key: conversation.row[key] for key in ("user_id", "title", "model")}
     notes = ("body", "pair", "prompt", "answer", "input", "list", "newest_first")
-    kept = rest(extra, *notes)
-    return told(**columns) | {k: v for k, v in kept.items() if (k, type(v)) != ("response", dict)}
+    return told(**columns) | rest(extra, *notes)
 
 
 def _openai_rows(conversation):
@@ -121,7 +120,7 @@ def _openai_rows(conversation):
         yield listed
         return
     batched = "custom_id" in _id_keys(extra)
-    if not batched and ("request" in extra or "answer" in extra or _is_inside(answers)):
+    if not batched and ("logged" in extra or "answer" in extra or _is_inside(answers)):
         yield _openai_logged(conversation, listed, choices, answers)
         return
     if not batched:
@@ -160,14 +159,14 @@ def _openai_logged(conversation, listed, choices, answers):
     What a proxy logged: a request and its answer.
     """
     extra = conversation.extra
-    record = _openai_row(conversation, rest(extra, "request"))
+    record = _openai_row(conversation, rest(extra, "logged"))
     if "answer" in extra:
         answer = listed.pop()
         record[extra["answer"]["key"]] = answer["content"] if extra["answer"]["text"] else answer
     asked = {extra.get("messages_key", "messages"): listed}
-    if "request" in extra:
+    if "logged" in extra:
         model = told(model=record.pop("model", None))
-        record["request"] = whole({**asked, **model}, extra["request"])
+        record["request"] = whole({**asked, **model}, extra["logged"])
     else:
         record |= asked
     if choices:

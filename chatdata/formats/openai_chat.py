@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from chatdata.formats.records import Record
 
 _LISTS = ("messages", "conversations", "conversation", "items", "data")
-_BODIES = ("body", "request")
 # Where a row that ends with a question keeps the answer: a message, or only its text.
 _ANSWERS = ("response", "completion", "output", "answer")
 _IDS = ("custom_id", "chat_id", "conversation_id", "id")
@@ -135,10 +134,10 @@ def _preference(row: dict[str, Any], ordinal: int, reading: Reading) -> Iterator
 
 
 def _conversation(row: dict[str, Any], ordinal: int, time_zone: str) -> Conversation:
-    body_key = next((key for key in _BODIES if isinstance(row.get(key), dict)), "")
+    body_key = _body_key(row)
     body = row[body_key] if body_key else row
     response = row["response"] if isinstance(row.get("response"), dict) else None
-    inner = response is not None and ("body" in response or "choices" not in response)
+    inner = response is not None and not ("choices" in response or _speaks(response))
     answer = row if response is None else response.get("body") if inner else response
     key = next((key for key in _LISTS if isinstance(body.get(key), list)), "")
     choices = answer.get("choices") if isinstance(answer, dict) else None
@@ -152,7 +151,8 @@ def _conversation(row: dict[str, Any], ordinal: int, time_zone: str) -> Conversa
         conversation.extra["messages_key"] = key
     if body_key:
         told = {**asked, "model": conversation.model}
-        conversation.extra[body_key] = untold(body, told) | absent(body, ("model",))
+        kept = untold(body, told) | absent(body, ("model",))
+        conversation.extra["body" if body_key == "body" else "logged"] = kept
     conversation.messages = messages(body.get(key) or [], time_zone)
     if key == "data" and _newest_first(conversation.messages):
         conversation.messages.reverse()
@@ -168,6 +168,15 @@ def _conversation(row: dict[str, Any], ordinal: int, time_zone: str) -> Conversa
         conversation.part = "request" if "response" not in row else "outcome"
         conversation.extra = {conversation.part: conversation.extra}
     return conversation
+
+
+def _body_key(row: dict[str, Any]) -> str:
+    """Say under which key the request stands, if not in the row itself."""
+    if isinstance(row.get("body"), dict):
+        return "body"
+    request = row.get("request")
+    asked = isinstance(request, dict) and any(isinstance(request.get(key), list) for key in _LISTS)
+    return "request" if asked else ""
 
 
 def _newest_first(listed_: list[Message]) -> bool:
@@ -192,7 +201,7 @@ def _add_answer(conversation: Conversation, row: dict[str, Any], time_zone: str)
 
 def _row(row: dict[str, Any], ordinal: int, told: dict[str, Any], time_zone: str) -> Conversation:
     """Read what a row says beside its messages, which are told elsewhere."""
-    body: dict[str, Any] = next((row[k] for k in _BODIES if isinstance(row.get(k), dict)), {})
+    body: dict[str, Any] = row[key] if (key := _body_key(row)) else {}
     id_key = next((key for key in _IDS if type(row.get(key)) in {str, int}), "")
     native = str(row[id_key]) if id_key else None
     tools = row.get("tools", body.get("tools"))
