@@ -74,7 +74,7 @@ _COLUMNS: dict[str, dict[str, pl.DataType]] = {
 _DERIVED = {"n_chars", "_row"}
 _BATCH_ROWS = 20_000
 _BATCH_CHARS = 8 << 20
-_HELD_BYTES = 48 << 20
+_HELD_BYTES = 16 << 20
 _NO_TOKENS = (None,) * len(Usage.__struct_fields__)
 
 
