@@ -77,9 +77,13 @@ def _structured(message, conversation):
     """
     What a tool returned as a structure: with its call, or with what is left of a result.
     """
-    found = [c["extra"] for c in conversation.answered[message["message_id"]]]
-    found += message["extra"].get("results", ())
-    return next(({"toolUseResult": e["toolUseResult"]} for e in found if "toolUseResult" in e), {})
+    found = [(c["extra"], c["result"]) for c in conversation.answered[message["message_id"]]]
+    spare = message["extra"].get("results", ())
+    found += [(said, said.get("text", message["content"])) for said in spare]
+    for extra, text in found:
+        if "toolUseResult" in extra:
+            return {"toolUseResult": _uncut(extra["toolUseResult"], text or "")}
+    return {}
 
 
 def _response(message, conversation):

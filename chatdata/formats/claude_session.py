@@ -10,7 +10,7 @@ import msgspec
 
 from chatdata.formats import blocks
 from chatdata.formats.claude_response import Response, merge, response_row
-from chatdata.formats.content import split, text
+from chatdata.formats.content import cut, split, text
 from chatdata.formats.media import without_bytes
 from chatdata.formats.rows import At, Call, Conversation, Message
 from chatdata.formats.times import at, note
@@ -193,7 +193,10 @@ class Session:
         results: list[dict[str, Any]],
         moment: At | None,
     ) -> None:
-        """Read the results of a user record; what the tool returned as a structure goes along."""
+        """Read the results of a user record.
+
+        What the tool returned as a structure goes along, its texts as places in the result's.
+        """
         structured = source.get("toolUseResult")
         light = _light(structured)
         row.results = [blocks.result(block) for block in results]
@@ -202,7 +205,7 @@ class Session:
             if result.status == "error" and (result.text or "").startswith(_DENIED):
                 result.status, result.error_source, result.error_class = "denied", None, None
             if structured is not None:
-                result.extra["toolUseResult"] = light
+                result.extra["toolUseResult"] = cut(light, result.text or "")
             self.open_calls.pop(result.native_id or "", None)
             agent = structured.get("agentId") if isinstance(structured, dict) else None
             if text(agent) and self.conversation.id:

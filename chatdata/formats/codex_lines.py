@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from chatdata.formats.content import absent, untold
+from chatdata.formats.content import SHORTEST, absent, untold
 from chatdata.formats.media import without_bytes
 from chatdata.formats.times import at, spelled
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chatdata.formats.rows import At, Conversation, Message
-
-# Shorter texts are written out: a reference would be no shorter.
-_SHORTEST = 48
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def refer(conversation: Conversation) -> None:
     known: dict[str, dict[str, Any]] = {}
     for ordinal, row in enumerate(conversation.messages, 1):
         for column, start, piece in _pieces(row):
-            if len(piece) >= _SHORTEST:
+            if len(piece) >= SHORTEST:
                 place = {"row": ordinal, "column": column, "at": start, "n_chars": len(piece)}
                 known.setdefault(piece, place)
     for extra in (conversation.extra, *(row.extra for row in conversation.messages)):
@@ -98,15 +95,6 @@ def _pieces(row: Message) -> Iterator[tuple[str, int, str]]:
             if isinstance(size, dict):
                 yield "reasoning", start, (row.reasoning or "")[start : start + size["n_chars"]]
                 start += size["n_chars"] + 1
-
-
-def cut(value: Any, text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Replace in a value what a text holds by where it stands there."""
-    if isinstance(value, str) and len(value) >= _SHORTEST and (place := text.find(value)) >= 0:
-        return {"at": place, "n_chars": len(value)}
-    if isinstance(value, dict):
-        return {key: cut(item, text) for key, item in value.items()}
-    return value
 
 
 def _referred(line: Any, known: dict[str, dict[str, Any]]) -> Any:  # noqa: ANN401 - any JSON value

@@ -9,9 +9,9 @@ from zlib import crc32
 import msgspec
 
 from chatdata.formats import items
-from chatdata.formats.codex_lines import Line, cut, refer
+from chatdata.formats.codex_lines import Line, refer
 from chatdata.formats.codex_outcomes import agent_id, exit_code, judge_by_server
-from chatdata.formats.content import absent, mcp_server, text, tool_names, untold
+from chatdata.formats.content import absent, cut, mcp_server, text, tool_names, untold
 from chatdata.formats.records import encode
 from chatdata.formats.rows import Call, Conversation, Message, Usage
 from chatdata.formats.times import at, spelled

@@ -10,6 +10,8 @@ from chatdata.formats.media import without_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+SHORTEST = 48
+"""Shorter texts are written out: a reference would be no shorter."""
 _SPEECH = {
     "text": ("text", "value"),
     "input_text": ("text",),
@@ -126,6 +128,15 @@ def untold(source: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
         or key not in told
         or (told[key] is not value and (type(told[key]) is not type(value) or told[key] != value))
     }
+
+
+def cut(value: Any, text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Replace in a value what a text holds by where it stands there."""
+    if isinstance(value, str) and len(value) >= SHORTEST and (place := text.find(value)) >= 0:
+        return {"at": place, "n_chars": len(value)}
+    if isinstance(value, dict):
+        return {key: cut(item, text) for key, item in value.items()}
+    return value
 
 
 def mcp_server(name: str | None) -> str | None:
