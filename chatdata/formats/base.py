@@ -6,6 +6,7 @@ document. Third parties add one through the entry point group `chatdata.formats`
 
 from __future__ import annotations
 
+import codecs
 import pkgutil
 from collections import Counter
 from contextlib import ExitStack
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 # many share, and what is left when nobody else wants it.
 SURE, LIKELY, POSSIBLE, FALLBACK = 1.0, 0.7, 0.4, 0.2
 _MAJORITY = 0.5
+_BLANK = codecs.BOM_UTF8 + b" \t\r\n\0"
+_OPENING = (b"[", b"{")
 _ENOUGH = 8
 # What code that trusts a record's structure raises when the record breaks it.
 UNEXPECTED = (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError)
@@ -318,12 +321,13 @@ def _text_evidence(document: Document, path: str) -> Iterator[Evidence]:
     with ExitStack() as stack:
         stream = stack.enter_context(document.open())
         first = head(stream, HEAD_BYTES)
-        text = first.decode("utf-8", "replace").lstrip("\ufeff \t\r\n\0")
-        if not text:
-            return
-        if text[0] not in "[{" and not _goes_on_in_records(text):
-            yield Evidence("text", path, text=text)
-            return
+        if first.lstrip(_BLANK)[:1] not in _OPENING:
+            text = _as_text(first)
+            if not text:
+                return
+            if not _goes_on_in_records(text):
+                yield Evidence("text", path, text=text)
+                return
         form = shape_of(first, whole=len(first) < HEAD_BYTES)
         if stream.seekable():
             stream.seek(0)
@@ -334,7 +338,11 @@ def _text_evidence(document: Document, path: str) -> Iterator[Evidence]:
             decoded = True
             yield Evidence("record", path, value=value, shape=form)
         if not decoded:
-            yield Evidence("prefix", path, text=text, shape=form)
+            yield Evidence("prefix", path, text=_as_text(first), shape=form)
+
+
+def _as_text(data: bytes) -> str:
+    return data.decode("utf-8", "replace").lstrip("\ufeff \t\r\n\0")
 
 
 def _goes_on_in_records(text: str) -> bool:

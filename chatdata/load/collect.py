@@ -57,7 +57,8 @@ def take(
 ) -> None:
     """Read one document; what cannot be read is noted, and raises only where it is alone."""
     try:
-        _read(found, document, format_name, scope)
+        with _seldom_collected():
+            _read(found, document, format_name, scope)
     except SourceError as error:
         if alone:
             raise
@@ -114,9 +115,8 @@ def parse(found: Found, reading: Reading, format_: Format) -> None:
     found.next_number += 1
     found.readings.append(reading)
     found.numbers.append(number)
-    with _seldom_collected():
-        for item in format_.parse(reading):
-            found.builder.add(item, reading, number)
+    for item in format_.parse(reading):
+        found.builder.add(item, reading, number)
 
 
 @contextmanager
