@@ -34,6 +34,9 @@ _SESSION = (
     "traceloop.association.properties.session_id",
     "traceloop.association.properties.thread_id",
 )
+# What goes into and comes out of a span that is no generation.
+_ASKED = ("input.value", "traceloop.entity.input", "langfuse.observation.input")
+_ANSWERED = ("output.value", "traceloop.entity.output", "langfuse.observation.output")
 _USER = (
     "user.id",
     "enduser.id",
@@ -194,6 +197,8 @@ def described(raw: Raw) -> Span:
         span.extra = span.extra | note
     elif span.kind == "tool":
         span.call = _call(raw)
+    else:
+        span.asked, span.answered = (_first(own, keys) for keys in (_ASKED, _ANSWERED))
     return span
 
 

@@ -6,7 +6,8 @@ A conversation is a session, else a trace. A GENERATION is one assistant message
 history, of which only what is new makes rows (a generation around another one makes none). A TOOL
 observation gives a call its result, times and outcome. `input` and `output` hold whatever the
 framework used, sometimes as JSON text: the known shapes of messages are read, anything else stays
-text. Spans, chains, agents and events are named in the conversation's `extra`.
+text. Spans, chains, agents and events are named in the conversation's `extra`; of a trace without
+any generation, its own `input` and `output` are what was said.
 
 Gives: users, times, models, tokens, calls with results and outcomes (ended and not ERROR is ok).
 Does not give: times of prompts. `usageDetails` is taken as it is: its `input` leaves out what was
@@ -87,6 +88,8 @@ def _spans(value: dict[str, Any]) -> list[Span]:
         user_id=text(trace.get("userId")),
         title=text(trace.get("name")),
         started=at(trace.get("timestamp")),
+        asked=trace.get("input"),
+        answered=trace.get("output"),
         extra={"trace": rest(trace, _TRACE_TAKEN)},
     )
     spans = [_span(observation, trace) for observation in value["observations"]]
@@ -120,6 +123,8 @@ def _span(source: dict[str, Any], trace: dict[str, Any]) -> Span:
         span.extra["usageDetails"] = source.get("usageDetails")
     elif span.kind == "tool":
         span.call = _call(source, span)
+    else:
+        span.asked, span.answered = source.get("input"), source.get("output")
     return span
 
 

@@ -94,6 +94,8 @@ def _span(run: dict[str, Any]) -> Span:
         span.finish_reason = _finish_reason(outputs, span.output)
     elif kind == "tool":
         span.call = _call(run, span)
+    else:
+        span.asked, span.answered = run.get("inputs") or None, run.get("outputs") or None
     return span
 
 

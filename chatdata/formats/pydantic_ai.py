@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _TAKEN = frozenset({"parts", "usage", "model_name", "timestamp", "finish_reason", "kind"})
 _CALLS = ("tool-call", "builtin-tool-call")
 _RETURNS = ("tool-return", "builtin-tool-return", "retry-prompt")
+_TOLD = frozenset({"text", "user-prompt", "thinking", *_RETURNS})
 _CALL_TAKEN = frozenset({"part_kind", "tool_name", "args", "tool_call_id"})
 _OUTCOMES = {"success": "ok", "failed": "error", "retried": "error", "denied": "denied"}
 
@@ -118,10 +119,16 @@ def _shape(part: dict[str, Any], kinds: set[str]) -> dict[str, Any]:
     """Keep what a part says beside what went to a column."""
     if part["part_kind"] in _CALLS:
         return rest(part, _CALL_TAKEN) | {"part_kind": part["part_kind"]}
-    if part["part_kind"] == "system-prompt" and "user-prompt" in kinds:
-        return part
-    content = part.get("content")
-    return {**part, "content": {"n_chars": len(content)} if isinstance(content, str) else None}
+    content, kind = part.get("content"), part["part_kind"]
+    told = kind in _TOLD or (kind == "system-prompt" and kinds == {kind})
+    if told and isinstance(content, str):
+        return {**part, "content": {"n_chars": len(content)}}
+    if kind in _RETURNS:
+        return {**part, "content": None}
+    if kind == "user-prompt":
+        return {**part, "content": split(_prompt(part)).parts}
+    kept: dict[str, Any] = without_bytes(part)
+    return kept
 
 
 def _first_time(parts: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - an `At` or None

@@ -3,8 +3,9 @@
 A generation's input is the history so far, so only what it adds makes rows: its messages are
 aligned, in order, with those that the conversation has. Its output is one row with the model, the
 tokens and the time of the span. A generation around another one (a wrapper that traces the same
-request) makes no row. Spans of tools give calls their times, status and, where no message does,
-their result.
+request) makes no row. Of a trace without any generation, as of an export of its outermost spans
+alone, what went into the outermost span and came out of it are the messages. Spans of tools give
+calls their times, status and, where no message does, their result.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chatdata.formats import shapes
 from chatdata.formats.base import UNEXPECTED
 from chatdata.formats.records import Bad, encode
 from chatdata.formats.rows import ROLES, At, Call, Conversation, Message, Result, Usage
@@ -33,6 +35,7 @@ class Span(msgspec.Struct, kw_only=True):
         session: the conversation it names; spans of its trace that name none are of the same one.
         input: the messages that went in, history included.
         output: the messages that came out.
+        asked, answered: of a span that is no generation: what went in and came out, as traced.
         call: for a tool: what was called, with its result and status.
         n_records: physical records of its own.
     """
@@ -53,6 +56,8 @@ class Span(msgspec.Struct, kw_only=True):
     ended: At | None = None
     input: list[Message] = []
     output: list[Message] = []
+    asked: Any = None
+    answered: Any = None
     usage: Usage | None = None
     finish_reason: str | None = None
     call: Call | None = None
@@ -94,6 +99,7 @@ def _conversation(id_: str, ordinal: int, spans: list[Span]) -> Conversation:
         found = (getattr(span, name) for span in spans)
         setattr(conversation, name, next((value for value in found if value), None))
     conversation.declared_tools = next((span.tools for span in spans if span.tools), None)
+    _speak_for(spans)
     wrapping = _wrapping(spans)
     prints: list[Print] = []
     for span in spans:
@@ -104,6 +110,31 @@ def _conversation(id_: str, ordinal: int, spans: list[Span]) -> Conversation:
     listed = [{"id": s.id, "parent": s.parent, "name": s.name, **s.extra} for s in others]
     conversation.extra = {"spans": listed} if listed else {}
     return conversation
+
+
+def _speak_for(spans: list[Span]) -> None:
+    """Let the outermost span of each trace without a generation tell what was said."""
+    spoken = {span.trace for span in spans if span.kind == "llm"}
+    known = {span.id for span in spans if span.id}
+    for span in spans:
+        says = span.asked is not None or span.answered is not None
+        if span.kind == "other" and says and span.trace not in spoken and span.parent not in known:
+            spoken.add(span.trace)
+            asked = shapes.messages(_plainly(span.asked), "user")
+            answers = shapes.messages(_plainly(span.answered), "assistant")
+            if len(answers) > 1:
+                # A state: all that was said, what was asked first.
+                repeats = list(map(_print, answers[: len(asked)])) == list(map(_print, asked))
+                asked = (answers if repeats else asked + answers)[:-1]
+                answers = answers[-1:]
+            span.kind, span.input, span.output = "llm", asked, answers
+
+
+def _plainly(value: Any) -> Any:  # noqa: ANN401 - whatever was traced
+    """Give the text of an object that holds nothing else."""
+    value = shapes.decoded(value)
+    only = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else None
+    return only if isinstance(only, str) else value
 
 
 def _wrapping(spans: list[Span]) -> set[str | None]:

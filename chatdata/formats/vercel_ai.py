@@ -108,7 +108,7 @@ def _is_call(part: dict[str, Any]) -> bool:
 def _shape(part: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
     if _is_call(part) or part.get("type") == "tool-result":
         return {"type": part["type"]}
-    if isinstance(part.get("text"), str):
+    if part.get("type") in {"text", "reasoning"} and isinstance(part.get("text"), str):
         return {**part, "text": {"n_chars": len(part["text"])}}
     return without_bytes(part)
 
