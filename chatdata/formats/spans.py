@@ -16,6 +16,7 @@ import msgspec
 
 from chatdata.formats import shapes
 from chatdata.formats.base import UNEXPECTED
+from chatdata.formats.media import without_bytes
 from chatdata.formats.records import Bad, encode
 from chatdata.formats.rows import ROLES, At, Call, Conversation, Message, Result, Usage
 
@@ -107,9 +108,17 @@ def _conversation(id_: str, ordinal: int, spans: list[Span]) -> Conversation:
             _add(conversation.messages, prints, span)
     _answer(conversation, [span for span in spans if span.kind == "tool" and span.call])
     others = [s for s in spans if s.kind not in {"llm", "tool"} or s.id in wrapping]
-    listed = [{"id": s.id, "parent": s.parent, "name": s.name, **s.extra} for s in others]
+    above = {span.parent for span in spans}
+    listed = [_kept(span, is_innermost=span.id not in above) for span in others]
     conversation.extra = {"spans": listed} if listed else {}
     return conversation
+
+
+def _kept(span: Span, *, is_innermost: bool) -> dict[str, Any]:
+    """Keep a span that makes no row; what passes through those around others is theirs."""
+    kept = {"id": span.id, "parent": span.parent, "name": span.name, **span.extra}
+    through = {"input": span.asked, "output": span.answered} if is_innermost else {}
+    return kept | {key: without_bytes(v) for key, v in through.items() if v is not None}
 
 
 def _speak_for(spans: list[Span]) -> None:
