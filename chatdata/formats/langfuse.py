@@ -6,8 +6,8 @@ A conversation is a session, else a trace. A GENERATION is one assistant message
 history, of which only what is new makes rows (a generation around another one makes none). A TOOL
 observation gives a call its result, times and outcome. `input` and `output` hold whatever the
 framework used, sometimes as JSON text: the known shapes of messages are read, anything else stays
-text. Spans, chains, agents and events are named in the conversation's `extra`; of a trace without
-any generation, its own `input` and `output` are what was said.
+text. Spans, chains, agents and events are named in the conversation's `extra`; without any
+generation in a conversation, its traces' own `input` and `output` are what was said.
 
 Gives: users, times, models, tokens, calls with results and outcomes (ended and not ERROR is ok).
 Does not give: times of prompts. `usageDetails` is taken as it is: its `input` leaves out what was

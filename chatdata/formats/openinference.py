@@ -9,8 +9,8 @@ AI SDK carry `ai.*` instead: its outer span around a generation makes no row whe
 trace.
 
 Gives: times, models, tokens, calls with results and outcomes, users where they are traced. Does not
-give: times of prompts. Of a trace without any generation the outermost span tells what was said;
-one in which nothing was said is a conversation without rows.
+give: times of prompts. Without any generation in a conversation, the outermost span of each
+trace tells what was said; one in which nothing was said is a conversation without rows.
 """
 
 from __future__ import annotations

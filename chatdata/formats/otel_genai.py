@@ -73,6 +73,7 @@ def traced(raws: Iterable[Raw], reading: Reading, *, everything: bool) -> Iterat
             continue
         if is_cut(raw):
             span.n_records, span.input, span.output = 0, [], []
+            span.asked = span.answered = None
             reading.reject(Bad(raw.record, 0, ""), "truncated")
         spans.append(span)
     yield from conversations(spans, reading)

@@ -3,9 +3,9 @@
 A generation's input is the history so far, so only what it adds makes rows: its messages are
 aligned, in order, with those that the conversation has. Its output is one row with the model, the
 tokens and the time of the span. A generation around another one (a wrapper that traces the same
-request) makes no row. Of a trace without any generation, as of an export of its outermost spans
-alone, what went into the outermost span and came out of it are the messages. Spans of tools give
-calls their times, status and, where no message does, their result.
+request) makes no row. Of a conversation without any generation, as of an export of outermost spans
+alone, what went into the outermost span of a trace and came out of it are the messages. Spans of
+tools give calls their times, status and, where no message does, their result.
 """
 
 from __future__ import annotations
@@ -122,8 +122,13 @@ def _kept(span: Span, *, is_innermost: bool) -> dict[str, Any]:
 
 
 def _speak_for(spans: list[Span]) -> None:
-    """Let the outermost span of each trace without a generation tell what was said."""
-    spoken = {span.trace for span in spans if span.kind == "llm"}
+    """Where there is no generation at all, let each trace's outermost span tell what was said.
+
+    With some, the outermost spans of other traces may only be around them.
+    """
+    if any(span.kind == "llm" for span in spans):
+        return
+    spoken: set[str] = set()
     known = {span.id for span in spans if span.id}
     for span in spans:
         says = span.asked is not None or span.answered is not None
