@@ -141,13 +141,15 @@ def test_without_text_the_same_calls(tmp_path):
 
 
 @pytest.mark.postgres
-def test_jsonb_of_postgres(postgres, tmp_path):
+@pytest.mark.parametrize("text", [True, False])
+def test_jsonb_of_postgres(postgres, tmp_path, text):
     """
     Which orders the keys of an object anew.
     """
+    stored = ((f"sqlite:///{tmp_path / 'a.db'}", "TEXT"), (postgres(), "JSONB"))
     ours = [
-        read(build(url, *talk(*ANTHROPIC[1:], kind=kind)), name="x").check()
-        for url, kind in ((f"sqlite:///{tmp_path / 'a.db'}", "TEXT"), (postgres(), "JSONB"))
+        read(build(url, *talk(*ANTHROPIC[1:], kind=kind)), name="x", text=text).check()
+        for url, kind in stored
     ]
 
     for name in ("messages", "tool_calls"):
