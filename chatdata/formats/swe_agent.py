@@ -1,6 +1,7 @@
 """SWE-agent trajectories: `{environment, trajectory, history, info}`, and mini-SWE-agent's lists.
 
-One file is one conversation. Rows come from `history` only: `trajectory` repeats them. With
+One file is one conversation. Rows come from `history` only: `trajectory` repeats them; steps with
+words that are not there (an edit that was taken back) are in the conversation's `extra`. With
 function calling, calls and results are those of `openai-chat`, paired by `tool_call_ids`; without,
 the log names no tool and the `action` stays in the message's `extra`. A demonstration (`is_demo`)
 is injected. Costs and the outcome are in the conversation's `extra`.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from chatdata.formats.records import Record
 
 _TAKEN = frozenset({"history", "messages", "trajectory"})
+_WORDS = ("action", "observation", "response", "thought")
 _MORE_SPECIFIC = 2.1
 
 
@@ -47,14 +49,24 @@ def _conversation(record: Record) -> Conversation:
     source = record.value
     history = source["history"] if "history" in source else source["messages"]
     extra = rest(source, _TAKEN)
+    messages = [_message(item) for item in history]
     if isinstance(source.get("trajectory"), list):
         extra["n_steps"] = len(source["trajectory"])
+        said = "\n".join(row.content for row in messages if row.content)
+        if steps := [step for step in source["trajectory"] if not _is_repeated(step, said)]:
+            extra["steps"] = steps
     return Conversation(
         ordinal=record.number,
         project=text(source.get("environment")),
-        messages=[_message(item) for item in history],
+        messages=messages,
         extra=extra,
     )
+
+
+def _is_repeated(step: dict[str, Any], said: str) -> bool:
+    """Whether the history has all the words of a step."""
+    words = (step.get(key) for key in _WORDS)
+    return all(not isinstance(text_, str) or text_.strip() in said for text_ in words)
 
 
 def _message(source: dict[str, Any]) -> Message:
