@@ -202,7 +202,15 @@ def test_a_column_of_calls_goes_first(scanned):
 
 
 @pytest.mark.parametrize(
-    "text", ["[1, 2]", '[{"type": "text"', '[{"kind": "text", "type": 3}]', "[]", '["type", {}]']
+    "text",
+    [
+        "[1, 2]",
+        '[{"type": "text"',
+        '[{"kind": "text", "type": 3}]',
+        "[]",
+        '["type", {}]',
+        '[{"type": "Feature", "geometry": null}]',
+    ],
 )
 def test_other_texts_stay_as_they_are(scanned, text):
     """

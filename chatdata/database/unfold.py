@@ -15,7 +15,7 @@ import polars as pl
 
 from chatdata.database.calls import CallSource, read_calls
 from chatdata.database.values import joined, json_object
-from chatdata.formats import chat_message, vercel_ai
+from chatdata.formats import blocks, chat_message, vercel_ai
 from chatdata.formats.base import UNEXPECTED
 from chatdata.formats.records import encode
 
@@ -37,6 +37,12 @@ SCHEMA: dict[str, pl.DataType] = {
     "calls": pl.String(),
     "_results": RESULTS,
 }
+_KINDS = frozenset(
+    {"text", "input_text", "output_text", "refusal", "reasoning", "thinking", "redacted_thinking"}
+    | {"image", "image_url", "input_image", "input_audio", "audio", "file", "input_file"}
+    | {"document", "search_result", "source-url", "source-document"}
+    | {"tool_call", "dynamic-tool", "step-start"}
+)
 _STREAMED = frozenset({"dynamic-tool", "step-start", "tool-invocation"})
 
 
@@ -49,23 +55,21 @@ def unfolded(texts: pl.Series, *, is_json: bool = False) -> tuple[pl.DataFrame, 
     """
     rows: list[tuple[Any, ...]] = []
     n_unread = 0
+    # Most texts are neither, and their first letter says so.
+    opening = texts.str.starts_with("[")
     if is_json:
-        quoted = texts.str.starts_with('"').fill_null(value=False)
-        for place in quoted.arg_true().to_list():
-            said = _decoded(texts[place])
-            if isinstance(said, str):
-                rows.append((place, said, None, None, False, None, None))
-    # Most texts are no lists, and their first letter says so.
-    lists = texts.str.starts_with("[").fill_null(value=False)
-    for place in lists.arg_true().to_list():
-        parts = _decoded(texts[place])
-        if not _is_list_of_parts(parts):
-            continue
-        try:
-            rows.append((place, *_fields(_message(parts))))
-        except UNEXPECTED:
-            n_unread += 1
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("_row"), n_unread
+        opening |= texts.str.starts_with('"')
+    places = opening.fill_null(value=False).arg_true()
+    for place, text in zip(places.to_list(), texts.gather(places).to_list(), strict=True):
+        found = _decoded(text)
+        if isinstance(found, str):
+            rows.append((place, found, None, None, False, None, None))
+        elif _is_list_of_parts(found):
+            try:
+                rows.append((place, *_fields(_message(found))))
+            except UNEXPECTED:
+                n_unread += 1
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), n_unread
 
 
 def put_in(stored: pl.DataFrame, content: str | None, said: pl.DataFrame) -> pl.DataFrame:
@@ -149,11 +153,22 @@ def _is_list_of_parts(found: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def _message(parts: list[dict[str, Any]]) -> Message:
+    """Read parts as the message that they are.
+
+    Raises:
+        ValueError: none of them is of a kind that messages have: the list is somebody's words.
+    """
     kinds = {part["type"] for part in parts}
+    if not any(map(_is_known, kinds)):
+        raise ValueError("no part of a message")
     own = any(k.startswith("tool-") and k not in {"tool-call", "tool-result"} for k in kinds)
     if own or kinds & _STREAMED:
         return vercel_ai.message({"role": "", "parts": parts})
     return chat_message.message({"role": "user", "content": parts})
+
+
+def _is_known(kind: str) -> bool:
+    return kind in _KINDS or kind.startswith(("tool-", "data-")) or blocks.claims(kind)
 
 
 def _fields(message: Message) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import items
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.codex_events import Thread, is_event
+from chatdata.formats.codex_events import Threads, is_event
 from chatdata.formats.codex_lines import Line
 from chatdata.formats.codex_rollout import Rollout
 from chatdata.formats.content import absent, text, untold
@@ -42,11 +42,11 @@ _MIRRORS = frozenset(
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
-    rollout, thread = Rollout(reading), Thread(reading)
+    rollout, threads = Rollout(reading), Threads(reading)
     for record in reading.records():
         try:
             if is_event(record.value):
-                thread.take(record)
+                threads.take(record)
                 continue
             title = _indexed_title(record.value)
             if title is not None:
@@ -58,8 +58,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     if rollout.begun:
         yield rollout.finished()
         yield from rollout.hints()
-    if thread.begun:
-        yield thread.finished()
+    yield from threads.finished()
 
 
 def _indexed_title(line: dict[str, Any]) -> Conversation | None:

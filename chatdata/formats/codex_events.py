@@ -14,6 +14,8 @@ from chatdata.formats.items import output_text
 from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chatdata.formats.base import Reading
     from chatdata.formats.records import Record
 
@@ -43,13 +45,34 @@ def is_event(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     return kind in {"turn.started", "turn.completed", "turn.failed"}
 
 
+class Threads:
+    """The threads of a document, which may have been written by several runs of the program."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.by_id: dict[str | None, Thread] = {}
+        self.current: str | None = None
+
+    def take(self, record: Record) -> None:
+        """Take one event into the thread that it is of."""
+        if record.value["type"] == "thread.started":
+            self.current = text(record.value["thread_id"])
+        if self.current not in self.by_id:
+            self.by_id[self.current] = Thread(self.reading)
+        self.by_id[self.current].take(record)
+
+    def finished(self) -> Iterator[Conversation]:
+        """Give the conversations."""
+        for thread in self.by_id.values():
+            yield thread.finished()
+
+
 class Thread:
     """A conversation in the making."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.conversation = Conversation(n_records=0, joins=True)
-        self.begun = False
         self.calls: dict[str, Call] = {}
         self.thoughts: list[dict[str, Any]] = []
         self.answer: Message | None = None
@@ -59,7 +82,6 @@ class Thread:
         """Take one event."""
         event = record.value
         kind, item = event["type"], event.get("item")
-        self.begun = True
         if kind == "thread.started" and self.conversation.id is None:
             id_ = text(event.get("thread_id"))
             self.conversation.id = self.conversation.native_id = id_
@@ -100,10 +122,11 @@ class Thread:
 
     def _call(self, event: dict[str, Any], item: dict[str, Any]) -> None:
         kind, id_ = item["type"], text(item.get("id"))
-        call = self.calls.get(id_ or "")
-        if call is None or event["type"] == "item.started":
+        call = self.calls.get(id_) if id_ and event["type"] != "item.started" else None
+        if call is None:
             call = Call(native_id=id_, n_records=1, extra={"events": []})
-            self.calls[id_ or ""] = call
+            if id_:
+                self.calls[id_] = call
             (self.answer or self.conversation).calls.append(call)
         else:
             self.reading.count("part of another record")
@@ -112,6 +135,8 @@ class Thread:
         named = {key: item[key] for key in _ARGUMENTS[kind] if key in item}
         call.arguments = named.get("arguments", named) if kind == "mcp_tool_call" else named
         if event["type"] == "item.completed":
+            # A program that is started anew counts its items anew.
+            self.calls.pop(id_ or "", None)
             self._end(call, item)
         said = item.get("aggregated_output") if call.has_result else None
         call.extra["events"].append(_without(event, "aggregated_output", said))

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import listed, rest, text, tool_names
+from chatdata.formats.content import listed, rest, text, tool_names, untold
 from chatdata.formats.items import output_text
 from chatdata.formats.media import without_bytes
 from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Result, Usage
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from chatdata.formats.records import Record
 
 _ROLES = frozenset({"user", "model", "function"})
-_TAKEN = frozenset({"contents", "model", "request", "response", "candidates", "usageMetadata"})
 _TOKENS = {
     "input": "promptTokenCount",
     "output": "candidatesTokenCount",
@@ -69,15 +68,15 @@ def _conversation(record: Record) -> Conversation:
         model=text(asked.get("model")),
         declared_tools=tool_names(list(chain.from_iterable(d for d in declared if d))) or None,
         messages=[_message(item) for item in listed(asked.get("contents") or [])],
-        extra=rest(source, _TAKEN),
     )
-    if asked is not source:
-        conversation.extra["request"] = rest(asked, _TAKEN)
+    told = {"contents": asked.get("contents"), "model": conversation.model}
     if isinstance(answer.get("candidates"), list):
         conversation.messages += _answers(answer, conversation.messages[-1:])
-        conversation.extra["response"] = rest(answer, _TAKEN | conversation.extra.keys())
-    elif answer is not source:
-        conversation.extra["response"] = answer
+        told["candidates"] = answer["candidates"]
+    halves = {"request": asked, "response": answer}
+    inner = {key: half for key, half in halves.items() if half is not source}
+    conversation.extra = untold(source, told | inner)
+    conversation.extra |= {key: more for key, half in inner.items() if (more := untold(half, told))}
     return conversation
 
 

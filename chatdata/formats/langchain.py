@@ -20,7 +20,7 @@ import msgspec
 
 from chatdata.formats import chat_message, sqlite
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import rest, split, text
+from chatdata.formats.content import rest, split, text, untold
 from chatdata.formats.records import Bad
 from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
 
@@ -33,7 +33,6 @@ _TYPES = frozenset(
     {"human", "ai", "system", "tool", "AIMessageChunk", "function", "chat", "remove"}
 )
 _SPEAKERS = frozenset({"human", "ai", "AIMessageChunk"})
-_STATE_TAKEN = frozenset({"messages", "kwargs", "thread_id"})
 _TAKEN = frozenset({"content", "tool_calls", "invalid_tool_calls", "usage_metadata", "type", "id"})
 _ROW_TAKEN = frozenset({"id", "session_id", "message"})
 _TABLE = frozenset({"message_store.id", "message_store.session_id", "message_store.message"})
@@ -65,14 +64,17 @@ def _conversation(record: Record) -> Conversation:
         raise TypeError("no messages")
     if isinstance(record.value, dict):
         found.id = found.native_id = text(record.value.get("thread_id"))
-        found.extra = rest(record.value, _STATE_TAKEN)
+        told = {"thread_id": found.id, "messages": messages}
+        found.extra = untold(record.value, told)
+        if record.value.get("lc") == 1:
+            found.extra["kwargs"] = untold(record.value["kwargs"], told)
     found.messages = [_message(item) for item in messages]
     return found
 
 
 def _messages(value: Any) -> list[Any] | None:  # noqa: ANN401 - any JSON value
     """Find the messages: the value itself, or what a state or a prompt value holds."""
-    if isinstance(value, dict) and isinstance(value.get("kwargs"), dict):
+    if isinstance(value, dict) and value.get("lc") == 1 and "kwargs" in value:
         value = value["kwargs"]
     if isinstance(value, dict):
         value = value.get("messages")

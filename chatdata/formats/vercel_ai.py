@@ -30,6 +30,8 @@ _TAKEN = frozenset({"id", "role", "parts", "content", "toolInvocations", "create
 _CALL_TAKEN = frozenset(
     {"type", "toolCallId", "toolName", "state", "input", "args", "output", "result", "errorText"}
 )
+_RESULT_TAKEN = frozenset({"toolCallId", "output", "result"})
+_VALUE = frozenset({"value"})
 _STATUSES = {
     "output-available": "ok",
     "result": "ok",
@@ -106,8 +108,12 @@ def _is_call(part: dict[str, Any]) -> bool:
 
 
 def _shape(part: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
-    if _is_call(part) or part.get("type") == "tool-result":
+    if _is_call(part):
         return {"type": part["type"]}
+    if part.get("type") == "tool-result":
+        output = part.get("output")
+        kind = {"output": rest(output, _VALUE)} if isinstance(output, dict) else {}
+        return rest(part, _RESULT_TAKEN) | kind
     if part.get("type") in {"text", "reasoning"} and isinstance(part.get("text"), str):
         return {**part, "text": {"n_chars": len(part["text"])}}
     return without_bytes(part)

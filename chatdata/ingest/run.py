@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def ingest(
     """
     named = [str(source) for source in sources]
     databases = [source for source in named if names_database(source)]
-    inside = str(lake.resolve() / "_")[:-1]
+    inside = f"{lake.resolve()}{os.sep}"
     wanted = [
         document
         for source in named
