@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatdata.cli.options import time_zone_option
+from chatdata.cli.options import as_one, map_option, schema_option, zone
 from chatdata.cli.output import n_bytes, plain
 from chatdata.cli.progress import throughput, working
 from chatdata.errors import SourceError
@@ -35,27 +35,48 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
     help="The lake's folder; it is made if need be.",
 )
 @click.option("--origin", metavar="NAME", help="What to call the one database or file in ids.")
-@time_zone_option
+@click.option("--format", "source_format", metavar="NAME", help="What the sources are.")
+@map_option
+@schema_option
+@click.option(
+    "--time-zone",
+    type=zone,
+    metavar="ZONE",
+    help="The zone of times stored without one; UTC, where none was ever named.",
+)
 @click.option("--yes", is_flag=True, help="Without a SOURCE: do not ask.")
 @_as_json
 def import_(  # noqa: PLR0913 - one argument per option
     sources: tuple[str, ...],
     lake: Path,
-    origin: str | None,
-    time_zone: str,
     *,
+    origin: str | None,
+    source_format: str | None,
+    mapping: tuple[dict[str, str], ...],
+    schema: str | None,
+    time_zone: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Import what is new of logs into a lake, and keep the files.
 
     Without a SOURCE it looks where known tools keep their logs, shows what is there, and asks.
+    How a source is to be read is kept with the lake: say it once.
     """
     from chatdata.ingest import ingest
 
     wanted = sources or _known(yes=yes)
     with throughput("Importing") as progress:
-        done = ingest(wanted, lake, origin=origin, time_zone=time_zone, progress=progress)
+        done = ingest(
+            wanted,
+            lake,
+            origin=origin,
+            format=source_format,
+            mapping=as_one(mapping),
+            schema=schema,
+            time_zone=time_zone,
+            progress=progress,
+        )
     if as_json:
         click.echo(json.dumps(asdict(done), ensure_ascii=False))
         return

@@ -48,6 +48,11 @@ def mapped(text: str) -> dict[str, str]:
     return dict([pair(text)])
 
 
+def as_one(mappings: tuple[dict[str, str], ...]) -> dict[str, str] | None:
+    """Put mappings together, of which the last one says what counts; None for none."""
+    return {key: name for one in mappings for key, name in one.items()} or None
+
+
 def zone(text: str) -> str:
     """Check the name of a time zone."""
     try:
@@ -65,22 +70,24 @@ time_zone_option = click.option(
     show_default=True,
     help="The zone of times stored without one.",
 )
+schema_option = click.option("--schema", metavar="NAME", help="Of a PostgreSQL database.")
+map_option = click.option(
+    "--map",
+    "mapping",
+    type=mapped,
+    multiple=True,
+    metavar="KEY=VALUE|FILE.toml",
+    help="What a table calls something, as in role=speaker; may be repeated.",
+)
 _SOURCES = click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 _QUESTIONS = (
     click.option("--user", "user_id", metavar="ID", help="Only this user's conversations."),
     click.option("--since", type=moment, metavar="TIME", help="Only messages from then on."),
     click.option("--until", type=moment, metavar="TIME", help="Only messages before then."),
     click.option("--no-text", is_flag=True, help="Leave out everything anybody wrote."),
-    click.option("--schema", metavar="NAME", help="Of a PostgreSQL database."),
+    schema_option,
     time_zone_option,
-    click.option(
-        "--map",
-        "mapping",
-        type=mapped,
-        multiple=True,
-        metavar="KEY=VALUE|FILE.toml",
-        help="What a table calls something, as in role=speaker; may be repeated.",
-    ),
+    map_option,
 )
 _ENGINE = (
     click.option(
@@ -147,7 +154,7 @@ def _reads(
             text=not no_text,
             schema=schema,
             time_zone=time_zone,
-            mapping={key: name for one in mapping for key, name in one.items()} or None,
+            mapping=as_one(mapping),
         )
         verb(chats, **others)
 

@@ -15,7 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 
+from chatdata import schema
 from chatdata.errors import SourceError
+from chatdata.formats.lake import scan_files
 from chatdata.ingest.manifest import Database
 from chatdata.ingest.totals import with_totals
 from chatdata.load.combine import prefixed
@@ -23,6 +25,7 @@ from chatdata.store.write import put
 
 if TYPE_CHECKING:
     from chatdata.chats import Chats
+    from chatdata.ingest.asked import Asked
     from chatdata.ingest.manifest import Manifest
     from chatdata.load.scope import Scope
     from chatdata.store.commit import Change
@@ -35,8 +38,14 @@ _OVERLAP = timedelta(hours=1)
 _COUNTS = ("n_records", "n_messages", "n_tool_calls")
 
 
-def import_database(
-    change: Change, manifest: Manifest, source: str, scope: Scope, *, name: str | None = None
+def import_database(  # noqa: PLR0913 - what changes, what is read, and how
+    change: Change,
+    manifest: Manifest,
+    source: str,
+    scope: Scope,
+    asked: Asked,
+    *,
+    name: str | None = None,
 ) -> int:
     """Read a database, or what went on in it since it was read.
 
@@ -47,7 +56,8 @@ def import_database(
         change: the change of the lake.
         manifest: what was imported before.
         source: a URL, or the path of a SQLite file.
-        scope: with the name that was asked for, if one was, and the zone of times without one.
+        scope: with the name that was asked for, if one was.
+        asked: how to read it, where that is said.
         name: what to call it where nobody asked; None takes the database's own name.
 
     Raises:
@@ -61,8 +71,11 @@ def import_database(
             "import this one with a name of its own (--origin), or that one's if it has moved",
             source=place,
         )
-    since = None
-    if before.watermark is not None:
+    earlier = manifest.asked(before.origin)
+    how = asked.over(earlier)
+    manifest.note_asked(before.origin, how)
+    since, again = None, how != earlier
+    if before.watermark is not None and not again:
         since = datetime.fromisoformat(before.watermark) - _OVERLAP
     # Most imports are of files alone, and the drivers take a while.
     from chatdata.database import read
@@ -70,7 +83,9 @@ def import_database(
     chats = read(
         source,
         name=before.origin,
-        time_zone=scope.time_zone,
+        schema=how.schema,
+        mapping=how.mapping,
+        time_zone=how.time_zone or "UTC",
         active_since=since,
         held_bytes=HELD_BYTES,
     )
@@ -79,10 +94,22 @@ def import_database(
     chats = prefixed(chats, before.origin)
     if since is not None:
         chats = with_totals(change, chats, before.origin, STEM)
-    put(change, chats, stem=STEM, whole=chats.messages.select("conversation_id").unique())
-    watermark = max(filter(None, (newest and newest.isoformat(), before.watermark)), default=None)
+    whole = chats.messages.select("conversation_id")
+    if again and before.place is not None:
+        # Read otherwise, its rows may have other names, so nothing of the old ones stays.
+        whole = pl.concat([whole, _conversations(change, before.origin)])
+    put(change, chats, stem=STEM, whole=whole.unique())
+    known = None if again else before.watermark
+    watermark = max(filter(None, (newest and newest.isoformat(), known)), default=None)
     manifest.note_database(Database(before.origin, place, watermark))
     return n_rows
+
+
+def _conversations(change: Change, origin: str) -> pl.LazyFrame:
+    """Name the conversations that the lake has of a database."""
+    files = change.files(schema.CONVERSATIONS.name, f"{STEM}-*.parquet")
+    known = scan_files(files, schema.CONVERSATIONS).filter(pl.col("origin") == origin)
+    return known.select("conversation_id")
 
 
 def import_member(change: Change, chats: Chats[pl.LazyFrame], name: str) -> None:

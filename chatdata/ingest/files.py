@@ -22,6 +22,7 @@ from chatdata.spool import folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chatdata.ingest.asked import Asked
     from chatdata.load.scope import Scope
     from chatdata.store.commit import Change
 
@@ -31,6 +32,7 @@ class Run:
     """One import while it goes on.
 
     Attributes:
+        asked: how files are to be read, where that is said.
         batch: takes the rows that are read.
         found: what the files were taken for, and gave beside rows.
         dead: parts whose rows counted before and do not any more.
@@ -43,6 +45,7 @@ class Run:
     change: Change
     manifest: Manifest
     scope: Scope
+    asked: Asked
     progress: Callable[[str, int], None] | None
     batch: RawBatch
     found: Found
@@ -54,25 +57,34 @@ class Run:
     n_bytes: int = 0
 
     @classmethod
-    def of(cls, change: Change, scope: Scope, progress: Callable[[str, int], None] | None) -> Run:
+    def of(
+        cls,
+        change: Change,
+        scope: Scope,
+        asked: Asked,
+        progress: Callable[[str, int], None] | None,
+    ) -> Run:
         """Begin an import."""
         manifest = Manifest(change.manifest)
         batch = RawBatch(change, manifest)
-        return cls(change, manifest, scope, progress, batch, Found(Builder(batch.hold)))
+        return cls(change, manifest, scope, asked, progress, batch, Found(Builder(batch.hold)))
 
 
 def import_files(run: Run, wanted: list[Document]) -> None:
-    """Read what is new or changed; what cannot be read is noted, and raises only alone."""
+    """Read what is new or changed; what cannot be read is noted, and raises where nothing can."""
     known = run.manifest.files()
+    errors = []
     for document in wanted:
         try:
-            _import_file(run, document, known.get(document.place))
+            with run.manifest.all_or_nothing():
+                _import_file(run, document, known.get(document.place))
         except SourceError as error:
-            if len(wanted) == 1:
-                raise
+            errors.append(error)
             run.found.findings.append(
                 Finding(document.name, document.path, "nothing", error.message)
             )
+    if errors and len(errors) == len(wanted):
+        raise errors[0]
     run.batch.close(run.found)
     if run.batch.parts or run.dead:
         live = run.manifest.live()
@@ -82,15 +94,17 @@ def import_files(run: Run, wanted: list[Document]) -> None:
 
 def _import_file(run: Run, document: Document, before: Seen | None) -> None:
     stat = document.file.stat()
-    if before and (before.n_bytes, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+    is_as_before = before and (before.n_bytes, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    earlier = run.manifest.asked(document.place)
+    if is_as_before and run.asked.over(earlier) == earlier:
         run.n_skipped += 1
         return
     if run.progress:
         run.progress(document.path, stat.st_size)
-    if _is_application(document):
+    if run.asked.format is None and _is_application(document):
         name = run.manifest.free_name(document.name)
         run.n_rows += import_database(
-            run.change, run.manifest, str(document.file), run.scope, name=name
+            run.change, run.manifest, str(document.file), run.scope, run.asked, name=name
         )
         run.n_databases += 1
         run.n_bytes += stat.st_size
@@ -108,19 +122,27 @@ def _import_log(
     name = before.name if before else run.manifest.free_name(run.scope.name or document.name)
     seen = Seen(path, name, n_bytes, mtime_ns, digest(document.file, n_bytes))
     twin = run.manifest.same_content(seen.sha256)
-    if twin is not None and twin.path == path:
+    earlier = run.manifest.asked(path if twin is None else twin.path)
+    how = run.asked.over(earlier)
+    if twin is not None and twin.path == path and how == earlier:
         run.manifest.note(seen)
         return False
     keep(document.file, n_bytes, run.change.lake, seen.sha256)
-    if before:
+    if before and before.sha256 != seen.sha256:
         _part_from_twins(run, before)
-    if twin is not None:
+    run.manifest.note_asked(path, how)
+    if twin is not None and twin.path != path:
         number = run.manifest.note(seen, twin_of=twin.number)
         run.manifest.note_lines(number, None)
         run.dead.extend(run.manifest.replace_parts(number, ()))
-        return False
-    number = run.manifest.note(seen)
-    run.n_bytes += _read(run, number, replace(document, name=name), n_bytes, before)
+        if how == earlier:
+            return False
+        # A content counts once: read otherwise, it is so for the file that stands for it.
+        run.manifest.note_asked(twin.path, how)
+        document, before, number = replace(document, name=twin.name), None, twin.number
+    else:
+        document, number = replace(document, name=name), run.manifest.note(seen)
+    run.n_bytes += _read(run, number, document, n_bytes, before, how)
     return True
 
 
@@ -129,23 +151,29 @@ def _part_from_twins(run: Run, changed: Seen) -> None:
     heir = run.manifest.heir(changed.number)
     if heir is None:
         return
+    how = run.manifest.asked(changed.path)
+    run.manifest.note_asked(heir.path, how)
     copy = folder() / changed.sha256
     restore(run.change.lake, changed.sha256, copy)
     (document,) = documents(copy)
     document = replace(document, path=heir.path, name=heir.name)
-    _read(run, heir.number, document, changed.n_bytes, None)
+    _read(run, heir.number, document, changed.n_bytes, None, how)
 
 
-def _read(run: Run, number: int, document: Document, n_bytes: int, before: Seen | None) -> int:
+def _read(  # noqa: PLR0913, PLR0917 - all that a reading of a file needs
+    run: Run, number: int, document: Document, n_bytes: int, before: Seen | None, how: Asked
+) -> int:
     """Read a file; its rows take the place of those that it had, less what stands of them.
 
     Returns:
         How many bytes were read.
     """
     first = run.found.next_number = run.manifest.take_numbers("part", 0)
-    grown = read_on(run.found, run.manifest, document, n_bytes, run.scope, before)
+    scope = how.of(run.scope)
+    grown = read_on(run.found, run.manifest, document, n_bytes, scope, how.format, before)
     if grown is None:
-        take(run.found, document, None, run.scope, alone=False)
+        # With a wrong mapping nothing can be read; what was read before stays.
+        take(run.found, document, how.format, scope, alone=how.mapping is not None)
     for name, chats in run.found.databases.items():
         import_member(run.change, chats, name)
     run.found.databases.clear()

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chatdata.formats.base import Reading, reads_by_line, sniff
+from chatdata.formats.base import Reading, reads_by_line
 from chatdata.formats.records import CHUNK, Stretch
 from chatdata.formats.sources import beginning
 from chatdata.ingest.archive import digest
 from chatdata.ingest.manifest import Lines
-from chatdata.load.collect import found_out, parse
+from chatdata.load.collect import detected, found_out, parse
 
 if TYPE_CHECKING:
     from chatdata.formats.sources import Document
@@ -37,6 +37,7 @@ def read_on(  # noqa: PLR0913, PLR0917 - all that a reading of a file needs
     document: Document,
     n_bytes: int,
     scope: Scope,
+    format_name: str | None,
     before: Seen | None,
 ) -> Grown | None:
     """Read the lines of a file that were not read before; None where they do not stand alone.
@@ -47,12 +48,13 @@ def read_on(  # noqa: PLR0913, PLR0917 - all that a reading of a file needs
         document: the file, which may go on growing.
         n_bytes: how much of it is wanted.
         scope: how it is to be understood.
+        format_name: what it is said to be, if that is said.
         before: the file when it was read last.
     """
     if not document.is_plain_text():
         return None
     document = beginning(document, n_bytes)
-    detection = sniff(document)
+    detection = detected(document, format_name, scope)
     format_ = detection.format
     if format_ is None or not reads_by_line(format_, document):
         return None

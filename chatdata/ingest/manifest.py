@@ -8,15 +8,18 @@ several; the newest reading replaces those before it.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from chatdata.ingest.asked import Asked
+
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _TABLES = (
     """create table if not exists files (
@@ -36,6 +39,7 @@ _TABLES = (
         n_lines integer not null, stands integer not null)""",
     """create table if not exists databases (
         origin text primary key, place text not null, watermark text)""",
+    "create table if not exists asked (source text primary key, how text not null)",
     "create table if not exists counters (name text primary key, next integer not null)",
 )
 
@@ -94,6 +98,18 @@ class Manifest:
         self.connection = connection
         for statement in _TABLES:
             connection.execute(statement)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Forget what a block notes, if it raises."""
+        self.connection.execute("savepoint block")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("rollback to block")
+            raise
+        finally:
+            self.connection.execute("release block")
 
     def files(self) -> dict[str, Seen]:
         """Give every file by its path."""
@@ -204,6 +220,16 @@ class Manifest:
             schema={"_document": pl.UInt64(), "_order": pl.UInt64()},
             orient="row",
         )
+
+    def asked(self, source: str) -> Asked:
+        """Say how a file, by its path, or a database, by its name, was to be read."""
+        row = self.connection.execute("select how from asked where source = ?", (source,))
+        found = row.fetchone()
+        return Asked() if found is None else Asked.read(found[0])
+
+    def note_asked(self, source: str, asked: Asked) -> None:
+        """Note how a file or a database is to be read."""
+        self.connection.execute("insert or replace into asked values (?, ?)", (source, str(asked)))
 
     def database(self, origin: str) -> Database:
         """Give what is known of a database by its name."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdata.errors import SourceError
+from chatdata.formats.base import named
 from chatdata.formats.sources import documents
+from chatdata.ingest.asked import Asked
 from chatdata.ingest.databases import import_database
 from chatdata.ingest.files import Run, import_files
 from chatdata.load import names_database
@@ -16,8 +19,7 @@ from chatdata.load.scope import Scope
 from chatdata.store.commit import changing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
     from chatdata.chats import Finding
 
@@ -43,12 +45,15 @@ class Imported:
     n_rows: int = 0
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 - each is a question of its own, all but two by keyword
     sources: Iterable[str | Path],
-    lake: Path,
+    lake: str | Path,
     *,
     origin: str | None = None,
-    time_zone: str = "UTC",
+    format: str | None = None,  # noqa: A002 - as `scan` takes it
+    mapping: Mapping[str, str] | None = None,
+    schema: str | None = None,
+    time_zone: str | None = None,
     progress: Callable[[str, int], None] | None = None,
 ) -> Imported:
     """Import logs into a lake, new or existing.
@@ -58,24 +63,34 @@ def ingest(
     the place of what it held. Databases are read from their newest message on,
     with an hour's overlap. Importing twice changes nothing; interrupted, the lake is as before.
 
+    How a source is to be read (`format`, `mapping`, `schema`, `time_zone`) is kept with the lake,
+    and need not be said again; said otherwise, the source is read anew as a whole.
+
     Args:
         sources: files, folders, globs, archives, or database URLs; the lake's own files are left
             out.
         lake: the lake's folder.
         origin: the name in ids of the one database or file to import, instead of its own.
-        time_zone: the zone of times that the source writes without one.
+        format: what the files are, instead of detecting it.
+        mapping: which column of a table means what, as `scan` takes it.
+        schema: of a Postgres database.
+        time_zone: the zone of times that the source writes without one, UTC where nothing is said.
         progress: called with each path and its size before it is read.
 
     Raises:
         SourceError: a source does not exist, or the lake's folder holds something else.
-        UnknownFormatError: nothing in the sources is a chat log of a known format.
+        UnknownFormatError: nothing in the sources is a chat log of a known format, or there is no
+            format of that name.
     """
-    named = [str(source) for source in sources]
-    databases = [source for source in named if names_database(source)]
+    if format is not None:
+        named(format)
+    lake = Path(lake).expanduser()
+    given = [str(source) for source in sources]
+    databases = [source for source in given if names_database(source)]
     inside = f"{lake.resolve()}{os.sep}"
     wanted = [
         document
-        for source in named
+        for source in given
         if not names_database(source)
         for document in documents(source)
         if not document.place.startswith(inside)
@@ -93,8 +108,11 @@ def ingest(
             source=origin,
         )
     with changing(lake) as change:
-        run = Run.of(change, Scope(origin, time_zone=time_zone), progress)
-        n_rows = [import_database(change, run.manifest, source, run.scope) for source in databases]
+        asked = Asked(format, mapping, schema, time_zone)
+        run = Run.of(change, Scope(origin), asked, progress)
+        n_rows = [
+            import_database(change, run.manifest, source, run.scope, asked) for source in databases
+        ]
         import_files(run, wanted)
         done = Imported(
             n_read=run.n_read + len(databases),
@@ -105,5 +123,5 @@ def ingest(
             n_rows=run.n_rows + sum(n_rows),
         )
         if not (run.found.readings or done.n_skipped or done.n_databases):
-            refuse(run.found, ", ".join(named))
+            refuse(run.found, ", ".join(given))
         return done

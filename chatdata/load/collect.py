@@ -80,9 +80,7 @@ def take(
 def _read(found: Found, document: Document, format_name: str | None, scope: Scope) -> None:
     """Read a document as what it is; an archive that no format wants whole, member by member."""
     kind = document.kind
-    if scope.mapping is not None and kind != "sqlite" and format_name is None:
-        format_name = "mapped"
-    detection = _asked(format_name) if format_name and kind != "zip" else sniff(document)
+    detection = detected(document, format_name, scope)
     wanted = detection.format is not None and detection.format.name == (
         format_name or detection.format.name
     )
@@ -131,8 +129,13 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(often, *rest)
 
 
-def _asked(name: str) -> Detection:
-    return Detection(named(name), 1.0, "asked for")
+def detected(document: Document, format_name: str | None, scope: Scope) -> Detection:
+    """Say what a document is: as was asked, a table where a mapping was, or by its content."""
+    if scope.mapping is not None and document.kind != "sqlite" and format_name is None:
+        format_name = "mapped"
+    if format_name and document.kind != "zip":
+        return Detection(named(format_name), 1.0, "asked for")
+    return sniff(document)
 
 
 def found_out(document: Document, detection: Detection) -> Finding:
