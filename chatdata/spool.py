@@ -42,6 +42,16 @@ def scratch() -> Iterator[None]:
             folder.cache_clear()
 
 
+def detached(frame: pl.DataFrame) -> pl.DataFrame:
+    """Copy a frame that waits, of rows that were taken out of others.
+
+    Polars shares the texts of rows that are taken out with those that stay: a few of them keep all
+    of them in memory.
+    """
+    copied = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return pl.DataFrame(pl.from_arrow(copied))
+
+
 class Spool:
     """Frames of one schema, in the order they came."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import chatdata as cd
+from chatdata.formats import mapped
 
 ROWS = [
     {"thread": "t1", "author": "human", "said": "Hi", "when": "2025-03-01 10:00:00", "lang": "en"},
@@ -81,6 +84,133 @@ def test_mapping(tmp_path, write):
     assert ("greet", '{"name":"Mona"}', "ok") == (call["name"], call["arguments"], call["status"])
     assert ["mapped"] == chats.explain()["became"].to_list()
     assert 3 == chats.audit().filter(pl.col("cause") == "certified")["n_records"].item()
+
+
+def many(n):
+    """
+    Rows of conversations that take turns, with a column that begins late.
+    """
+    return [
+        {
+            "id": n - k,
+            "thread": f"t{k % 7}",
+            "author": ("human", "bot")[k % 2],
+            "said": f"Said {k}",
+            "when": 1_740_823_200 + k * 20.5,
+            **({"calls": [{"tool": "find", "parameters": {"k": k}}]} if k > n // 2 else {}),
+            **({"note": {"k": [k]}} if k % 5 == 0 else {}),
+        }
+        for k in range(n)
+    ]
+
+
+@pytest.mark.parametrize("ids", ["once", "twice"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_larger_than_memory(tmp_path, monkeypatch, kind, ids):
+    """
+    A file that outgrows memory gives the same rows, in whatever order its conversations come.
+    """
+    rows = [row | ({"id": row["id"] // 2} if ids == "twice" else {}) for row in many(60)]
+    texts = [
+        {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()}
+        for row in rows
+    ]
+    path = tmp_path / "log"
+    if kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif kind == "csv":
+        pl.DataFrame(texts, infer_schema_length=None).write_csv(path)
+    else:
+        pl.DataFrame(texts, infer_schema_length=None).write_parquet(path)
+    whole = cd.scan(path, mapping=MAPPING).check()
+    monkeypatch.setattr(mapped, "HELD_BYTES", 1)
+    monkeypatch.setattr(mapped, "_BATCH_ROWS", 7)
+    parted = cd.scan(path, mapping=MAPPING).check()
+    order = ("conversation_id", "position")
+
+    for name, frame in whole.frames.items():
+        assert_frame_equal(
+            *(one.collect().sort(pl.all(), nulls_last=True) for one in (frame, parted.frames[name]))
+        )
+    assert [f"Said {k}" for k in range(0, 60, 7)] == (
+        parted.messages.filter(conversation_id="t0").sort(order).collect()["content"].to_list()
+    )
+    assert 29 == parted.tool_calls.collect().height
+    assert 60 == parted.messages.select(pl.col("message_id").n_unique()).collect().item()
+
+
+def test_questions_and_answers_larger_than_memory(tmp_path, monkeypatch):
+    """
+    A row that holds a question and its answer is two messages, in parts too.
+    """
+    path = tmp_path / "log.jsonl"
+    rows = [
+        {"conversation_id": k % 4, "prompt": f"Ask {k}", "reply": f"Told {k}" if k % 3 else None}
+        for k in range(20)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    mapping = {"question": "prompt", "answer": "reply"}
+    whole = cd.scan(path, mapping=mapping).check()
+    monkeypatch.setattr(mapped, "HELD_BYTES", 1)
+    monkeypatch.setattr(mapped, "_BATCH_ROWS", 3)
+    parted = cd.scan(path, mapping=mapping).check()
+    columns = ("conversation_id", "position", "role", "content")
+
+    assert {"user": 20, "assistant": 13} == dict(
+        whole.messages.group_by("role").len().collect().rows()
+    )
+    assert_frame_equal(
+        *(chats.messages.select(columns).sort(columns[:2]).collect() for chats in (whole, parted))
+    )
+
+
+def test_values_of_any_kind(tmp_path):
+    """
+    Whatever stands in a column is kept as its text: numbers, truth, lists, what JSON spells oddly.
+    """
+    path = tmp_path / "log.jsonl"
+    odd = '{"conversation_id": 1, "role": "user", "content": "a\\u0000b\\ud83d", "x": NaN}'
+    values = [7, -(2**70), 0.5, True, None, [1, {"a": "b"}], "text", ""]
+    lines = [
+        json.dumps({"conversation_id": 1, "role": "user", "content": "Hi", "x": value})
+        for value in values
+    ]
+    path.write_text("\n".join([*lines, odd]))
+    messages = cd.scan(path, format="mapped").check().messages.sort("position").collect()
+
+    assert [
+        "7",
+        str(-(2**70)),
+        "0.5",
+        "true",
+        None,
+        '[1,{"a":"b"}]',
+        "text",
+        "",
+        "nan",
+    ] == [None if extra is None else json.loads(extra)["x"] for extra in messages["extra"]]
+    assert "a\0b\\ud83d" == messages["content"][-1]
+
+
+def test_parquet_of_any_type(tmp_path):
+    """
+    Bytes are text, or hexadecimal where they are none; a missing value of a nested type is none.
+    """
+    path = tmp_path / "log.parquet"
+    pl.DataFrame(
+        {
+            "conversation_id": [b"\xff\x00", b"plain"],
+            "role": ["user", "user"],
+            "content": ["Hi", "Hello"],
+            "created_at": [datetime(2025, 3, 1, 10, tzinfo=UTC), None],
+            "tags": [["a"], None],
+        }
+    ).write_parquet(path)
+    messages = cd.scan(path, format="mapped").check().messages.sort("content").collect()
+
+    assert ["plain", "ff00"] == messages["conversation_id"].to_list()
+    assert [None, '{"tags":"[\\"a\\"]"}'] == messages["extra"].to_list()
+    assert [None, datetime(2025, 3, 1, 10)] == messages["created_at"].to_list()  # noqa: DTZ001 - as frames have it
 
 
 def test_names_that_speak_for_themselves(tmp_path):

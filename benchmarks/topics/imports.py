@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,23 +54,19 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
 
 
 def jsonl_to_lake(source: str) -> Callable[[], dict[str, Any]]:
-    """cd.write of cd.scan, its columns named by a mapping."""
-    import polars as pl
-
-    import chatdata as cd
-
+    """`chatdata import` of a file, its columns named by a mapping."""
     folder = Path(tempfile.mkdtemp(prefix="chatdata-bench-", dir=world.FOLDER))
-    mapping = {name: name for name in ("conversation_id", "user_id", "role", "content")}
-
-    def write(file: str, lake: Path) -> None:
-        cd.write(cd.scan(file, format="mapped", mapping=mapping), lake)
-
+    named = [f"--map={name}={name}" for name in ("conversation_id", "user_id", "role", "content")]
     # A few rows load every module that the measured ones need.
-    write(str(world.jsonl(1000)), folder / "tiny")
-    lake = folder / "lake"
+    _program("import", world.jsonl(1000), "--into", folder / "tiny", *named)
 
     def work() -> dict[str, Any]:
-        write(source, lake)
+        lake = folder / "lake"
+        _program("import", source, "--into", lake, *named)
+        import polars as pl
+
+        import chatdata as cd
+
         written = cd.scan(lake)
         counts = [
             frame.select(pl.len()).collect().item()
@@ -79,6 +76,18 @@ def jsonl_to_lake(source: str) -> Callable[[], dict[str, Any]]:
         return dict(zip(("conversations", "messages", "tool_calls"), counts, strict=True))
 
     return work
+
+
+def _program(*words: object) -> None:
+    """Run the program in this process, as its users do in one of its own."""
+    from chatdata.cli import main
+
+    sys.argv = ["chatdata", *map(str, words)]
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code:
+            raise
 
 
 def loop_by_hand(source: str) -> Callable[[], dict[str, Any]]:
@@ -129,7 +138,6 @@ def postgres_again(source: str) -> Callable[[], dict[str, Any]]:
 
 def _import(source: str, lake: Path, which: str) -> Callable[[], dict[str, Any]]:
     from chatdata.database.connect import Snapshot
-    from chatdata.ingest import ingest
 
     n_rows, batches = 0, Snapshot.batches
 
@@ -141,7 +149,7 @@ def _import(source: str, lake: Path, which: str) -> Callable[[], dict[str, Any]]
 
     def work() -> dict[str, Any]:
         Snapshot.batches = counted  # type: ignore[method-assign]
-        ingest([source], lake)
+        _program("import", source, "--into", lake)
         return {f"read_{which}": n_rows}
 
     return work

@@ -11,53 +11,28 @@ from chatdata import schema
 from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import report, tables
 from chatdata.database.calls import find_source, read_calls
-from chatdata.database.conversations import conversations_of, owners
-from chatdata.database.messages import Context, marks, ordered, read_chunk
+from chatdata.database.conversations import conversations_of
+from chatdata.database.messages import Context, read_chunk
+from chatdata.database.order import KEYS, in_order, order_of
 from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
 from chatdata.database.scope import Scope, within
 from chatdata.database.settle import Facts, answered, named_by_row, settled
 from chatdata.database.unfold import calls_in, put_in, told, unfolded
-from chatdata.database.values import joined, unique
-from chatdata.spool import Spool
+from chatdata.spool import Spool, detached
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from chatdata.database.extract import Raw
+    from chatdata.database.extract import Raw, Source
+    from chatdata.database.order import Order
 
-_KEYS = (
-    "message_id",
-    "conversation_id",
-    "created_at",
-    "role",
-    "model",
-    "_user",
-    "_sequence",
-    "_number",
-)
 _ORDERED = {"position", "parent_message_id", "is_main_path", "generation_id"}
 _NEEDED = tuple(
     dict.fromkeys(
         [name for name in schema.MESSAGES.schema if name not in _ORDERED]
-        + [*_KEYS, "_tool_call_id", "_answer", "_results"]
+        + [*KEYS, "_tool_call_id", "_answer", "_results"]
     )
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """All that was read of a database."""
-
-    name: str
-    messages: tuple[Raw, ...]
-    conversations: Raw | None
-    tool_calls: Raw | None
-    findings: tuple[Finding, ...] = ()
-    samples: tuple[Raw, ...] = ()  # of a narrow read: some calls of each table, whosever they are
-
-    def sample_of(self, raw: Raw) -> Raw | None:
-        """The sample of a table."""
-        return next((one for one in self.samples if one.binding is raw.binding), None)
 
 
 @dataclass(frozen=True)
@@ -76,11 +51,14 @@ class _Known:
 
 @dataclass
 class _Frames:
-    """The frames, part by part; calls wait for what only all of them tell."""
+    """The frames but messages, part by part; calls wait for what only all of them tell.
+
+    `has_calls` says which parts have a frame in `calls`.
+    """
 
     conversations: Spool
-    messages: Spool
     calls: Spool
+    has_calls: list[bool] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
     counts: list[pl.DataFrame] = field(default_factory=list)
     facts: Facts = field(default_factory=Facts)
@@ -88,12 +66,50 @@ class _Frames:
 
 def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     """Turn what was read into `Chats`."""
-    tables_of_calls = (source.tool_calls,) if source.tool_calls else ()
-    is_safe = all(raw.has_unique_ids for raw in (*source.messages, *tables_of_calls))
-    held = scope.held_bytes if is_safe else None
-    known = _Known()
+    held = _held_bytes(source, scope)
+    known, done = _Known(), _Frames(Spool(limit=held), Spool(limit=held))
+    messages = Spool(limit=held)
+    for part, order in _computed(known, done, source, scope):
+        spoken = in_order(part, order)
+        for frame in [pl.concat(spoken)] if part.on_disk else spoken:
+            messages.add(frame)
+    counts = [*known.counts, *done.counts]
+    frames: dict[str, pl.DataFrame | pl.LazyFrame] = {
+        "conversations": done.conversations.frame(),
+        "messages": messages.frame(),
+        "tool_calls": Spool(_settled(done, scope), limit=scope.held_bytes).frame(),
+        "rejects": pl.concat(done.rejects),
+        "accounting": report.accounting(source.name, counts),
+    }
+    findings = (*source.findings, *known.findings, *report.mirrored(source.name, counts))
+    return from_frames({name: frame.lazy() for name, frame in frames.items()}, findings)
+
+
+def in_parts(source: Source, scope: Scope) -> Iterator[dict[str, pl.DataFrame]]:
+    """Turn what was read of messages alone into frames, by parts of whole conversations."""
+    held = _held_bytes(source, scope)
+    done = _Frames(Spool(limit=held), Spool(limit=held))
+    parts = [part for part, _ in _computed(_Known(), done, source, scope)]
+    for part, rejects, calls in zip(parts, done.rejects, _settled(done, scope), strict=True):
+        yield {
+            "conversations": done.conversations.pop(),
+            "messages": pl.concat(in_order(part, order_of(part, source, None))),
+            "tool_calls": calls,
+            "rejects": rejects,
+        }
+
+
+def _held_bytes(source: Source, scope: Scope) -> int | None:
+    """Say how much may wait in memory; ids that come twice are told apart in one part only."""
+    return scope.held_bytes if source.has_unique_ids else None
+
+
+def _computed(
+    known: _Known, done: _Frames, source: Source, scope: Scope
+) -> Iterator[tuple[Part, Order]]:
+    """Compute all but the messages, part by part; their rows are still there."""
     stream = (one for raw in source.messages for one in _taken(known, raw, source, scope))
-    parts = parted(stream, held)
+    parts = parted(stream, _held_bytes(source, scope), source.n_bytes)
     listed = None
     if source.conversations is not None:
         listed = tables.conversations(source.conversations, scope)
@@ -106,49 +122,27 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     if not has_calls and source.tool_calls is not None:
         sample = source.sample_of(source.tool_calls)
         known.samples.extend(tables.sampled(sample) if sample else ())
-    done = _Frames(Spool(limit=held), Spool(limit=held), Spool(limit=held))
     for called_elsewhere in known.samples:
         done.facts |= Facts.of(called_elsewhere)
     for part, own, table in zip(parts, conversations, called, strict=True):
-        _compute(
-            done,
-            part,
-            listed=own,
-            table=table,
-            source=source,
-            scope=scope,
-            has_calls=has_calls,
-        )
-    frames: dict[str, pl.DataFrame | pl.LazyFrame] = {
-        "conversations": done.conversations.frame(),
-        "messages": done.messages.frame(),
-        "tool_calls": _settled(done, scope).frame(),
-        "rejects": pl.concat(done.rejects),
-        "accounting": report.accounting(source.name, [*known.counts, *done.counts]),
-    }
-    mirrored = report.mirrored(source.name, [*known.counts, *done.counts])
-    findings = (*source.findings, *known.findings, *mirrored)
-    return from_frames({name: frame.lazy() for name, frame in frames.items()}, findings)
+        order = order_of(part, source, own)
+        frame = conversations_of(source.conversations, source.name, own, order.keys, scope)
+        done.conversations.add(detached(frame))
+        _compute_calls(done, part, order.keys, table, source, scope, has_calls=has_calls)
+        yield part, order
 
 
-def _compute(  # noqa: PLR0913 - one part, and all that it is computed with
+def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is computed with
     done: _Frames,
     part: Part,
-    *,
-    listed: pl.DataFrame | None,
+    keys: pl.DataFrame,
     table: pl.DataFrame | None,
     source: Source,
     scope: Scope,
+    *,
     has_calls: bool,
 ) -> None:
-    """Compute the frames of one part."""
-    keys = pl.concat(part.rows.columns(*_KEYS)).with_row_index("_row")
-    if not all(raw.has_unique_ids for raw in source.messages):
-        keys = keys.with_columns(unique(keys["message_id"]))
-    by_sequence = all("sequence" in raw.binding.columns for raw in source.messages)
-    order = ordered(keys, by_sequence=by_sequence)
-    keys = keys.with_columns(order["message_id"])
-    marked = marks(keys, owners(source.conversations, listed, keys))
+    """Compute the calls of one part, and what became of those that are none."""
     kernel = part.calls.whole()
     stored = None if kernel is None else _linked(kernel, keys)
     if table is not None and source.tool_calls is not None:
@@ -158,20 +152,17 @@ def _compute(  # noqa: PLR0913 - one part, and all that it is computed with
         mirror, beside, stored = _told_by_ours(mirror, stored)
     tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
-    done.conversations.add(conversations_of(source.conversations, source.name, listed, keys, scope))
-    answers = _answers(part, keys)
-    if table is not None:
-        answers = named_by_row(answers, table)
-    frames = _in_order(part.rows.drain(), order, marked)
-    for frame in [pl.concat(frames)] if part.on_disk else frames:
-        done.messages.add(frame)
     own = source.tool_calls.binding.table.name if source.tool_calls else ""
     done.counts += report.of_tool_calls(calls, mirror, own)
     done.rejects.append(report.rejects(calls, source.name))
+    done.has_calls.append(calls is not None)
     if calls is not None:
+        answers = _answers(part, keys)
+        if table is not None:
+            answers = named_by_row(answers, table)
         called = answered(calls.filter(pl.col("outcome") == "call"), answers)
         done.facts |= Facts.of(called)
-        done.calls.add(called)
+        done.calls.add(detached(called))
 
 
 def _taken(
@@ -244,29 +235,6 @@ def _in_window(
         place = inside.cast(pl.UInt32).cum_sum() - 1
         calls = calls.with_columns(_row=place.gather(calls["_row"]))
     return frame.filter(inside), calls
-
-
-def _in_order(
-    parts: Iterable[pl.DataFrame], order: pl.DataFrame, marked: pl.DataFrame
-) -> Iterator[pl.DataFrame]:
-    """Complete the messages with what depends on all of them."""
-    start = 0
-    for part in parts:
-        frame = part.with_columns(
-            *order.slice(start, part.height).iter_columns(),
-            is_main_path=pl.lit(value=True),
-            generation_id=pl.lit(None, pl.String),
-        )
-        if marked.height:
-            row = pl.int_range(start, start + part.height, dtype=pl.UInt32, eager=True)
-            mark = (
-                row.alias("_row")
-                .to_frame()
-                .join(marked, on="_row", how="left", maintain_order="left")
-            )
-            frame = frame.with_columns(extra=joined(pl.col("extra"), pl.lit(mark["_marks"])))
-        start += part.height
-        yield frame.select(schema.MESSAGES.schema.names())
 
 
 def _answers(part: Part, keys: pl.DataFrame) -> pl.DataFrame:
@@ -362,14 +330,13 @@ def _table_of_calls(
         yield next(iter(pile)).clear() if found is None else found
 
 
-def _settled(done: _Frames, scope: Scope) -> Spool:
-    """Finish the calls, now that it is known what the database stores of them."""
+def _settled(done: _Frames, scope: Scope) -> Iterator[pl.DataFrame]:
+    """Finish the calls of each part, now that it is known what the database stores of them."""
     hidden = () if scope.text else ("arguments_raw", "arguments", "result", "extra")
-    whole = Spool([schema.TOOL_CALLS.schema.to_frame()], limit=scope.held_bytes)
-    for calls in done.calls:
-        whole.add(
-            settled(calls, done.facts).with_columns(
+    for has_calls in done.has_calls:
+        if has_calls:
+            yield settled(done.calls.pop(), done.facts).with_columns(
                 pl.lit(None, pl.String).alias(name) for name in hidden
             )
-        )
-    return whole
+        else:
+            yield schema.TOOL_CALLS.schema.to_frame()

@@ -7,7 +7,7 @@ rows, so each of its queries begins with a typed row, which is dropped again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 import pyarrow as pa
@@ -20,8 +20,9 @@ from chatdata.spool import Inflow
 from chatdata.tool_calls import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from chatdata.chats import Finding
     from chatdata.database.catalog import Column
     from chatdata.database.connect import Dialect, Snapshot
     from chatdata.database.layout import Binding
@@ -41,6 +42,16 @@ _TYPES = {
 }
 
 
+class Rows(Protocol):
+    """The rows of a table, chunk by chunk."""
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Give the chunks, as often as that is asked."""
+
+    def drain(self) -> Iterator[pl.DataFrame]:
+        """Give the chunks for the last time."""
+
+
 @dataclass(frozen=True)
 class Raw:
     """The rows of one table as stored; `columns` says which column of the frames holds what.
@@ -50,7 +61,7 @@ class Raw:
 
     binding: Binding
     columns: dict[str, str]
-    rows: Inflow = field(default_factory=Inflow, repr=False)
+    rows: Rows = field(repr=False)
 
     @property
     def is_numbered(self) -> bool:
@@ -89,10 +100,39 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Source:
+    """All that was read of a database.
+
+    Attributes:
+        samples: of a narrow read some calls of each table, whosever they are.
+        n_bytes: about how much of the messages there is, where that is known.
+    """
+
+    name: str
+    messages: tuple[Raw, ...]
+    conversations: Raw | None = None
+    tool_calls: Raw | None = None
+    findings: tuple[Finding, ...] = ()
+    samples: tuple[Raw, ...] = ()
+    n_bytes: int | None = None
+
+    @property
+    def has_unique_ids(self) -> bool:
+        """Whether no id of a message or call comes twice."""
+        raws = (*self.messages, *([self.tool_calls] if self.tool_calls else []))
+        return all(raw.has_unique_ids for raw in raws)
+
+    def sample_of(self, raw: Raw) -> Raw | None:
+        """The sample of a table."""
+        return next((one for one in self.samples if one.binding is raw.binding), None)
+
+
+@dataclass(frozen=True)
 class Plan:
     """A table to be read: where its rows go, and the queries that give them, one after another."""
 
     raw: Raw
+    inflow: Inflow
     queries: tuple[str, ...]
 
 
@@ -125,8 +165,8 @@ def plan(
             fields.append(_Field("answer", answer, "''"))
     table = quoted(binding.table.name)
     queries = (_select(fields, [f"{table}{where}"], dialect, loose=loose) for where in wheres)
-    raw = Raw(binding, _names(binding, columns), Inflow(scope.held_bytes))
-    return Plan(raw, tuple(queries))
+    inflow = Inflow(scope.held_bytes)
+    return Plan(Raw(binding, names_of(binding, columns), inflow), inflow, tuple(queries))
 
 
 def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:
@@ -151,7 +191,8 @@ def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:
         for condition in conditions
     ]
     sql = _select(fields, sources, dialect, loose=loose)
-    return Plan(Raw(binding, _names(binding, columns)), (sql,))
+    inflow = Inflow()
+    return Plan(Raw(binding, names_of(binding, columns), inflow), inflow, (sql,))
 
 
 def _size(text: str, dialect: Dialect) -> str:
@@ -171,7 +212,7 @@ def _holds_calls(column: Column, inside: str | None) -> str:
 
 
 def _fields(binding: Binding, columns: list[Column], dialect: Dialect) -> list[_Field]:
-    names = _names(binding, columns)
+    names = names_of(binding, columns)
     fields = [
         _Field(
             names[column.name],
@@ -210,7 +251,7 @@ def _is_placeable(column: Column) -> str:
     return f"{name} BETWEEN {zoned} '0001-01-02' AND {zoned} '9999-12-30'"
 
 
-def _names(binding: Binding, columns: list[Column]) -> dict[str, str]:
+def names_of(binding: Binding, columns: Collection[Column]) -> dict[str, str]:
     """Name columns by their place in the table, so that every query of it names them alike."""
     return {
         column.name: f"c{place}"
@@ -237,8 +278,8 @@ def fill(snapshots: Sequence[Snapshot], planned: Plan) -> None:
     else:
         chunks = side_by_side(snapshots, planned.queries, _chunks)
     for chunk in chunks:
-        planned.raw.rows.add(chunk)
-    planned.raw.rows.end()
+        planned.inflow.add(chunk)
+    planned.inflow.end()
 
 
 def _chunks(snapshot: Snapshot, sql: str) -> Iterator[pl.DataFrame]:

@@ -18,18 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 N_PARTS = 32
-_FILE_BYTES = 1 << 19
+_PART_BYTES = 48 << 20
+_WAITING_BYTES = 16 << 20
 
 
 class Pile:
-    """Rows of one schema in the order they came: in memory, or on disk in files of some size."""
+    """Rows of one schema in the order they came: in memory, or on disk in files of some size.
 
-    def __init__(self, *, on_disk: bool) -> None:
+    Args:
+        on_disk: where they are.
+        n_piles: how many there are of the kind, which together hold little in memory.
+    """
+
+    def __init__(self, *, on_disk: bool, n_piles: int = 1) -> None:
         self.n_rows = 0
         self._spool = Spool(limit=0 if on_disk else None)
         self._held: list[pl.DataFrame] = []
         self._n_bytes = 0
-        self._least = _FILE_BYTES if on_disk else 0
+        self._least = _WAITING_BYTES // n_piles if on_disk else 0
 
     def add(self, rows: pl.DataFrame) -> None:
         """Take some more rows."""
@@ -71,10 +77,10 @@ class Part:
     In `calls`, `_row` is the place of the message in `rows`.
     """
 
-    def __init__(self, *, on_disk: bool) -> None:
-        self.on_disk = on_disk
-        self.rows = Pile(on_disk=on_disk)
-        self.calls = Pile(on_disk=on_disk)
+    def __init__(self, n_parts: int) -> None:
+        self.on_disk = n_parts > 1
+        self.rows = Pile(on_disk=self.on_disk, n_piles=n_parts)
+        self.calls = Pile(on_disk=self.on_disk, n_piles=n_parts)
 
     def add(self, rows: pl.DataFrame, calls: pl.DataFrame | None) -> None:
         """Take messages, and their calls, of which `_row` is the place in `rows`."""
@@ -84,9 +90,17 @@ class Part:
 
 
 def parted(
-    stream: Iterator[tuple[pl.DataFrame, pl.DataFrame | None]], held_bytes: int | None
+    stream: Iterator[tuple[pl.DataFrame, pl.DataFrame | None]],
+    held_bytes: int | None,
+    n_bytes_in_all: int | None,
 ) -> list[Part]:
-    """Take messages and their calls: as one part if they fit into what may be held, or as many."""
+    """Take messages and their calls: as one part if they fit into what may be held, or as many.
+
+    Args:
+        stream: the messages, and the kernel's rows of their calls.
+        held_bytes: what may be held.
+        n_bytes_in_all: about how much will come, where that is known.
+    """
     held, n_bytes = [], 0
     for rows, calls in stream:
         held.append((rows, calls))
@@ -94,7 +108,9 @@ def parted(
         if held_bytes is None or n_bytes > held_bytes:
             break
     several = held_bytes is not None and n_bytes > held_bytes
-    parts = [Part(on_disk=several) for _ in range(N_PARTS if several else 1)]
+    many = N_PARTS if n_bytes_in_all is None else n_bytes_in_all // _PART_BYTES + 2
+    n_parts = many if several else 1
+    parts = [Part(n_parts) for _ in range(n_parts)]
     for part in parts:
         part.add(held[0][0].clear(), None)
     held.reverse()
@@ -108,7 +124,7 @@ def parted(
 
 def sorted_out(frames: Iterable[pl.DataFrame], part: pl.Series, n_parts: int) -> list[Pile]:
     """Sort rows into parts; `part` gives that of each row of all frames."""
-    piles = [Pile(on_disk=n_parts > 1) for _ in range(n_parts)]
+    piles = [Pile(on_disk=n_parts > 1, n_piles=n_parts) for _ in range(n_parts)]
     start = 0
     for rows in frames:
         for number, mine in _by_part(rows, part.slice(start, rows.height)).items():
@@ -119,7 +135,7 @@ def sorted_out(frames: Iterable[pl.DataFrame], part: pl.Series, n_parts: int) ->
 
 def part_of(conversation_id: pl.Series, n_parts: int) -> pl.Series:
     """Give the part that a conversation lies in."""
-    return (conversation_id.hash() % n_parts).cast(pl.UInt8)
+    return (conversation_id.hash() % n_parts).cast(pl.UInt16)
 
 
 def part_of_messages(message_id: pl.Series, parts: Sequence[Part]) -> pl.Series:
@@ -127,7 +143,7 @@ def part_of_messages(message_id: pl.Series, parts: Sequence[Part]) -> pl.Series:
     asked = message_id.alias("message_id").to_frame().with_row_index("_place")
     found = [
         asked.join(rows, on="message_id", how="semi").select(
-            "_place", _part=pl.lit(number, pl.UInt8)
+            "_place", _part=pl.lit(number, pl.UInt16)
         )
         for number, part in enumerate(parts)
         for rows in part.rows.columns("message_id")

@@ -12,13 +12,14 @@ from chatdata.database.sql import quoted
 from chatdata.errors import LayoutError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from chatdata.database.connect import Snapshot
-    from chatdata.database.layout import Layout
+    from chatdata.database.layout import Binding, Layout
 
-_FEW = 20
+FEW = 20
+"""How many texts tell what a column holds."""
 
 
 def first_rows(
@@ -44,7 +45,19 @@ def first_rows(
     return found
 
 
-def refuse_documents(snapshot: Snapshot, layout: Layout) -> None:
+def first_texts(snapshot: Snapshot, binding: Binding) -> list[str]:
+    """Read the first texts of a table of messages."""
+    text = quoted(binding.columns["content"].name)
+    rows = snapshot.rows(
+        f"SELECT CAST({text} AS TEXT) AS said FROM {quoted(binding.table.name)}"
+        f" WHERE {text} IS NOT NULL LIMIT {FEW}"
+    )
+    return [row["said"] for row in rows]
+
+
+def refuse_documents(
+    layout: Layout, source: str, first_texts: Callable[[Binding], Collection[str]]
+) -> None:
     """Refuse a table that does not say who speaks because its texts are whole messages as JSON.
 
     Raises:
@@ -53,17 +66,14 @@ def refuse_documents(snapshot: Snapshot, layout: Layout) -> None:
     for binding in layout.messages:
         if "role" in binding.columns or binding.half is not None:
             continue
-        text, table = binding.columns["content"].name, binding.table.name
-        stored = f"CAST({quoted(text)} AS TEXT)"
-        condition = f"{quoted(text)} IS NOT NULL"
-        query = f"SELECT {stored} AS said FROM {quoted(table)} WHERE {condition} LIMIT {_FEW}"
-        said = [row["said"] for row in snapshot.rows(query)]
+        said = first_texts(binding)
         if said and all(map(_is_document, said)):
+            text, table = binding.columns["content"].name, binding.table.name
             raise LayoutError(
                 f"table {table!r} keeps whole messages as JSON in {text!r}, and nothing beside it"
                 " says who speaks; write that column to a JSONL file, a message a line, and scan"
                 " the file",
-                source=snapshot.name,
+                source=source,
             )
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chatdata.chats import Finding
 from chatdata.database import catalog, ranges, scope
-from chatdata.database.assemble import Source, assemble
+from chatdata.database.assemble import assemble
 from chatdata.database.connect import TypeMismatchError, open_snapshot, target
-from chatdata.database.extract import Plan, fill, plan, sample
+from chatdata.database.extract import Plan, Source, fill, plan, sample
 from chatdata.database.layout import describe, infer
-from chatdata.database.probe import refuse_documents, unread
+from chatdata.database.probe import first_texts, refuse_documents, unread
 from chatdata.database.sql import quoted
 from chatdata.errors import SourceError
 
@@ -104,7 +105,7 @@ def _read(
                 with open_snapshot(where, schema) as snapshot:
                     found = catalog.tables(snapshot, schema)
                     layout = infer(found, source=where.name, mapping=mapping)
-                    refuse_documents(snapshot, layout)
+                    refuse_documents(layout, where.name, partial(first_texts, snapshot))
                     source = _planned(snapshot, layout, wanted, plans, loose=loose)
                     opened.set_result(source)
                     n_queries = max(len(planned.queries) for planned in plans)
@@ -115,7 +116,7 @@ def _read(
                     return (*_left_out(snapshot, layout, wanted), *unread(snapshot, layout))
             except BaseException as error:
                 for planned in plans:
-                    planned.raw.rows.end(error)
+                    planned.inflow.end(error)
                 if not opened.done():
                     opened.set_exception(error)
                 raise

@@ -2,9 +2,9 @@
 
 Asked for by `format="mapped"` or by a mapping: `scan("log.csv", mapping={"conversation_id":
 "thread", "role": "author"})`. The vocabulary, the rules for what is not mapped and the shapes of
-tool calls are those of application databases: the rows become a table of a temporary SQLite file,
-which is read like any other. Objects and lists become JSON text. `chatdata scan FILE --suggest-map`
-proposes a mapping.
+tool calls are those of application databases: the rows are read like the one table of a database.
+Objects and lists become JSON text. `chatdata scan FILE --suggest-map` proposes a mapping. Of a file
+that outgrows memory conversations come in another order, each of them in its own.
 
 Gives: whatever the columns hold; a column that no mapping or rule takes stays in `extra`.
 """
@@ -13,10 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
-import sqlite3
-import uuid
-from contextlib import closing
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chatdata.errors import FormatError, SourceError
@@ -24,129 +21,139 @@ from chatdata.formats.base import Evidence, Format, Reading
 from chatdata.formats.records import Bad, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator
 
     import polars as pl
 
-    from chatdata.chats import Chats
     from chatdata.formats.frames import Batch
     from chatdata.formats.sources import Document
 
-_TABLE = "messages"
-_BATCH = 10_000
+HELD_BYTES = 64 << 20
+"""How much of a file's rows waits in memory."""
+_BATCH_ROWS = 50_000
+_BATCH_BYTES = 16 << 20
 _DELIMITERS = ",;\t|"
-_LARGEST = 2**63
 _LONGEST_FIELD = 2**31 - 1
 _SPARE = "more_fields"
 
 
 def _parse(reading: Reading) -> Iterator[Batch]:
-    from chatdata.database import read
+    from chatdata.database.rows import read_rows
 
-    chats = read(
-        _as_database(reading),
+    parts = read_rows(
+        _nonempty(_tables(reading), reading.document),
         name=reading.name,
+        mapping=reading.mapping,
         time_zone=reading.time_zone,
-        mapping={"messages": _TABLE, **(reading.mapping or {})},
+        held_bytes=HELD_BYTES,
     )
-    for record, reason in chats.rejects.select("record", "reason").collect().rows():
-        reading.rejects.append(Bad(record, 0, reason))
-    yield _batch(chats, reading)
+    for part in parts:
+        for record, reason in part["rejects"].select("record", "reason").rows():
+            reading.rejects.append(Bad(record, 0, reason))
+        yield _batch(part, reading)
 
 
 def sample(document: Document, n_rows: int) -> dict[str, list[Any]]:
-    """Read the first rows of a document, column by column.
+    """Read the first rows of a document, column by column, as texts.
 
     Raises:
         FormatError: it holds no rows with named columns.
         SourceError: it is damaged.
     """
-    columns: dict[str, list[Any]] = {}
-    n_read = 0
-    for names, rows in _tables(Reading(document, "mapped", document.name)):
-        for row in islice(rows, n_rows - n_read):
-            for name, value in zip(names, row, strict=True):
-                values = columns.setdefault(name, [])
-                values.extend([None] * (n_read - len(values)))
-                values.append(value)
-            n_read += 1
-        if n_read >= n_rows:
-            break
-    if not columns:
-        raise FormatError("no rows with named columns in it", source=document.path)
-    return {name: values + [None] * (n_read - len(values)) for name, values in columns.items()}
-
-
-def _batch(chats: Chats[pl.LazyFrame], reading: Reading) -> Batch:
     import polars as pl
 
-    from chatdata.formats.frames import Batch
-
-    named = {"source": pl.lit(reading.source), "origin": pl.lit(reading.origin)}
-    own = {"_n_records": pl.lit(0), "_hint": pl.lit(value=False)}
-    conversations = chats.conversations.with_columns(**named, **own).collect()
-    conversations = conversations.with_row_index("_bundle", 1)
-    numbers = conversations.lazy().select("conversation_id", "_bundle")
-    messages = (
-        chats.messages.join(numbers, on="conversation_id", how="left")
-        .with_columns(
-            pl.col("_bundle").fill_null(0),
-            _n_records=pl.lit(1),
-            _follows=pl.lit(value=False),
-            _stamped=pl.lit(value=False),
-        )
-        .sort("_bundle", "conversation_id", "position")
-    )
-    calls = chats.tool_calls.join(numbers, on="conversation_id", how="left").with_columns(
-        pl.col("_bundle").fill_null(0), _n_records=pl.lit(0)
-    )
-    return Batch(conversations, messages.collect(), calls.collect())
+    found: list[pl.DataFrame] = []
+    for rows in _nonempty(_tables(Reading(document, "mapped", document.name)), document):
+        found.append(rows.head(n_rows - sum(len(each) for each in found)))
+        if sum(len(each) for each in found) >= n_rows:
+            break
+    return pl.concat(found, how="diagonal").to_dict(as_series=False)
 
 
-def _as_database(reading: Reading) -> Path:
-    """Put a document's rows into a table of a temporary SQLite file.
+def _nonempty(tables: Iterator[pl.DataFrame], document: Document) -> Iterator[pl.DataFrame]:
+    """Refuse a document without any rows.
 
     Raises:
         FormatError: it holds no rows with named columns.
     """
-    from chatdata.spool import folder
-
-    path = folder() / f"{uuid.uuid4().hex}.sqlite"
-    columns: list[str] = []
-    with closing(sqlite3.connect(path)) as connection, connection:
-        for names, rows in _tables(reading):
-            _widen(connection, columns, names)
-            listed = ", ".join(_quoted(name) for name in names)
-            marks = ", ".join("?" * len(names))
-            connection.executemany(f"insert into {_TABLE} ({listed}) values ({marks})", rows)
-    if not columns:
-        raise FormatError("no rows with named columns in it", source=reading.document.path)
-    return path
+    first = next(tables, None)
+    if first is None:
+        raise FormatError("no rows with named columns in it", source=document.path)
+    yield from chain([first], tables)
 
 
-def _tables(reading: Reading) -> Iterator[tuple[Sequence[str], Any]]:
-    """Yield column names and rows, batch by batch."""
+def _batch(part: dict[str, pl.DataFrame], reading: Reading) -> Batch:
+    import polars as pl
+
+    from chatdata.formats.frames import Batch
+
+    conversations = (
+        part["conversations"]
+        .with_columns(source=pl.lit(reading.source), origin=pl.lit(reading.origin))
+        .with_columns(_n_records=pl.lit(0), _hint=pl.lit(value=False))
+        .with_row_index("_bundle", 1)
+    )
+    numbers = conversations.select("conversation_id", "_bundle")
+    messages, calls = (
+        part[name]
+        .join(numbers, on="conversation_id", how="left", maintain_order="left")
+        .with_columns(pl.col("_bundle").fill_null(0))
+        for name in ("messages", "tool_calls")
+    )
+    messages = messages.with_columns(
+        _n_records=pl.lit(1), _follows=pl.lit(value=False), _stamped=pl.lit(value=False)
+    ).sort("_bundle", "conversation_id", "position")
+    return Batch(conversations, messages, calls.with_columns(_n_records=pl.lit(0)))
+
+
+def _tables(reading: Reading) -> Iterator[pl.DataFrame]:
+    """Yield the rows batch by batch, every column as text."""
     document = reading.document
     if document.kind == "parquet":
         yield from _parquet_tables(document)
         return
     head = document.head(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
     rows = _json_rows(reading) if head[:1] in {b"{", b"["} else _csv_rows(document, head)
-    while batch := list(islice(rows, _BATCH)):
-        names = list(dict.fromkeys(name for row in batch for name in row))
-        yield names, ([_plain(row.get(name)) for name in names] for row in batch)
+    batch: list[dict[str, Any]] = []
+    start = 0
+    for row, place in rows:
+        batch.append(row)
+        if len(batch) == _BATCH_ROWS or place - start > _BATCH_BYTES:
+            yield _as_texts(batch)
+            batch, start = [], place
+    if batch:
+        yield _as_texts(batch)
 
 
-def _json_rows(reading: Reading) -> Iterator[dict[str, Any]]:
+def _as_texts(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    import polars as pl
+
+    columns = {name: [row.get(name) for row in rows] for name in dict.fromkeys(chain(*rows))}
+    return pl.DataFrame([_text_column(name, values) for name, values in columns.items()])
+
+
+def _text_column(name: str, values: list[Any]) -> pl.Series:
+    import polars as pl
+
+    try:
+        return pl.Series(name, values, pl.String())
+    except TypeError:
+        texts = [v if v is None or isinstance(v, str) else encode(v) for v in values]
+        return pl.Series(name, texts, pl.String())
+
+
+def _json_rows(reading: Reading) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield rows, each with where it begins."""
     for record in reading.records():
         if isinstance(record.value, dict):
-            yield record.value
+            yield record.value, record.offset
         else:
             reading.reject(record, "not a row with named columns")
 
 
-def _csv_rows(document: Document, head: bytes) -> Iterator[dict[str, Any]]:
+def _csv_rows(document: Document, head: bytes) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield rows, each with about where it ends."""
+    place = 0
     titles = head.decode("utf-8", "replace").split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=titles.count)
     csv.field_size_limit(_LONGEST_FIELD)
@@ -156,8 +163,11 @@ def _csv_rows(document: Document, head: bytes) -> Iterator[dict[str, Any]]:
         names = _distinct(next(rows, []))
         for row in filter(None, rows):
             values = {name: value or None for name, value in zip(names, row, strict=False)}
-            # A row longer than the titles, as unquoted commas make it, keeps what is left over.
-            yield values if len(row) <= len(names) else {**values, _SPARE: row[len(names) :]}
+            if len(row) > len(names):
+                # As unquoted commas make it; it keeps what is left over.
+                values[_SPARE] = encode(row[len(names) :])
+            place += sum(map(len, row))
+            yield values, place
 
 
 def _distinct(titles: list[str]) -> list[str]:
@@ -170,7 +180,7 @@ def _distinct(titles: list[str]) -> list[str]:
     return names
 
 
-def _parquet_tables(document: Document) -> Iterator[tuple[Sequence[str], Any]]:
+def _parquet_tables(document: Document) -> Iterator[pl.DataFrame]:
     import polars as pl
 
     from chatdata.formats.columnar import BROKEN_PARQUET
@@ -178,45 +188,38 @@ def _parquet_tables(document: Document) -> Iterator[tuple[Sequence[str], Any]]:
     try:
         source = pl.scan_parquet(document.local())
         schema = source.collect_schema()
-        nested = [name for name, dtype in schema.items() if dtype.is_nested()]
-        times = [name for name, dtype in schema.items() if dtype.is_temporal()]
-        # json_encode writes objects only: `{"v":…}`, of which the value is wanted.
-        as_json = (
-            pl.struct(v=name).struct.json_encode().str.slice(5).str.head(-1) for name in nested
-        )
-        flat = source.with_columns(
-            *(text.alias(name) for text, name in zip(as_json, nested, strict=True)),
-            *(pl.col(name).cast(pl.String) for name in times),
-        )
-        place = 0
-        while (batch := flat.slice(place, _BATCH).collect()).height:
-            yield batch.columns, batch.rows()
-            place += _BATCH
+        texts = source.select(_spelled(name, dtype) for name, dtype in schema.items())
+        yield from texts.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
     except BROKEN_PARQUET as error:
         raise SourceError("damaged Parquet file; copy it again", source=document.path) from error
 
 
-def _widen(connection: sqlite3.Connection, columns: list[str], names: Sequence[str]) -> None:
-    """Add the columns that rows bring along."""
-    for name in names:
-        if not columns:
-            connection.execute(f"create table {_TABLE} ({_quoted(name)})")
-        elif name not in columns:
-            connection.execute(f"alter table {_TABLE} add column {_quoted(name)}")
-        if name not in columns:
-            columns.append(name)
+def _spelled(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Give a column as text."""
+    import polars as pl
+
+    column = pl.col(name)
+    if dtype.is_nested():
+        # json_encode writes objects only: `{"v":…}`, of which the value is wanted.
+        told = pl.struct(v=column).struct.json_encode().str.slice(5).str.head(-1)
+        return pl.when(column.is_not_null()).then(told).alias(name)
+    if dtype == pl.Binary():
+        return column.map_batches(_text_of_bytes, pl.String())
+    return column.cast(pl.String)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _text_of_bytes(stored: pl.Series) -> pl.Series:
+    """Read bytes as text, those that are none as hexadecimal."""
+    import polars as pl
 
+    def text(value: bytes) -> str:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict | list):
-        return encode(value)
-    if isinstance(value, int) and abs(value) >= _LARGEST:
-        return str(value)
-    return value
+    texts = [None if value is None else text(value) for value in stored]
+    return pl.Series(stored.name, texts, pl.String())
 
 
 def _sniff(evidence: Evidence) -> float:  # noqa: ARG001 - it is asked for, never guessed

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from chatdata import schema
+from chatdata.spool import detached
 from chatdata.store.layout import PLACE, folder, new_name, order
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Shelf:
         for (source, month), part in parts.items():
             place = (source, month)
             waiting = self._waiting.setdefault(place, _Partition())
-            waiting.held.append(part)
+            waiting.held.append(detached(part))
             n_bytes = int(part.estimated_size())
             waiting.n_held_bytes += n_bytes
             waiting.n_bytes += n_bytes
