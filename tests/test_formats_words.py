@@ -116,3 +116,18 @@ def test_every_word_is_somewhere(name, path):
     ]
 
     assert [] == lost
+
+
+@pytest.mark.parametrize("own", ["mine", {"mine": 1}, 7])
+def test_a_key_of_the_log_that_is_called_as_a_note(tmp_path, own):
+    """
+    A log's own key stays as it is beside what is noted under that name, here a result for no call.
+    """
+    answer = {"role": "tool", "tool_call_id": "gone", "content": [], "results": own}
+    asked = {"role": "user", "content": "Hi"}
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps({"messages": [asked, answer]}))
+    extra = json.loads(cd.scan(path).check().messages.collect()["extra"][1])
+
+    assert own == extra["results"]
+    assert "gone" == extra["results~2"][0]["for"]

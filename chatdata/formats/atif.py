@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import SURE, Evidence, Format, Reading
 from chatdata.formats.blocks import result_text
-from chatdata.formats.content import rest, split, text, tool_names
+from chatdata.formats.content import keep, rest, split, text, tool_names
 from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage
 from chatdata.formats.times import at
 
@@ -104,7 +104,7 @@ def _answer(row: Message, results: list[dict[str, Any]]) -> None:
         if asked is None and id_ is None and by_order:
             asked = row.calls[place]
         if asked is None or asked.has_result:
-            row.extra.setdefault("results", []).append(result)
+            keep(row.extra, "results", result)
             continue
         asked.has_result, asked.result_key, asked.status = True, SAME_MESSAGE, "unknown"
         asked.result = result_text(result.get("content"))

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, SURE, Evidence, Format, Reading
-from chatdata.formats.content import absent, text, untold
+from chatdata.formats.content import absent, keep, text, untold
 from chatdata.formats.rows import Call, Conversation, Message
 from chatdata.formats.times import at, spelled
 from chatdata.formats.tree import nearest, newest_leaf, path, preorder
@@ -217,7 +217,7 @@ def _answer(call: Call, message: Message) -> None:
         call.result = message.content
     else:
         call.result = "\n".join(part for part in (call.result, message.content) if part)
-        call.extra.setdefault("other_results", []).append(message.key)
+        keep(call.extra, "other_results", message.key)
 
 
 def _name(source: dict[str, Any]) -> str | None:

@@ -31,7 +31,7 @@ from zlib import crc32
 from chatdata.formats import blocks
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.claude_session import Session, user_kind
-from chatdata.formats.content import Content, absent, is_claimed, split, text, untold
+from chatdata.formats.content import Content, absent, is_claimed, keep, split, text, untold
 from chatdata.formats.media import without_bytes
 from chatdata.formats.rows import Conversation, Message
 from chatdata.formats.times import at, note
@@ -96,7 +96,7 @@ def _take(sessions: _Sessions, current: str | None, record: Record, reading: Rea
     uuid = text(source.get("uuid"))
     if uuid is not None and (known := session.uuids.get(uuid)):
         if not _says_the_same(known, source, session.rest(source)):
-            known.extra.setdefault("versions", []).append(without_bytes(source))
+            keep(known.extra, "versions", without_bytes(source))
         reading.count("mirrored", n_messages=int(kind in _MESSAGES))
         return
     body = source.get("message")

@@ -10,7 +10,7 @@ import msgspec
 
 from chatdata.formats import blocks
 from chatdata.formats.claude_response import Response, merge, response_row
-from chatdata.formats.content import cut, split, text
+from chatdata.formats.content import cut, keep, split, text
 from chatdata.formats.media import without_bytes
 from chatdata.formats.rows import At, Call, Conversation, Message
 from chatdata.formats.times import at, note
@@ -175,7 +175,7 @@ class Session:
                 extra["timestamp"] = source["timestamp"]
             if source.get("parentUuid") != response.uuid and "parentUuid" in source:
                 extra["parentUuid"] = source["parentUuid"]
-            response.row.extra.setdefault("records", []).append(extra)
+            keep(response.row.extra, "records", extra)
         response.uuid = uuid
         row = response.row
         tokens = merge(response, content, body, usage, extra)

@@ -11,7 +11,7 @@ import msgspec
 from chatdata.formats import items
 from chatdata.formats.codex_lines import Line, refer
 from chatdata.formats.codex_outcomes import agent_id, exit_code, judge_by_server
-from chatdata.formats.content import absent, cut, mcp_server, text, tool_names, untold
+from chatdata.formats.content import absent, cut, keep, mcp_server, text, tool_names, untold
 from chatdata.formats.records import encode
 from chatdata.formats.rows import Call, Conversation, Message, Usage
 from chatdata.formats.times import at, spelled
@@ -127,7 +127,7 @@ class Rollout:
         row.extra = untold(payload, {"message": summary, "replacement_history": repeated})
         self._append(row, line, "compacted", summary or "")
         if repeated is not None:
-            row.extra.setdefault("beside", []).append({"replacement_history": repeated})
+            keep(row.extra, "beside", {"replacement_history": repeated})
 
     def mirror(self, line: Line) -> None:
         """Set a repetition aside, in case the file has no other copy."""
@@ -243,7 +243,7 @@ class Rollout:
             for call in asked:
                 self._judge(call)
         for line in (line for lines in self.ends.values() for line in lines):
-            conversation.extra.setdefault("beside", []).append(line.source)
+            keep(conversation.extra, "beside", line.source)
         refer(conversation)
         if conversation.id is None:
             conversation.joins = False
@@ -284,7 +284,7 @@ class Rollout:
         """Keep a line that makes no row with the row before it."""
         rows = self.conversation.messages
         extra = rows[-1].extra if rows else self.conversation.extra
-        extra.setdefault("beside", []).append(source)
+        keep(extra, "beside", source)
         return source
 
     def _read_mirrors(self) -> None:

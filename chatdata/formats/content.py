@@ -179,3 +179,12 @@ def _part(found: Content, part: Any, claims: Callable[[str], bool] | None) -> An
         answered = {"tool_use_id": part["tool_use_id"]} if part.get("tool_use_id") else {}
         return {"claimed": kind, **answered}
     return without_bytes(part)
+
+
+def keep(extra: dict[str, Any], name: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Add to a list of notes; where the log has a key of that name itself, it keeps it."""
+    notes = extra.setdefault(name, [])
+    if isinstance(notes, list):
+        notes.append(value)
+    else:
+        keep(extra, f"{name}~2", value)

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chatdata.formats.base import LIKELY, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import listed, rest, text, tool_names, untold
+from chatdata.formats.content import keep, listed, rest, text, tool_names, untold
 from chatdata.formats.items import output_text
 from chatdata.formats.media import without_bytes
 from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Result, Usage
@@ -130,7 +130,7 @@ def _message(source: dict[str, Any]) -> Message:
         elif (ran := _both(part, "codeExecutionResult")) is not None and row.calls:
             _ended(row.calls[-1], ran)
         else:
-            row.extra.setdefault("parts", []).append(without_bytes(part))
+            keep(row.extra, "parts", without_bytes(part))
     row.content = "\n".join(texts) if texts else None
     row.reasoning = "\n".join(thoughts) or None
     if row.results and not texts and "parts" not in row.extra:

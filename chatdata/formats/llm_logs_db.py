@@ -21,7 +21,7 @@ import msgspec
 
 from chatdata.formats import sqlite
 from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
-from chatdata.formats.content import rest, text
+from chatdata.formats.content import keep, rest, text
 from chatdata.formats.items import output_text
 from chatdata.formats.llm_responses import responses
 from chatdata.formats.records import Bad
@@ -159,9 +159,9 @@ def _message(source: Row, parts: list[Row], files: dict[Any, list[Row]]) -> Mess
         elif part["type"] == "tool_result":
             message.results.append(_result(payload))
         elif part["type"] not in {"text", "reasoning"} or payload:
-            message.extra.setdefault("parts", []).append({"type": part["type"], **payload})
+            keep(message.extra, "parts", {"type": part["type"], **payload})
         for file in files.get(part["id"], []):
-            message.extra.setdefault("attachments", []).append(file)
+            keep(message.extra, "attachments", file)
     if message.results and not said and len(message.results) == 1:
         message.content = message.results[0].text
     if source.get("provider_metadata"):

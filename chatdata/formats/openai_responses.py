@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.formats import items
 from chatdata.formats.base import LIKELY, POSSIBLE, SURE, Evidence, Format, Reading
-from chatdata.formats.content import rest, text, tool_names
+from chatdata.formats.content import keep, rest, text, tool_names
 from chatdata.formats.rows import Call, Conversation, Message, Result
 from chatdata.formats.times import at
 
@@ -164,10 +164,10 @@ class Turn:
             self.thoughts.append(item)
         elif kind == "mcp_approval_request":
             self.asked[str(item.get("id"))] = item
-            self.conversation.extra.setdefault("items", []).append(item)
+            keep(self.conversation.extra, "items", item)
         else:
             self._approve(item)
-            self.conversation.extra.setdefault("items", []).append(item)
+            keep(self.conversation.extra, "items", item)
 
     def end(self) -> None:
         """End a turn: calls before its first answer are that answer's, or nobody's."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from chatdata.formats.content import keep
 from chatdata.formats.records import encode
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def pair(conversation: Conversation, message_ids: list[str]) -> None:
                 if result.native_id != asked.native_id:
                     message.extra["paired_by"] = "order"
             elif spare := _spare(result, message):
-                message.extra.setdefault("results", []).append(spare)
+                keep(message.extra, "results", spare)
         if message.calls:
             unnamed = [_Open(place, call) for call in message.calls]
 
@@ -80,7 +81,7 @@ def pair(conversation: Conversation, message_ids: list[str]) -> None:
 def answer(call: Call, result: Result, message_id: str) -> bool:
     """Write a result into its call, and say so; a call that has one already keeps that."""
     if call.has_result:
-        call.extra.setdefault("other_results", []).append(message_id)
+        keep(call.extra, "other_results", message_id)
         return False
     call.has_result = True
     call.result = result.text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatdata.formats import items
-from chatdata.formats.content import text
+from chatdata.formats.content import keep, text
 from chatdata.formats.media import without_bytes
 from chatdata.formats.records import encode
 from chatdata.formats.rows import ROLES, Call, Message, Result
@@ -170,7 +170,7 @@ def _take(part: Any, message: Message, texts: list[str], thoughts: list[str]) ->
             (inner[key] for key in (*_TEXTS, kind) if isinstance(inner.get(key), str)), None
         )
         if said is None:
-            message.extra.setdefault("parts", []).append(without_bytes(part))
+            keep(message.extra, "parts", without_bytes(part))
         elif kind in _THOUGHTS:
             thoughts.append(said)
         else:
