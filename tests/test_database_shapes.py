@@ -79,7 +79,7 @@ def test_in_parts(layout, tmp_path, monkeypatch):
     A database that is computed in parts gives the same rows, in whatever order.
     """
     path = build(tmp_path / "app.db", *layout[0])
-    monkeypatch.setattr(parts, "N_PARTS", 3)
+    monkeypatch.setattr(parts, "PART_BYTES", 4096)
     whole, parted = read(path).check(), read(path, held_bytes=1).check()
 
     for name, frame in whole.frames.items():

@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import chatdata as cd
+from chatdata.database import parts
 from chatdata.formats import mapped
 
 ROWS = [
@@ -125,6 +126,7 @@ def test_larger_than_memory(tmp_path, monkeypatch, kind, ids):
     whole = cd.scan(path, mapping=MAPPING).check()
     monkeypatch.setattr(mapped, "HELD_BYTES", 1)
     monkeypatch.setattr(mapped, "_BATCH_ROWS", 7)
+    monkeypatch.setattr(parts, "PART_BYTES", 2048)
     parted = cd.scan(path, mapping=MAPPING).check()
     order = ("conversation_id", "position")
 

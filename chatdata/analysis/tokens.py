@@ -132,11 +132,19 @@ def _turns(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
         .group_by("message_id")
         .agg(n_tool_calls=nw.len().cast(nw.Int64))
     )
-    asked = _spent(chats).with_columns(asked=tally(is_counted() & is_prompt()))
+    # What is put in order and grouped goes to disk where there is much of it: no ids of messages,
+    # and no group each for rows without tokens.
+    asked = (
+        _spent(chats)
+        .join(calls, on="message_id", how="left")
+        .with_columns(
+            nw.col("n_tool_calls").fill_null(0),
+            asked=tally(is_counted() & is_prompt()),
+            generation=nw.when(nw.col("n_generations") > 0).then(nw.col("generation")),
+        )
+    )
     spent = (
         with_running(asked, "turn", "asked", by="conversation_id", order=IN_ORDER)
-        .join(calls, on="message_id", how="left")
-        .with_columns(nw.col("n_tool_calls").fill_null(0))
         .group_by("conversation_id", "turn", "generation")
         .agg(
             nw.col("n_generations").max(),

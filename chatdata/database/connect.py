@@ -65,6 +65,14 @@ class Snapshot:
                 yield pa.RecordBatch.from_arrays(empty, schema=reader.schema)
                 yield from reader
 
+    def n_bytes(self, table: str) -> int:
+        """Say about how large a table is: a SQLite file as a whole, whatever else lies in it."""
+        if self.dialect == "sqlite":
+            sql = "SELECT page_count * page_size AS n FROM pragma_page_count, pragma_page_size"
+        else:
+            sql = f"SELECT pg_table_size(to_regclass({literal(quoted(table))}))::int8 AS n"
+        return int(self.rows(sql)[0]["n"] or 0)
+
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Run a query of the catalogue's kind: its whole answer is small."""
         return [row for batch in self.batches(sql) for row in batch.to_pylist()]

@@ -104,17 +104,17 @@ class Source:
     """All that was read of a database.
 
     Attributes:
+        n_bytes: about how much there is of the messages, as they are stored.
         samples: of a narrow read some calls of each table, whosever they are.
-        n_bytes: about how much of the messages there is, where that is known.
     """
 
     name: str
     messages: tuple[Raw, ...]
+    n_bytes: int
     conversations: Raw | None = None
     tool_calls: Raw | None = None
     findings: tuple[Finding, ...] = ()
     samples: tuple[Raw, ...] = ()
-    n_bytes: int | None = None
 
     @property
     def has_unique_ids(self) -> bool:

@@ -17,9 +17,9 @@ from chatdata.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-N_PARTS = 32
-_PART_BYTES = 48 << 20
-_WAITING_BYTES = 16 << 20
+PART_BYTES = 64 << 20
+"""About how much a part is to hold, as it is stored."""
+_WAITING_BYTES = 24 << 20
 
 
 class Pile:
@@ -92,14 +92,14 @@ class Part:
 def parted(
     stream: Iterator[tuple[pl.DataFrame, pl.DataFrame | None]],
     held_bytes: int | None,
-    n_bytes_in_all: int | None,
+    n_bytes_in_all: int,
 ) -> list[Part]:
     """Take messages and their calls: as one part if they fit into what may be held, or as many.
 
     Args:
         stream: the messages, and the kernel's rows of their calls.
         held_bytes: what may be held.
-        n_bytes_in_all: about how much will come, where that is known.
+        n_bytes_in_all: about how much will come.
     """
     held, n_bytes = [], 0
     for rows, calls in stream:
@@ -108,8 +108,7 @@ def parted(
         if held_bytes is None or n_bytes > held_bytes:
             break
     several = held_bytes is not None and n_bytes > held_bytes
-    many = N_PARTS if n_bytes_in_all is None else n_bytes_in_all // _PART_BYTES + 2
-    n_parts = many if several else 1
+    n_parts = n_bytes_in_all // PART_BYTES + 2 if several else 1
     parts = [Part(n_parts) for _ in range(n_parts)]
     for part in parts:
         part.add(held[0][0].clear(), None)

@@ -161,7 +161,9 @@ def _planned(
         condition = scope.of_tool_calls(layout, layout.tool_calls, dialect, wanted)
         calls = planned(layout.tool_calls, condition)
     findings = tuple(describe(layout, snapshot.name))
-    return Source(snapshot.name, messages, conversations, calls, findings, samples)
+    tables = {binding.table.name for binding in layout.messages}
+    n_bytes = sum(map(snapshot.n_bytes, tables))
+    return Source(snapshot.name, messages, n_bytes, conversations, calls, findings, samples)
 
 
 def _left_out(snapshot: Snapshot, layout: Layout, wanted: Scope) -> Iterator[Finding]:

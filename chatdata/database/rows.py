@@ -68,7 +68,7 @@ def read_rows(
     refuse_documents(layout, name, lambda binding: _first_texts(spool, binding))
     raws = tuple(Raw(one.binding, one.names, one) for one in brought)
     scope = Scope(time_zone=time_zone, held_bytes=held_bytes)
-    yield from in_parts(Source(name, raws, n_bytes=n_bytes), scope)
+    yield from in_parts(Source(name, raws, n_bytes), scope)
 
 
 @dataclass(frozen=True)

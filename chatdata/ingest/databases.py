@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STEM = "database"
 """How the names of files begin whose rows were read from databases."""
-HELD_BYTES = 64 << 20
+HELD_BYTES = 24 << 20
 """What of a database's rows waits in memory while it is read."""
 _OVERLAP = timedelta(hours=1)
 _COUNTS = ("n_records", "n_messages", "n_tool_calls")

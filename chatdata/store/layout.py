@@ -18,6 +18,7 @@ import polars as pl
 
 from chatdata import schema
 from chatdata.formats.lake import UNKNOWN
+from chatdata.spool import detached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PARTITIONED = (schema.CONVERSATIONS, schema.MESSAGES, schema.TOOL_CALLS)
 PLACE = ("_source", "_month")
 _ORDER = ("conversation_id", "message_id", "position")
+_MANY = 500_000
 _MONTH = pl.col("created_at").dt.strftime("%Y-%m")
 
 
@@ -88,9 +90,11 @@ def _told(
     """Add what another frame says of the rows that this one refers to; new rows speak first."""
     key = str(table.key)
     # Queries of their own: measured, they take less memory and time than as parts of the join.
-    asked = frame.select(key).unique().collect().lazy()
-    told = pl.concat(
-        source[table.name].select(key, **what).join(asked, on=key, how="semi")
+    asked = detached(frame.select(key).unique().collect())
+    told = (
+        detached(rows.join(asked, on=key, how="semi"))
         for source in ((frames, known) if known else (frames,))
-    ).unique(key, keep="first", maintain_order=True)
-    return frame.join(told.collect().lazy(), on=key, how="left", maintain_order="left")
+        for rows in source[table.name].select(key, **what).collect_batches(chunk_size=_MANY)
+    )
+    first = pl.concat(told).unique(key, keep="first", maintain_order=True)
+    return frame.join(first.lazy(), on=key, how="left", maintain_order="left")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE_BYTES = 64 << 20
 """About what the rows of one file take in memory, at most."""
-HELD_BYTES = 64 << 20
+HELD_BYTES = 32 << 20
 """What all partitions hold together in memory."""
 _ROW_GROUP = 50_000
 _BATCH_ROWS = 20_000
