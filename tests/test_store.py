@@ -59,6 +59,25 @@ def test_writing_twice_changes_nothing(tmp_path):
     assert before == files(lake)
 
 
+@pytest.mark.parametrize("absent", [(), ("conversations",), ("messages",), ("tool_calls",)])
+def test_frames_without_rows(tmp_path, absent):
+    """
+    A log without anything in it is written too, and so are rows whose conversation or message no
+    frame holds.
+    """
+    chats = cd.sample(conversations=3)
+    empty = {
+        name: frame if absent and name not in absent else frame.head(0)
+        for name, frame in chats.frames.items()
+    }
+    chats = chats.with_frames(**empty)
+    cd.write(chats, tmp_path / "lake")
+
+    assert {name: frame.collect().height for name, frame in empty.items()} == {
+        name: frame.collect().height for name, frame in cd.scan(tmp_path / "lake").frames.items()
+    }
+
+
 def test_rows_are_added_and_replaced(tmp_path):
     """
     New rows are added, a row of the same key is replaced, the others stay.

@@ -91,10 +91,16 @@ def _told(
     key = str(table.key)
     # Queries of their own: measured, they take less memory and time than as parts of the join.
     asked = detached(frame.select(key).unique().collect())
+    sources = [
+        source[table.name].select(key, **what)
+        for source in ((frames, known) if known else (frames,))
+    ]
     told = (
         detached(rows.join(asked, on=key, how="semi"))
-        for source in ((frames, known) if known else (frames,))
-        for rows in source[table.name].select(key, **what).collect_batches(chunk_size=_MANY)
+        for source in sources
+        for rows in source.collect_batches(chunk_size=_MANY)
     )
-    first = pl.concat(told).unique(key, keep="first", maintain_order=True)
+    # Of a frame without rows no batch comes.
+    whole = pl.concat([sources[0].head(0).collect(), *told])
+    first = whole.unique(key, keep="first", maintain_order=True)
     return frame.join(first.lazy(), on=key, how="left", maintain_order="left")
