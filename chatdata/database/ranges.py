@@ -6,6 +6,7 @@ is written meanwhile. The ranges follow each other as the pages lie, and so do t
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
@@ -18,6 +19,7 @@ from chatdata.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     import polars as pl
 
@@ -85,5 +87,11 @@ def side_by_side(
             free.put(snapshot)
 
     with ThreadPoolExecutor(len(snapshots), "chatdata-range") as pool:
-        for found in pool.map(answer, queries):
-            yield from found
+        # One more than is read at a time, so that answers do not pile up.
+        asked: deque[Future[list[pl.DataFrame]]] = deque()
+        for sql in queries:
+            asked.append(pool.submit(answer, sql))
+            if len(asked) > len(snapshots):
+                yield from asked.popleft().result()
+        while asked:
+            yield from asked.popleft().result()
