@@ -263,7 +263,7 @@ def test_the_scope_is_in_the_queries(url, asked):
     """
     since = START + timedelta(hours=30)
     read(url, since=since, until=since + timedelta(days=1), user_id=USERS[0], text=False)
-    table_reads = [sql for sql in asked if '"messages"' in sql and "LIMIT" not in sql]
+    table_reads = [sql for sql in asked if 'FROM "messages"' in sql and "LIMIT" not in sql]
 
     assert table_reads
     assert all(USERS[0] in sql for sql in table_reads)
