@@ -234,10 +234,10 @@ def test_bad_rows_are_rejects(tmp_path):
     """
     path = tmp_path / "log.jsonl"
     as_jsonl(path)
-    path.write_text(path.read_text() + "[1]\nbroken\n")
+    path.write_text(path.read_text() + "[1]\nbroken\n{}\n")
     chats = cd.scan(path, mapping=MAPPING).check()
 
-    assert [4, 5] == chats.rejects.collect()["record"].to_list()
+    assert [4, 5, 6] == chats.rejects.collect()["record"].to_list()
     assert 3 == chats.messages.collect().height
 
 

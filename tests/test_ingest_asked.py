@@ -140,6 +140,34 @@ def test_a_copy_that_goes_on_is_read_as_the_other(tmp_path):
     assert [*EXPECTED, ("t9", "Other")] == said(lake)
 
 
+def test_messages_of_no_conversation(tmp_path):
+    """
+    Rows that name no conversation are those of their file alone, imported or scanned, and go with
+    it; a file of nothing else is read too.
+    """
+    logs, lake = tmp_path / "logs", tmp_path / "lake"
+    row = {"conversation_id": None, "role": "user"}
+    rows = {
+        "a.jsonl": [row | {"content": "A1", "conversation_id": "x"}, row | {"content": "A2"}],
+        "b.jsonl": [row | {"content": "B1"}, row | {"content": "B2", "conversation_id": "y"}],
+        "c.jsonl": [row | {"content": "C1"}, row | {"content": "C2"}],
+    }
+    for name, own in rows.items():
+        ingest([log(logs / name, own)], lake, format="mapped")
+    columns = ("message_id", "conversation_id", "position", "content")
+    found = cd.scan(lake).check().messages.select(columns).sort("content").collect()
+    scanned = cd.scan(logs, format="mapped").check().messages.select(columns).sort("content")
+    log(logs / "b.jsonl", rows["b.jsonl"][1:])
+    ingest([logs], lake)
+
+    assert ["A1", "A2", "B1", "B2", "C1", "C2"] == found["content"].to_list()
+    assert 6 == found["message_id"].n_unique()
+    assert scanned.collect().rows() == found.rows()
+    assert ["x", "y"] == cd.scan(lake).conversations.collect()["conversation_id"].sort().to_list()
+    assert ["A1", "A2", "B2", "C1", "C2"] == sorted(cd.scan(lake).messages.collect()["content"])
+    assert 5 == cd.scan(lake).accounting.collect()["n_messages"].sum()
+
+
 def test_a_format_by_its_name(tmp_path):
     """
     A format that is asked for goes before what the content looks like, and is kept.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from chatdata.database.layout import Binding, Layout
 
 _TABLE = "messages"
+UNLINKED = f"{_TABLE}#none"
+"""The id that stands for no conversation."""
 
 
 def read_rows(

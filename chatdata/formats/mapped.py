@@ -35,6 +35,10 @@ _BATCH_BYTES = 16 << 20
 _DELIMITERS = ",;\t|"
 _LONGEST_FIELD = 2**31 - 1
 _SPARE = "more_fields"
+_IDS = (
+    *("conversation_id", "message_id", "parent_message_id", "generation_id"),
+    *("tool_call_id", "result_message_id"),
+)
 
 
 def _parse(reading: Reading) -> Iterator[Batch]:
@@ -87,23 +91,43 @@ def _batch(part: dict[str, pl.DataFrame], reading: Reading) -> Batch:
 
     from chatdata.formats.frames import Batch
 
+    messages, calls = (_with_own_names(part[name], reading) for name in ("messages", "tool_calls"))
+    # Messages of no conversation are those of one that is no row, and of this file alone.
+    known = part["conversations"].with_columns(_hint=pl.lit(value=False))
+    others = messages.select(pl.col("conversation_id").unique(maintain_order=True)).join(
+        known, on="conversation_id", how="anti", maintain_order="left"
+    )
     conversations = (
-        part["conversations"]
+        pl.concat([known, others.with_columns(_hint=pl.lit(value=True))], how="diagonal")
         .with_columns(source=pl.lit(reading.source), origin=pl.lit(reading.origin))
-        .with_columns(_n_records=pl.lit(0), _hint=pl.lit(value=False))
+        .with_columns(_n_records=pl.lit(0))
         .with_row_index("_bundle", 1)
     )
     numbers = conversations.select("conversation_id", "_bundle")
     messages, calls = (
-        part[name]
-        .join(numbers, on="conversation_id", how="left", maintain_order="left")
-        .with_columns(pl.col("_bundle").fill_null(0))
-        for name in ("messages", "tool_calls")
+        frame.join(numbers, on="conversation_id", how="left", maintain_order="left")
+        for frame in (messages, calls)
     )
     messages = messages.with_columns(
         _n_records=pl.lit(1), _follows=pl.lit(value=False), _stamped=pl.lit(value=False)
-    ).sort("_bundle", "conversation_id", "position")
+    ).sort("_bundle", "position")
     return Batch(conversations, messages, calls.with_columns(_n_records=pl.lit(0)))
+
+
+def _with_own_names(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
+    """Name what belongs to no conversation after its file."""
+    import polars as pl
+
+    from chatdata.database.rows import UNLINKED
+
+    own = pl.lit(f"{reading.name}#none")
+
+    def named(column: str) -> pl.Expr:
+        of_none = pl.col(column).str.starts_with(f"{UNLINKED}:") | (pl.col(column) == UNLINKED)
+        rest = pl.col(column).str.slice(len(UNLINKED))
+        return pl.when(of_none).then(pl.concat_str(own, rest)).otherwise(column).alias(column)
+
+    return frame.with_columns(named(column) for column in _IDS if column in frame.columns)
 
 
 def _tables(reading: Reading) -> Iterator[pl.DataFrame]:
@@ -145,7 +169,7 @@ def _text_column(name: str, values: list[Any]) -> pl.Series:
 def _json_rows(reading: Reading) -> Iterator[tuple[dict[str, Any], int]]:
     """Yield rows, each with where it begins."""
     for record in reading.records():
-        if isinstance(record.value, dict):
+        if record.value and isinstance(record.value, dict):
             yield record.value, record.offset
         else:
             reading.reject(record, "not a row with named columns")
