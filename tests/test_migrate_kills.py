@@ -136,9 +136,13 @@ BUILDS = pytest.mark.parametrize(
 
 def building(url):
     """
-    The session that is building an index, as soon as there is one.
+    The session that has built an index and waits for a reader, as soon as there is one. Before
+    that the index may not stand in the catalog yet.
     """
-    query = "SELECT pid FROM pg_stat_progress_create_index"
+    query = (
+        "SELECT pid FROM pg_stat_progress_create_index"
+        " WHERE datname = current_database() AND phase = 'waiting for old snapshots'"
+    )
     while not (found := fetch(url, query)):
         time.sleep(0.02)
     return found[0][0]
