@@ -152,8 +152,7 @@ def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is com
         mirror, beside, stored = _told_by_ours(mirror, stored)
     tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
-    own = source.tool_calls.binding.table.name if source.tool_calls else ""
-    done.counts += report.of_tool_calls(calls, mirror, own)
+    done.counts += report.of_tool_calls(calls, mirror)
     done.rejects.append(report.rejects(calls, source.name))
     done.has_calls.append(calls is not None)
     if calls is not None:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from chatdata.chats import Finding
+    from chatdata.database.binding import Binding
     from chatdata.database.catalog import Column
     from chatdata.database.connect import Dialect, Snapshot
-    from chatdata.database.layout import Binding
     from chatdata.database.scope import Scope
     from chatdata.database.times import Times
 
@@ -90,6 +90,12 @@ class Raw:
         if not at.unread.any():
             return {}
         return {column.name: only(stored[name].cast(pl.String), at.unread)}
+
+    def numbers(self, stored: pl.DataFrame) -> pl.Series:
+        """Give the ids of a chunk where they are integers, nulls where they are not."""
+        if self.is_numbered:
+            return self.part(stored, "id").cast(pl.Int64, strict=False)
+        return pl.repeat(None, stored.height, dtype=pl.Int64(), eager=True)
 
     def part(self, stored: pl.DataFrame, what: str) -> pl.Series:
         """Give the column of a chunk that is `what`; nulls where the table has none."""
@@ -178,7 +184,7 @@ def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:
     names = call_names(binding)
     columns = [column for column in binding.table.columns if not names or column.name in names]
     fields = _fields(binding, columns, dialect)
-    conditions = [""]
+    conditions = [f" WHERE {binding.rows}" if binding.rows else ""]
     if names:
         texts = [(call.column, call.inside) for call in binding.call_columns]
         texts += [(column, None) for what, column in binding.flat.items() if what == "name"]

@@ -7,11 +7,19 @@ any of them. Every decision is a `Finding`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatdata.chats import Finding
 from chatdata.database import names
+from chatdata.database.binding import (
+    Binding,
+    Layout,
+    bind_called,
+    bind_halves,
+    bind_messages,
+    bind_steps,
+)
 from chatdata.database.columns import bind, listed, same
 from chatdata.database.looks import (
     conversation_key,
@@ -21,62 +29,17 @@ from chatdata.database.looks import (
     is_conversation,
     looks_like_messages,
     looks_like_results,
+    looks_like_steps,
     looks_like_tool_calls,
     message_rank,
     speaker,
 )
-from chatdata.database.sql import quoted
 from chatdata.errors import LayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from chatdata.database.catalog import Column, ForeignKey, Table
-
-
-@dataclass(frozen=True)
-class CallColumn:
-    """A column of a message table that may hold calls; `inside` is a key of what it holds."""
-
-    column: Column
-    inside: str | None = None
-
-
-@dataclass(frozen=True)
-class Binding:
-    """A table, which of its columns is what, and why the table was taken.
-
-    Where a row holds a question and its answer, there is a binding for each of the two: `half` is
-    the column with its text, and `rows` the condition of the rows that have it.
-    """
-
-    table: Table
-    columns: Mapping[str, Column]
-    reason: str
-    role: str | None = None  # of every row, where the table itself is the role
-    half: str | None = None
-    rows: str | None = None
-    call_columns: tuple[CallColumn, ...] = ()
-    companion: Column | None = None
-    flat: Mapping[str, Column] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """What tells its messages from those of another binding."""
-        return self.table.name if self.half is None else f"{self.table.name}.{self.half}"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the chats are; `messages` are two where questions and answers have a table each.
-
-    `unread` are tables that look as if they held messages, calls or results, and are none of these.
-    """
-
-    messages: tuple[Binding, ...]
-    conversations: Binding | None
-    tool_calls: Binding | None
-    unread: tuple[Table, ...] = ()
+    from chatdata.database.catalog import ForeignKey, Table
 
 
 def infer(
@@ -196,22 +159,20 @@ def _messages(
 ) -> tuple[Binding, ...]:
     pair = mapping.get("question", ""), mapping.get("answer", "")
     if "messages" in mapping:
-        table = next(table for table in tables if table.name == mapping["messages"])
-        reason = "named in the mapping"
-        if exchange(table, *pair) and not {"content", "role"} & mapping.keys():
-            return _halves(table, mapping, source, reason)
-        binding = _bind_messages(table, mapping, source, reason)
-        return (binding if "role" in binding.columns else replace(binding, role=speaker(table)),)
+        return _named(tables, mapping, source, *pair)
     candidates = [table for table in tables if looks_like_messages(table)]
     with_both = [table for table in tables if conversation_key(table) and exchange(table, *pair)]
     with_role = [table for table in candidates if table.find(*names.SPEAKERS)]
     if with_role:
         best = min(with_role, key=message_rank)
         reason = "has a conversation key, a text and a role"
-        return (_bind_messages(best, mapping, source, reason),)
+        return (bind_messages(best, mapping, source, reason),)
+    if steps := [table for table in tables if looks_like_steps(table)]:
+        reason = "has steps of conversations, each with a type, an input and an output"
+        return (bind_steps(min(steps, key=message_rank), mapping, source, reason),)
     if with_both:
         reason = "has a conversation key, and in each row a question and its answer"
-        return _halves(min(with_both, key=message_rank), mapping, source, reason)
+        return bind_halves(min(with_both, key=message_rank), mapping, source, reason)
     if not candidates:
         found = tuple(table.name for table in tables)
         raise LayoutError(
@@ -226,88 +187,24 @@ def _messages(
     for table in sorted(candidates, key=message_rank):
         first.setdefault(speaker(table), table)
     return tuple(
-        replace(_bind_messages(first[role], mapping, source, reason), role=role)
+        replace(bind_messages(first[role], mapping, source, reason), role=role)
         for role in ("user", "assistant")
         if role in first
     )
 
 
-def _halves(
-    table: Table, mapping: Mapping[str, str], source: str, reason: str
+def _named(
+    tables: Sequence[Table], mapping: Mapping[str, str], source: str, *pair: str
 ) -> tuple[Binding, ...]:
-    """Bind a table whose rows hold a question and its answer: two messages, one after the other."""
-    found = exchange(table, mapping.get("question", ""), mapping.get("answer", ""))
-    assert found is not None  # noqa: S101 - asked before
-    question, answer = found
-
-    def half(column: Column, other: frozenset[str], role: str, rows: str) -> Binding:
-        own = replace(table, columns=tuple(c for c in table.columns if c.name not in other))
-        bound = _bind_messages(own, {**mapping, "content": column.name}, source, reason)
-        columns = {what: one for what, one in bound.columns.items() if what != "role"}
-        return replace(bound, columns=columns, role=role, half=column.name, rows=rows)
-
-    asks, tells = (f"{quoted(column.name)} IS NOT NULL" for column in found)
-    said = half(answer, frozenset([question.name]), "assistant", tells)
-    calls = [*(call.column for call in said.call_columns), *said.flat.values()]
-    calls += [said.companion] if said.companion else []
-    of_answer = frozenset(column.name for column in (answer, *calls))
-    # What was called and what nobody answered stays a message, and so does an empty row.
-    rows = " OR ".join([tells, *(f"{quoted(column.name)} IS NOT NULL" for column in calls)])
-    asked = half(question, of_answer, "user", f"{asks} OR NOT ({rows})")
-    # Without an answer, what is known of its generation is kept in the extra of the question.
-    own = {what: one for what, one in asked.columns.items() if what not in names.GENERATED}
-    return replace(asked, columns=own), replace(said, rows=rows)
-
-
-def _bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason: str) -> Binding:
-    columns = bind(table, names.MESSAGES, mapping, "", source)
-    if "conversation_id" not in columns:
-        key = next((key for key in table.foreign_keys if is_conversation(key.table)), None)
-        column = conversation_key(table) or (table.column(key.column) if key else None)
-        if column is None:
-            expected = ", ".join(names.CONVERSATION_KEYS)
-            raise LayoutError(
-                f"table {table.name!r} has no conversation key ({expected});"
-                " name it with conversation_id=… in the mapping",
-                source=source,
-            )
-        columns["conversation_id"] = column
-    if "content" not in columns:
-        raise LayoutError(
-            f"table {table.name!r} has no text ({', '.join(names.TEXTS)});"
-            " name it with content=… in the mapping",
-            source=source,
-        )
-    if columns.get("id") == columns["conversation_id"]:
-        del columns["id"]
-    taken = {column.name for column in columns.values()}
-    wanted = mapping.get("tool_calls", "")
-    found = table.column(wanted)
-    calls = [CallColumn(found)] if found else list(_call_columns(table))
-    return Binding(
-        table,
-        columns,
-        reason,
-        call_columns=tuple(call for call in calls if call.column.name not in taken),
-        companion=table.find(*names.COMPANIONS),
-        flat={} if wanted else _flat_columns(table),
-    )
-
-
-def _call_columns(table: Table) -> Iterator[CallColumn]:
-    for name in names.CALL_COLUMNS:
-        if (column := table.find(name)) is not None:
-            yield CallColumn(column)
-    for name in names.CALL_OBJECTS:
-        if (column := table.find(name)) is not None:
-            yield CallColumn(column, inside="tool_calls")
-
-
-def _flat_columns(table: Table) -> Mapping[str, Column]:
-    found = {what: table.find(*synonyms) for what, synonyms in names.FLAT.items()}
-    if found["name"] is None:
-        return {}
-    return {what: column for what, column in found.items() if column is not None}
+    """Bind the table that the mapping names."""
+    table = next(table for table in tables if table.name == mapping["messages"])
+    reason = "named in the mapping"
+    if looks_like_steps(table):
+        return (bind_steps(table, mapping, source, reason),)
+    if exchange(table, *pair) and not {"content", "role"} & mapping.keys():
+        return bind_halves(table, mapping, source, reason)
+    binding = bind_messages(table, mapping, source, reason)
+    return (binding if "role" in binding.columns else replace(binding, role=speaker(table)),)
 
 
 def _conversations(
@@ -364,6 +261,8 @@ def _tool_calls(
     source: str,
 ) -> Binding | None:
     wanted = mapping.get("tool_calls")
+    if messages[0].is_of_steps and wanted is None:
+        return bind_called(messages[0].table, mapping, source)
     taken = {binding.table.name for binding in messages}
     candidates = [
         table

@@ -51,6 +51,12 @@ def exchange(table: Table, question: str = "", answer: str = "") -> tuple[Column
     return (asked, said) if asked and said and asked != said else None
 
 
+def looks_like_steps(table: Table) -> bool:
+    """Ask for a tree of named steps in a conversation, each with its type, input and output."""
+    wanted = ("name", "type", "input", "output", "parent_id")
+    return conversation_key(table) is not None and all(map(table.find, wanted))
+
+
 def looks_like_tool_calls(table: Table) -> bool:
     """Ask for a tool's name and arguments, and no role."""
     # A table of tools has names and parameters too, but neither results nor a place in a chat.

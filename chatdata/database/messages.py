@@ -64,11 +64,10 @@ def read_chunk(
             **{name: _number(stored, raw, name) for name in _TOKENS},
             "_user": values.key(raw.part(stored, "user_id")),
             "_sequence": _number(stored, raw, "sequence"),
-            "_number": _number(stored, raw, "id") if raw.is_numbered else None,
+            "_number": raw.numbers(stored),
             "_tool_call_id": raw.part(stored, "tool_call_id").cast(pl.String),
             "_answer": values.only(answer, raw.part(stored, "tool_call_id").is_not_null()),
-        },
-        schema_overrides={"_number": pl.Int64},
+        }
     )
     left = _leftovers(stored, raw, context, calls)
     if context.text:
@@ -76,7 +75,9 @@ def read_chunk(
     role = raw.part(stored, "role")
     column = raw.binding.columns.get("role")
     is_user = names.IS_USER.get(column.plain) if column else None
-    spoken = values.roles(role, raw.binding.role, is_user=is_user)
+    spoken = values.roles(
+        role, raw.binding.role, is_user=is_user, are_types=raw.binding.is_of_steps
+    )
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
 
 

@@ -71,7 +71,7 @@ GENERATED = tuple(MESSAGES)[tuple(MESSAGES).index("tool_call_id") :]
 CONVERSATIONS = {
     "id": ("id", "conversation_id", "session_id", "thread_id", "chat_id", "uuid"),
     "user_id": USERS,
-    "title": ("title",),
+    "title": ("title", "name"),
     "model": ("model", "model_name"),
     "agent": ("agent", "agent_name"),
     "project": ("project", "project_name"),
@@ -92,8 +92,8 @@ TOOL_CALLS = {
     "status": ("status",),
     "error": ("error", "error_message"),
     "position": ("position", *SEQUENCES[:3]),
-    "started_at": ("started_at", "start_time"),
-    "ended_at": ("ended_at", "completed_at", "finished_at", "end_time"),
+    "started_at": ("started_at", "start_time", "start"),
+    "ended_at": ("ended_at", "completed_at", "finished_at", "end_time", "end"),
     "duration_ms": ("duration_ms", "execution_time_ms", "execution_ms", "latency_ms"),
     "created_at": TIMES,
 }

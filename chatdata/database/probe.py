@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
+    from chatdata.database.binding import Binding, Layout
     from chatdata.database.connect import Snapshot
-    from chatdata.database.layout import Binding, Layout
 
 FEW = 20
 """How many texts tell what a column holds."""

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from chatdata.chats import Chats
+    from chatdata.database.binding import Binding, Layout
     from chatdata.database.connect import Snapshot, Target
     from chatdata.database.extract import Raw
-    from chatdata.database.layout import Binding, Layout
     from chatdata.database.scope import Scope
 
 

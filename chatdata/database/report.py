@@ -36,6 +36,9 @@ def of_unknown_roles(origin: str, raw: Raw, n_rows: int, n_words: int) -> Findin
     place = f"{raw.binding.table.name}.{column.name}" if column else raw.binding.table.name
     words = "word that is no role" if n_words == 1 else "different words that are no roles"
     reason = f"{n_words} {words}; if another column says who speaks, map role to it"
+    if raw.binding.is_of_steps:
+        types = "a type" if n_words == 1 else f"{n_words} types"
+        reason = f"steps of {types} that nobody said or called: runs, generations and the like"
     return Finding(origin, place, f"{n_rows} rows are events", reason)
 
 
@@ -100,20 +103,17 @@ def of_conversations(listed: pl.DataFrame) -> pl.DataFrame:
     return _part(listed, pl.lit("kept"), n_records=pl.lit(1))
 
 
-def of_tool_calls(
-    calls: pl.DataFrame | None, mirror: pl.DataFrame | None, own: str
-) -> list[pl.DataFrame]:
+def of_tool_calls(calls: pl.DataFrame | None, mirror: pl.DataFrame | None) -> list[pl.DataFrame]:
     """Count calls.
 
     Args:
-        calls: the kernel's rows that count, with `_table`; malformed parts of a message are
-            rejected, but no records of their own.
+        calls: the kernel's rows that count, with `_table`; those of a table of calls have `_of`,
+            and each is a record. Malformed parts of a message are rejected, but no records.
         mirror: the rows of a table of calls that the messages hold too.
-        own: the table of calls, of which every row is a record.
     """
     one, parts = pl.lit(1), []
     if calls is not None:
-        own_rows = pl.col("_table") == own
+        own_rows = pl.col("_of").is_not_null() if "_of" in calls.columns else pl.lit(value=False)
         is_call = pl.col("outcome") == "call"
         cause = pl.when(is_call).then(pl.lit("kept")).otherwise(pl.lit("rejected"))
         counted = calls.filter(pl.col("outcome") != "kept")

@@ -23,7 +23,7 @@ from chatdata.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from chatdata.database.layout import Binding, Layout
+    from chatdata.database.binding import Binding, Layout
 
 _TABLE = "messages"
 UNLINKED = f"{_TABLE}#none"

@@ -14,9 +14,9 @@ from chatdata.database.sql import literal, quoted
 if TYPE_CHECKING:
     import polars as pl
 
+    from chatdata.database.binding import Binding, Layout
     from chatdata.database.catalog import Column
     from chatdata.database.connect import Dialect
-    from chatdata.database.layout import Binding, Layout
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ def of_conversations(layout: Layout, binding: Binding, dialect: Dialect, scope: 
 
 def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:
     """The WHERE of a tool table: the calls of the wanted messages, and unlinked ones alike."""
+    called = [binding.rows] if binding.rows else []
     if not scope.is_narrow:
-        return ""
+        return _where(called)
     link, at = binding.columns.get("message_id"), binding.columns.get("created_at")
     linked = []
     if link is not None:
@@ -113,7 +114,8 @@ def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Sco
         own += [] if key is None else _active(layout, dialect, scope, key)
         linked += [] if link is None else [_orphaned(layout, binding, link)]
     unlinked = [f"{quoted(link.name)} IS NULL"] if link is not None else []
-    return _where([" OR ".join([*linked, f"({' AND '.join([*unlinked, *own]) or '1 = 1'})"])])
+    wanted = " OR ".join([*linked, f"({' AND '.join([*unlinked, *own]) or '1 = 1'})"])
+    return _where([*called, wanted])
 
 
 def _orphaned(layout: Layout, binding: Binding, link: Column) -> str:

@@ -128,7 +128,7 @@ def tool_calls(raw: Raw, read: pl.DataFrame, keys: pl.DataFrame, scope: Scope) -
             _table=pl.lit(name),
         )
         .with_columns(_holder=pl.coalesce("message_id", "conversation_id"))
-        .sort("_holder", "_sequence", "_number", "_row", nulls_last=True)
+        .sort("_holder", "_sequence", "_number", "_at", "_row", nulls_last=True)
         .with_columns(position=pl.int_range(pl.len(), dtype=pl.UInt32).over("_holder"))
         .with_columns(tool_call_id=_key(name), result_message_id=pl.lit(None, pl.String))
         .sort("_row")
@@ -190,9 +190,8 @@ def _tool_calls(stored: pl.DataFrame, raw: Raw, time_zone: str, n_before: int) -
             "_own_conversation": values.key(raw.part(stored, "conversation_id")),
             "_at": times.parse(raw.part(stored, "created_at"), time_zone).values,
             "_sequence": raw.part(stored, "position").cast(pl.Int64, strict=False),
-            "_number": native.cast(pl.Int64, strict=False) if raw.is_numbered else None,
-        },
-        schema_overrides={"_number": pl.Int64},
+            "_number": raw.numbers(stored),
+        }
     )
     left = leftovers(stored, raw, _TAKEN) | _unsaid(stored, raw)
     found = read_calls(stored, _source(raw))

@@ -58,7 +58,11 @@ def _with_dashes(text: pl.Expr) -> pl.Expr:
 
 
 def roles(
-    stored: pl.Series, every: str | None = None, *, is_user: bool | None = None
+    stored: pl.Series,
+    every: str | None = None,
+    *,
+    is_user: bool | None = None,
+    are_types: bool = False,
 ) -> pl.DataFrame:
     """Give `role`, `role_raw` and `kind` for stored role words.
 
@@ -68,9 +72,11 @@ def roles(
         stored: the words.
         every: the role of all rows of a table that has no words.
         is_user: where the words are true and false: whether a true one stands for a person.
+        are_types: whether they are types of steps, of which only messages are said by anybody.
     """
     raw = stored.cast(pl.String)
     read = _role if is_user is None else partial(_flagged, is_user=is_user)
+    read = _role_of_step if are_types else read
     known = {word: every or read(word) for word in raw.unique().to_list()}
     kinds = {
         word: "event" if role is None else _KIND_OF.get(role, "chat")
@@ -86,6 +92,10 @@ def _role(word: str | None) -> str | None:
     """Read a role word, also an enumeration's member as `Role.USER`, or a `userMessage`."""
     plain = (word or "").strip().lower().rpartition(".")[2]
     return _ROLE_OF.get(plain) or _ROLE_OF.get(re.sub(r"[ _-]?message$", "", plain))
+
+
+def _role_of_step(word: str | None) -> str | None:
+    return _role(word) if (word or "").lower().endswith("message") else None
 
 
 def _flagged(word: str | None, *, is_user: bool) -> str | None:

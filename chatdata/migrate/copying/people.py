@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from chatdata.database.binding import Layout
     from chatdata.database.catalog import Column, Table
     from chatdata.database.connect import Dialect, Snapshot
-    from chatdata.database.layout import Layout
 
 _CREATED = ("created_at", "registered_at", "date_joined", "joined_at")
 _UPDATED = ("updated_at", "modified_at", "last_modified")

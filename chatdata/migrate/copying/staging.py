@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from chatdata.chats import Chats
-    from chatdata.database.layout import Layout
+    from chatdata.database.binding import Layout
 
 _TOLD = ("ok", "denied", "cancelled")
 _TABLES = """
