@@ -48,8 +48,8 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     first = next(records, None)
     if first is None:
         return
-    if isinstance(first.value, dict) and _is_message(first.value):
-        yield reading.one(chain([first], records), _message, "not a langchain message")
+    if isinstance(first.value, dict) and is_message(first.value):
+        yield reading.one(chain([first], records), message, "not a langchain message")
         return
     for record in chain([first], records):
         try:
@@ -68,7 +68,7 @@ def _conversation(record: Record) -> Conversation:
         found.extra = untold(record.value, told)
         if record.value.get("lc") == 1:
             found.extra["kwargs"] = untold(record.value["kwargs"], told)
-    found.messages = [_message(item) for item in messages]
+    found.messages = [message(item) for item in messages]
     return found
 
 
@@ -87,7 +87,7 @@ def _sessions(reading: Reading) -> Iterator[Conversation]:
             listed = sqlite.rows(connection, "message_store", "session_id, id")
             for session, rows in groupby(listed, itemgetter("session_id")):
                 first = reading.n_records + 1
-                messages = [message for row in rows for message in _row(row, reading)]
+                messages = [said for row in rows for said in _row(row, reading)]
                 name = text(session)
                 yield Conversation(
                     ordinal=first, id=name, native_id=name, messages=messages, n_records=0
@@ -99,16 +99,22 @@ def _sessions(reading: Reading) -> Iterator[Conversation]:
 def _row(row: dict[str, Any], reading: Reading) -> Iterator[Message]:
     reading.n_records += 1
     try:
-        message = _message(msgspec.json.decode(row["message"]))
+        found = message(msgspec.json.decode(row["message"]))
     except UNEXPECTED:
         reading.reject(Bad(reading.n_records, 0, ""), "not a langchain message")
         return
-    message.n_records = 1
-    message.extra |= rest(row, _ROW_TAKEN)
-    yield message
+    found.n_records = 1
+    found.extra |= rest(row, _ROW_TAKEN)
+    yield found
 
 
-def _message(source: dict[str, Any]) -> Message:
+def message(source: dict[str, Any]) -> Message:
+    """Read one message, in any of the three spellings.
+
+    Raises:
+        TypeError: it is none.
+        KeyError: so, too.
+    """
     kind, data = _opened(source)
     content = split(data.get("content"))
     metadata = data.get("response_metadata") or {}
@@ -189,7 +195,8 @@ def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
     )
 
 
-def _is_message(value: dict[str, Any]) -> bool:
+def is_message(value: dict[str, Any]) -> bool:
+    """Ask for one of the three spellings of a message."""
     if value.get("lc") == 1:
         named = value.get("id")
         return "kwargs" in value and isinstance(named, list) and "Message" in str(named[-1:])
@@ -206,7 +213,7 @@ def _sniff(evidence: Evidence) -> float:
     value = evidence.value
     messages = _messages(value)
     first = value if messages is None else next(iter(messages), None)
-    return SURE if isinstance(first, dict) and _is_message(first) else 0.0
+    return SURE if isinstance(first, dict) and is_message(first) else 0.0
 
 
 FORMAT = Format("langchain", "LangChain messages (JSON, SQLite)", _sniff, _parse, __doc__)

@@ -37,6 +37,11 @@ def described(text: str, media_type: object = None) -> dict[str, Any]:
         data = b64decode(text)
     except ValueError:
         data = text.encode()
+    return identified(data, media_type)
+
+
+def identified(data: bytes, media_type: object = None) -> dict[str, Any]:
+    """Describe bytes: media type, size and hash."""
     return {
         "media_type": media_type or None,
         "n_bytes": len(data),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chatdata.truth.files import compact, lines, whole
+import msgspec
+
+from chatdata.truth.files import compact, database, lines, whole
 from chatdata.truth.script import Case, Tally, iso
 
 if TYPE_CHECKING:
@@ -40,6 +42,48 @@ def langchain_messages(talk: Talk, tally: Tally) -> list[dict[str, Any]]:
                 written.append({**said, "tool_call_id": call.id})
                 tally.say("tool")
     return written
+
+
+_CHECKPOINTS = """
+create table checkpoints (thread_id text, checkpoint_ns text, checkpoint_id text,
+  parent_checkpoint_id text, type text, checkpoint blob, metadata blob);
+"""
+_DUMPED = {"human": "HumanMessage", "ai": "AIMessage", "tool": "ToolMessage"}
+
+
+def langgraph(script: Script) -> Case:
+    """A checkpoint for each step of a thread: all messages so far; one thread goes back, and on."""
+    tally = Tally()
+    rows: list[list[Any]] = []
+    for nth, talk in enumerate(script.talks(4)):
+        messages = langchain_messages(talk, tally)
+        for place, message in enumerate(messages):
+            message.setdefault("id", f"{talk.id}-{place}")
+        states = [messages[: place + 1] for place in range(len(messages))]
+        parents: list[int | None] = [None, *range(len(states) - 1)]
+        if nth == 0:
+            states.append([messages[0], {"type": "human", "content": "No.", "id": f"{talk.id}-no"}])
+            parents.append(0)
+            tally.say("user")
+        for place, (state, parent) in enumerate(zip(states, parents, strict=True)):
+            stored = {
+                "ts": iso(talk.start),
+                "channel_values": {"messages": list(map(_object, state))},
+            }
+            before = None if parent is None else f"{parent:04}"
+            blob = msgspec.msgpack.encode(stored)
+            rows.append([talk.id, "", f"{place:04}", before, "msgpack", blob, b"{}"])
+        tally.conversations += 1
+    tally.records = len(rows)
+    files = {"threads.db": database(_CHECKPOINTS, {"checkpoints": rows})}
+    return Case("langgraph", files, tally, "each checkpoint repeats all messages so far")
+
+
+def _object(message: dict[str, Any]) -> msgspec.msgpack.Ext:
+    """Write a message as the object of Python that it was."""
+    kind = message["type"]
+    parts = [f"langchain_core.messages.{kind}", _DUMPED[kind], message, "model_validate_json"]
+    return msgspec.msgpack.Ext(5, msgspec.msgpack.encode(parts))
 
 
 def langchain_answer(answer: Answer, model: str) -> dict[str, Any]:

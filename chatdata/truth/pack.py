@@ -35,6 +35,7 @@ _WRITERS: tuple[Callable[[Script], Case], ...] = (
     agents.openhands,
     agents.swe_agent,
     frameworks.langchain,
+    frameworks.langgraph,
     frameworks.pydantic_ai,
     frameworks.vercel_ai,
     frameworks.gemini_api,
