@@ -72,16 +72,22 @@ def message(item: dict[str, Any], time_zone: str = "UTC") -> Message:
         read.role = "tool"
     if content.parts is not None:
         read.extra["content"] = content.parts
-    refusal = text(item.get("refusal"))
-    if content.text is None and refusal:
-        read.content = refusal
-        read.extra["refusal"] = {"n_chars": len(refusal)}
+    if not content.text and (refusal := text(item.get("refusal"))):
+        _refuse(read, refusal)
     for key in ("created_at", "timestamp"):
         if read.at is None and (moment := at(item.get(key), time_zone)):
             read.at = moment
     if answers and not results:
         read.results = [Result(native_id=told["tool_call_id"], text=content.text)]
     return read
+
+
+def _refuse(read: Message, refusal: str) -> None:
+    """Take a refusal for what was said, where nothing else was."""
+    if read.content is not None:
+        read.extra.setdefault("content", read.content)
+    read.content = refusal
+    read.extra["refusal"] = {"n_chars": len(refusal)}
 
 
 def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds

@@ -10,6 +10,7 @@ tools give calls their times, status and, where no message does, their result.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +20,7 @@ from chatdata.formats.base import UNEXPECTED
 from chatdata.formats.media import without_bytes
 from chatdata.formats.records import Bad, encode
 from chatdata.formats.rows import ROLES, At, Call, Conversation, Message, Result, Usage
+from chatdata.identity.copies import BY_HISTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,17 +108,19 @@ def _conversation(id_: str, ordinal: int, spans: list[Span]) -> Conversation:
     for span in spans:
         if span.kind == "llm" and span.id not in wrapping:
             _add(conversation.messages, prints, span)
+    _mark_copies(conversation.messages, prints, id_)
     _answer(conversation, [span for span in spans if span.kind == "tool" and span.call])
     others = [s for s in spans if s.kind not in {"llm", "tool"} or s.id in wrapping]
-    above = {span.parent for span in spans}
-    listed = [_kept(span, is_innermost=span.id not in above) for span in others]
+    # A trace's own row has no id; it is around the spans of that trace that have no other parent.
+    above = {span.parent or span.trace for span in spans if span.id is not None}
+    listed = [_kept(span, is_innermost=(span.id or span.trace) not in above) for span in others]
     conversation.extra = {"spans": listed} if listed else {}
     return conversation
 
 
 def _kept(span: Span, *, is_innermost: bool) -> dict[str, Any]:
     """Keep a span that makes no row; what passes through those around others is theirs."""
-    kept = {"id": span.id, "parent": span.parent, "name": span.name, **span.extra}
+    kept = {"id": span.id or span.trace, "parent": span.parent, "name": span.name, **span.extra}
     through = {"input": span.asked, "output": span.answered} if is_innermost else {}
     return kept | {key: without_bytes(v) for key, v in through.items() if v is not None}
 
@@ -195,6 +199,18 @@ def _add(rows: list[Message], prints: list[Print], span: Span) -> None:
     written.extra |= span.extra
     rows.append(written)
     prints.append(_print(written))
+
+
+def _mark_copies(rows: list[Message], prints: list[Print], id_: str) -> None:
+    """Say by all that was said before it what a message is, wherever else the history stands.
+
+    The spans of one conversation may lie in several files, and each repeats what went before.
+    """
+    said = blake2b(id_.encode("utf-8", "replace"), digest_size=16)
+    for row, print_ in zip(rows, prints, strict=True):
+        said.update(encode(print_).encode("utf-8", "replace"))
+        if not _is_blank(row):
+            row.twin = f"{BY_HISTORY}{said.hexdigest()}"
 
 
 def _ids(message: Message) -> list[tuple[str, str]]:

@@ -46,6 +46,8 @@ def accounting(
         "_bundle",
         cause=pl.when(pl.col("_all_copies").fill_null(value=False))
         .then(pl.lit("mirrored"))
+        .when(_is_about_nobody(conversations))
+        .then(pl.lit("event"))
         .otherwise(pl.lit("kept")),
         n_records="_n_records",
     )
@@ -57,6 +59,14 @@ def accounting(
         )
         .sort("_document", "_bundle", "cause")
     )
+
+
+def _is_about_nobody(conversations: pl.DataFrame) -> pl.Series:
+    """Mark the hints that no row has, since what they are about is not here."""
+    here = conversations.filter(~pl.col("_hint"))["_about"].unique()
+    has_row = pl.col("_about").is_in(here.implode()).fill_null(value=False)
+    about_nobody = pl.col("_hint") & ~has_row & (pl.col("_n_records") > 0)
+    return conversations.select(about_nobody).to_series()
 
 
 def sum_or_null(name: str) -> pl.Expr:

@@ -56,7 +56,8 @@ def conversations_of(
         .sort("_hint", "updated_at", "_row", descending=[False, True, False], nulls_last=True)
         .group_by("conversation_id", maintain_order=True)
         .agg(
-            *(pl.col(name).drop_nulls().first() for name in columns),
+            *(pl.col(name).drop_nulls().first() for name in columns if name != "created_at"),
+            pl.col("created_at").min(),
             title=pl.col("title")
             .sort_by(newest, descending=True, nulls_last=True)
             .drop_nulls()

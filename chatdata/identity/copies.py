@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+BY_HISTORY = "history:"
+"""How a twin begins that tells a message by what was said before it, not by its own making."""
 _NUMBERED = r"~\d+$"
 
 
@@ -58,6 +60,8 @@ def owned(messages: pl.LazyFrame, rows: pl.DataFrame, conversations: pl.LazyFram
 def _copies(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Group copies under `_copy`: one key and one content, or one twin.
 
+    Twins by their history that were written at different times are none, since a model may say the
+    same twice; one whose time is not told is that of the first.
     Different messages under one key get different keys: it, `~2`, `~3` … by their first rows. What
     stands several times in one conversation as it was read, is that many messages.
     """
@@ -70,12 +74,19 @@ def _copies(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
         .collect()
     )
     nth = pl.int_range(pl.len()).over("_bundle", "_base", "_print")
-    first_twin = pl.col("_same").first().over("_twin")
+    made = pl.col("created_at").drop_nulls().first()
+    by_history = pl.col("_twin").str.starts_with(BY_HISTORY)
+    written = pl.when(by_history).then(pl.coalesce("created_at", made.over("_twin")))
     rows = (
         rows.join(prints, on="_row", how="left", maintain_order="left")
         .with_columns(_print=pl.col("_print").fill_null(0))
         .with_columns(_same=pl.concat_str("_base", "_print", nth, separator="\n"))
-        .with_columns(_met=pl.when(pl.col("_twin").is_null()).then("_same").otherwise(first_twin))
+        .with_columns(_written=written)
+        .with_columns(
+            _met=pl.when(pl.col("_twin").is_null())
+            .then("_same")
+            .otherwise(pl.col("_same").first().over("_twin", "_written"))
+        )
         .with_columns(_copy=pl.col("_met").first().over("_same"))
         .with_columns(_first=pl.col("_row").min().over("_base", "_copy"))
         .with_columns(_nth=pl.col("_first").rank("dense").over("_base"))
@@ -84,7 +95,7 @@ def _copies(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
     renamed = pl.when(pl.col("_nth") > 1).then(numbered).otherwise("_base")
     return rows.with_columns(
         message_id=pl.when(repeated).then(renamed).otherwise("message_id")
-    ).drop("_print", "_same", "_met", "_first", "_nth")
+    ).drop("_print", "_same", "_written", "_met", "_first", "_nth")
 
 
 def found_parents(messages: pl.LazyFrame, rows: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
