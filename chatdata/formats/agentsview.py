@@ -63,9 +63,9 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
                 try:
                     yield _conversation(connection, session, started_by, reading)
                 except UNEXPECTED:
-                    reading.reject(Bad(reading.n_records, 0, ""), "not an agentsview session")
+                    reading.reject(Bad(reading.n_records, None, ""), "not an agentsview session")
     except sqlite.BROKEN_FILE:
-        reading.reject(Bad(reading.n_records + 1, 0, ""), sqlite.DAMAGED)
+        reading.reject(Bad(reading.n_records + 1, None, ""), sqlite.DAMAGED)
 
 
 def _conversation(

@@ -46,7 +46,7 @@ def batches(reading: Reading) -> Iterator[Batch]:
             yield batch
     except (*BROKEN_PARQUET, StopIteration):
         reading.n_records += 1
-        reading.reject(Bad(reading.n_records, 0, ""), _BROKEN)
+        reading.reject(Bad(reading.n_records, None, ""), _BROKEN)
 
 
 def _batch(rows: pl.DataFrame, native: str, reading: Reading, start: int) -> Batch:

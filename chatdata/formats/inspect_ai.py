@@ -98,9 +98,9 @@ def _archive(reading: Reading) -> Iterator[Conversation]:
 def _only(member: Document) -> Record | Bad:
     try:
         with member.open() as stream:
-            return next(read(stream, "values"), Bad(1, 0, "empty"))
+            return next(read(stream, "values"), Bad(1, None, "empty"))
     except SourceError:
-        return Bad(1, 0, "damaged archive member")
+        return Bad(1, None, "damaged archive member")
 
 
 def _sample(record: Record, log: dict[str, Any], reading: Reading) -> Iterator[Conversation]:

@@ -93,7 +93,7 @@ def _sessions(reading: Reading) -> Iterator[Conversation]:
                     ordinal=first, id=name, native_id=name, messages=messages, n_records=0
                 )
     except sqlite.BROKEN_FILE:
-        reading.reject(Bad(reading.n_records + 1, 0, ""), sqlite.DAMAGED)
+        reading.reject(Bad(reading.n_records + 1, None, ""), sqlite.DAMAGED)
 
 
 def _row(row: dict[str, Any], reading: Reading) -> Iterator[Message]:
@@ -101,7 +101,7 @@ def _row(row: dict[str, Any], reading: Reading) -> Iterator[Message]:
     try:
         found = message(msgspec.json.decode(row["message"]))
     except UNEXPECTED:
-        reading.reject(Bad(reading.n_records, 0, ""), "not a langchain message")
+        reading.reject(Bad(reading.n_records, None, ""), "not a langchain message")
         return
     found.n_records = 1
     found.extra |= rest(row, _ROW_TAKEN)

@@ -159,7 +159,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
                     if thread.found.n_records:
                         yield thread.end()
     except sqlite.BROKEN_FILE:
-        reading.reject(Bad(reading.n_records + 1, 0, ""), sqlite.DAMAGED)
+        reading.reject(Bad(reading.n_records + 1, None, ""), sqlite.DAMAGED)
 
 
 def _read(
@@ -186,7 +186,7 @@ def _read(
         except UNEXPECTED:
             kind = row["type"] if row["type"] in {"msgpack", "json"} else "an unknown type"
             reason = f"not a checkpoint that can be read, stored as {kind}"
-            reading.reject(Bad(reading.n_records, 0, ""), reason)
+            reading.reject(Bad(reading.n_records, None, ""), reason)
     return thread
 
 

@@ -54,7 +54,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
         try:
             spans.append(_span(run))
         except UNEXPECTED:
-            reading.reject(Bad(number, 0, ""), "not a langsmith run")
+            reading.reject(Bad(number, None, ""), "not a langsmith run")
     yield from conversations(spans, reading)
 
 

@@ -49,7 +49,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             yield from _threads(connection, reading)
             yield from responses(connection, reading)
     except sqlite.BROKEN_FILE:
-        reading.reject(Bad(reading.n_records + 1, 0, ""), sqlite.DAMAGED)
+        reading.reject(Bad(reading.n_records + 1, None, ""), sqlite.DAMAGED)
 
 
 def _threads(connection: sqlite3.Connection, reading: Reading) -> Iterator[Conversation]:
@@ -73,9 +73,9 @@ def _threads(connection: sqlite3.Connection, reading: Reading) -> Iterator[Conve
             yield _conversation(thread, own, list(rows.values()), offered)
             reading.n_records += len(rows)
         except UNEXPECTED:
-            reading.reject(Bad(reading.n_records, 0, ""), "not a thread of llm")
+            reading.reject(Bad(reading.n_records, None, ""), "not a thread of llm")
     for number in range(len(messages) - len(owners)):
-        reading.reject(Bad(reading.n_records + number + 1, 0, ""), "a message of no thread")
+        reading.reject(Bad(reading.n_records + number + 1, None, ""), "a message of no thread")
 
 
 def _own(tipped: list[Row], parents: dict[str, str | None], owners: dict[str, str]) -> list[str]:

@@ -46,7 +46,7 @@ def responses(connection: sqlite3.Connection, reading: Reading) -> Iterator[Conv
             rows = _rows(row, calls, results, system)
             current.messages += rows
         except UNEXPECTED:
-            reading.reject(Bad(reading.n_records, 0, ""), "not a response of llm")
+            reading.reject(Bad(reading.n_records, None, ""), "not a response of llm")
         else:
             system = row.get("system") or system
     if current is not None:

@@ -53,7 +53,7 @@ def _parse(reading: Reading) -> Iterator[Batch]:
     )
     for part in parts:
         for record, reason in part["rejects"].select("record", "reason").rows():
-            reading.rejects.append(Bad(record, 0, reason))
+            reading.rejects.append(Bad(record, None, reason))
         yield _batch(part, reading)
 
 

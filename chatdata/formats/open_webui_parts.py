@@ -60,7 +60,7 @@ def stored(
                 except (*UNEXPECTED, msgspec.DecodeError):
                     reading.reject(record, "not a chat of Open WebUI")
     except sqlite.BROKEN_FILE:
-        reading.reject(Bad(reading.n_records + 1, 0, ""), sqlite.DAMAGED)
+        reading.reject(Bad(reading.n_records + 1, None, ""), sqlite.DAMAGED)
 
 
 def _chat(connection: sqlite3.Connection, row: Row) -> Row:

@@ -46,7 +46,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             for session, own in sessions.items():
                 yield _conversation(session, own, iter(()), reading)
     except sqlite.BROKEN_FILE:
-        reading.reject(Bad(reading.n_records + 1, 0, ""), sqlite.DAMAGED)
+        reading.reject(Bad(reading.n_records + 1, None, ""), sqlite.DAMAGED)
 
 
 def _conversation(
@@ -74,7 +74,7 @@ def _conversation(
         try:
             turn.take(msgspec.json.decode(row["message_data"]))
         except UNEXPECTED:
-            reading.reject(Bad(reading.n_records, 0, ""), "not an item of the Responses API")
+            reading.reject(Bad(reading.n_records, None, ""), "not an item of the Responses API")
             continue
         found.n_records += 1
         for message in found.messages[n_before:]:

@@ -66,9 +66,9 @@ def _stored(reading: Reading) -> Iterator[Conversation]:
                 try:
                     raws.append(_stored_span(row, number))
                 except UNEXPECTED:
-                    reading.reject(Bad(number, 0, ""), "not an openinference span")
+                    reading.reject(Bad(number, None, ""), "not an openinference span")
     except sqlite.BROKEN_FILE:
-        reading.reject(Bad(reading.n_records + 1, 0, ""), sqlite.DAMAGED)
+        reading.reject(Bad(reading.n_records + 1, None, ""), sqlite.DAMAGED)
     yield from traced(raws, reading, everything=True)
 
 

@@ -69,12 +69,12 @@ def traced(raws: Iterable[Raw], reading: Reading, *, everything: bool) -> Iterat
         try:
             span = described(raw)
         except UNEXPECTED:
-            reading.reject(Bad(raw.record, 0, ""), f"not a {reading.source} span")
+            reading.reject(Bad(raw.record, None, ""), f"not a {reading.source} span")
             continue
         if is_cut(raw):
             span.n_records, span.input, span.output = 0, [], []
             span.asked = span.answered = None
-            reading.reject(Bad(raw.record, 0, ""), "truncated")
+            reading.reject(Bad(raw.record, None, ""), "truncated")
         spans.append(span)
     yield from conversations(spans, reading)
 

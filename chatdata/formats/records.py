@@ -56,10 +56,10 @@ class Record(msgspec.Struct, gc=False):
 
 
 class Bad(msgspec.Struct, gc=False):
-    """One record that nothing could decode."""
+    """One record that nothing could decode; rows of tables begin at no byte of their document."""
 
     number: int
-    offset: int
+    offset: int | None
     reason: str
 
 

@@ -81,7 +81,7 @@ def conversations(spans: Iterable[Span], reading: Reading) -> Iterator[Conversat
         except UNEXPECTED:
             for _ in range(sum(span.n_records for span in group)):
                 reading.reject(
-                    Bad(ordinal, 0, ""), f"of a trace that {reading.source} never writes"
+                    Bad(ordinal, None, ""), f"of a trace that {reading.source} never writes"
                 )
 
 
