@@ -242,6 +242,27 @@ def test_bad_rows_are_rejects(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("tail", "reasons", "n_messages"),
+    [
+        pytest.param('8,user,"cut in', ["truncated_tail"], 1, id="inside quotes"),
+        pytest.param('8,user,"whole ""end"""', [], 2, id="closed, without a line end"),
+        pytest.param('8,user,5" of it', [], 2, id="a quote inside a plain field"),
+    ],
+)
+def test_a_csv_that_is_cut_off_says_so(tmp_path, tail, reasons, n_messages):
+    """
+    A last row whose quotes are not closed is a reject, as a cut line of JSON is.
+    """
+    path = tmp_path / "log.csv"
+    path.write_text(f"conversation_id,role,content\n7,user,Hi\n{tail}")
+    chats = cd.scan(path, format="mapped").check()
+
+    assert reasons == chats.rejects.collect()["reason"].to_list()
+    assert n_messages == chats.messages.collect().height
+    assert 2 == chats.accounting.collect()["n_records"].sum()
+
+
+@pytest.mark.parametrize(
     ("text", "mapping", "says"),
     [
         pytest.param("[]", {}, "no rows", id="no rows"),

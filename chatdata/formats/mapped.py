@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdata.errors import FormatError, SourceError
 from chatdata.formats.base import Evidence, Format, Reading
-from chatdata.formats.records import Bad, encode
+from chatdata.formats.records import TRUNCATED, Bad, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +137,7 @@ def _tables(reading: Reading) -> Iterator[pl.DataFrame]:
         yield from _parquet_tables(document)
         return
     head = document.head(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
-    rows = _json_rows(reading) if head[:1] in {b"{", b"["} else _csv_rows(document, head)
+    rows = _json_rows(reading) if head[:1] in {b"{", b"["} else _csv_rows(reading, head)
     batch: list[dict[str, Any]] = []
     start = 0
     for row, place in rows:
@@ -175,17 +175,29 @@ def _json_rows(reading: Reading) -> Iterator[tuple[dict[str, Any], int]]:
             reading.reject(record, "not a row with named columns")
 
 
-def _csv_rows(document: Document, head: bytes) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield rows, each with about where it ends."""
+def _csv_rows(reading: Reading, head: bytes) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield rows, each with about where it ends; one that is cut off inside quotes is a reject."""
     place = 0
+    is_over = False
     titles = head.decode("utf-8", "replace").split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=titles.count)
     csv.field_size_limit(_LONGEST_FIELD)
-    with document.open() as stream:
+
+    def lines(text: io.TextIOWrapper) -> Iterator[str]:
+        nonlocal is_over
+        for line in text:
+            yield line.replace("\0", "")
+        is_over = True
+
+    with reading.document.open() as stream:
         text = io.TextIOWrapper(stream, "utf-8-sig", errors="backslashreplace", newline="")
-        rows = csv.reader((line.replace("\0", "") for line in text), delimiter=delimiter)
+        rows = csv.reader(lines(text), delimiter=delimiter)
         names = _distinct(next(rows, []))
-        for row in filter(None, rows):
+        for n_rows, row in enumerate(filter(None, rows), 1):
+            if is_over:
+                # Only a row that is not closed asks for lines beyond the last.
+                reading.reject(Bad(n_rows, None, TRUNCATED), TRUNCATED)
+                return
             values = {name: value or None for name, value in zip(names, row, strict=False)}
             if len(row) > len(names):
                 # As unquoted commas make it; it keeps what is left over.
