@@ -12,6 +12,7 @@ from databases import fetch
 
 from chatdata import migrate
 from chatdata.database import read
+from chatdata.errors import LayoutError
 
 THREADS = "id TEXT PRIMARY KEY, name TEXT, {user} TEXT, {created} TEXT"
 STEPS = (
@@ -195,6 +196,17 @@ def test_messages_go_before_steps():
     assert ("input", "output") == tuple(
         bound(alone.tool_calls)[what] for what in ("arguments", "result")
     )
+
+
+def test_checkpoints_of_langgraph_are_refused_with_what_to_do():
+    """
+    Where the state of threads lies in Postgres, the error says how to get at it.
+    """
+    blobs = catalogued("checkpoint_blobs", "thread_id checkpoint_ns channel version type blob")
+    states = catalogued("checkpoints", "thread_id checkpoint_ns checkpoint_id checkpoint metadata")
+
+    with pytest.raises(LayoutError, match=r"LangGraph's checkpoints.*messages_to_dict"):
+        found(blobs, states)
 
 
 def test_a_mapping_says_otherwise(scanned):

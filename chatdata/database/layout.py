@@ -175,6 +175,14 @@ def _messages(
         return bind_halves(min(with_both, key=message_rank), mapping, source, reason)
     if not candidates:
         found = tuple(table.name for table in tables)
+        if any(table.find("thread_id") and table.find("checkpoint_id") for table in tables):
+            raise LayoutError(
+                "the tables hold LangGraph's checkpoints, which are read from SQLite only; write"
+                ' the state of each thread to a JSONL file, {"thread_id": …, "messages":'
+                " messages_to_dict(…)} a line, and scan the file",
+                source=source,
+                tables=found,
+            )
         raise LayoutError(
             f"no chat tables found; expected one with a conversation key"
             f" ({', '.join(names.CONVERSATION_KEYS)}) and a text ({', '.join(names.TEXTS)}),"
