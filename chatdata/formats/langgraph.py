@@ -2,7 +2,8 @@
 
 A thread is one conversation. Each of its checkpoints holds the whole state of a graph, as
 MessagePack (whose extension types name Python's classes) or as JSON; a message counts once, by its
-id, with the content that the newest checkpoint has and the time at which the first one was saved.
+id, with the content that the newest checkpoint has (`extra` has what it was before) and the time at
+which the first one was saved.
 The main path are the messages of the newest checkpoint and of those that it goes back to: what was
 trimmed since stays there, what a fork left behind does not. The messages that a subgraph has and
 its thread has not are a sub-agent's. The other channels of the newest state stay in the
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _TABLE = frozenset({"checkpoints.thread_id", "checkpoints.checkpoint_id", "checkpoints.checkpoint"})
 _CHANNEL = "messages"
+_EARLIER = "earlier"
 _CLASSES = (2, 4, 5)
 """The extension types of an object made from its class and its fields; of others, one argument."""
 _NUMPY = 6
@@ -95,6 +97,9 @@ class _Thread:
             message.at = earlier.at if earlier else saved
             message.is_main_path = earlier is not None and earlier.is_main_path
             message.aliases = (key,)
+            if earlier:
+                before = earlier.extra.get(_EARLIER, [])
+                message.extra[_EARLIER] = [*before, without_bytes(_plain(self.sources[key]))]
             self.messages[key], self.sources[key] = message, source
         self.messages[key].is_main_path |= is_main
 
