@@ -62,7 +62,12 @@ def counted(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 
 def numbered(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Give the counted messages with their turn, from 1; 0 is before the first prompt."""
-    marked = counted(chats).with_columns(prompt=tally(is_prompt()))
+    return in_turns(counted(chats))
+
+
+def in_turns(messages: nw.LazyFrame[Frame]) -> nw.LazyFrame[Frame]:
+    """Add to counted messages their turn, from 1; 0 is before the first prompt."""
+    marked = messages.with_columns(prompt=tally(is_prompt()))
     return with_running(marked, "turn", "prompt", by="conversation_id", order=IN_ORDER)
 
 

@@ -8,7 +8,15 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.quantiles import LATE
-from chatdata.analysis.rows import is_answer, is_prompt, numbered, tally, total
+from chatdata.analysis.rows import (
+    counted,
+    in_turns,
+    is_answer,
+    is_prompt,
+    numbered,
+    tally,
+    total,
+)
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -36,9 +44,11 @@ def turns(chats: Chats[Frame]) -> Frame:
         .group_by("message_id")
         .agg(n_tool_calls=nw.len().cast(nw.Int64))
     )
-    each = numbered(chats).join(calls, on="message_id", how="left")
+    # Joined before they are put in order: under a limit of memory one goes before the other then.
+    called = counted(chats).join(calls, on="message_id", how="left")
+    each = in_turns(called.with_columns(nw.col("n_tool_calls").fill_null(0)))
     return (
-        _turns(each.with_columns(nw.col("n_tool_calls").fill_null(0)), "n_tool_calls")
+        _turns(each, "n_tool_calls")
         .select(
             *("conversation_id", "turn", "prompt_id", "started_at", "n_messages", "n_answers"),
             "n_tool_calls",
