@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import datetime
 
 import pytest
@@ -243,6 +245,17 @@ def test_whole_messages_in_a_column_are_refused(scanned):
     with pytest.raises(LayoutError, match="'message_store' keeps whole messages as JSON") as raised:
         scanned(table("message_store", columns, *enumerate_rows(stored)))
     assert "Canary" not in str(raised.value)
+
+
+def test_a_first_text_that_is_no_utf8_is_read(tmp_path):
+    """
+    The texts that are looked at first may hold any bytes, as the others may.
+    """
+    url = build(tmp_path / "app.db", table("responses", "id INTEGER PRIMARY KEY, session_id, text"))
+    with closing(sqlite3.connect(url)) as connection, connection:
+        connection.execute("INSERT INTO responses VALUES (1, 's', CAST(x'61ff62' AS TEXT))")
+
+    assert ["a\\xffb"] == column(read(url).check().messages, "content")
 
 
 def test_a_text_that_is_json_now_and_then_is_a_text(scanned):

@@ -75,7 +75,28 @@ class Snapshot:
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Run a query of the catalogue's kind: its whole answer is small."""
-        return [row for batch in self.batches(sql) for row in batch.to_pylist()]
+        return [row for batch in self.batches(sql) for row in with_valid_text(batch).to_pylist()]
+
+
+def with_valid_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Write bytes that are no UTF-8 as escapes; SQLite stores whatever it is given."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        arrays = [
+            pa.array(
+                [
+                    None if value is None else value.decode("utf-8", "backslashreplace")
+                    for value in column.cast(pa.binary()).to_pylist()
+                ],
+                pa.string(),
+            )
+            if pa.types.is_string(column.type)
+            else column
+            for column in batch.columns
+        ]
+        return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+    return batch
 
 
 def target(source: str | Path, name: str | None = None) -> Target:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 import pyarrow as pa
 
+from chatdata.database.connect import with_valid_text
 from chatdata.database.ranges import side_by_side
 from chatdata.database.sql import literal, quoted
 from chatdata.database.unfold import LIKE, LIKE_TEXT
@@ -305,27 +306,6 @@ def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]
             held = []
     if held:
         yield held
-
-
-def with_valid_text(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Write bytes that are no UTF-8 as escapes; SQLite stores whatever it is given."""
-    try:
-        batch.validate(full=True)
-    except pa.ArrowInvalid:
-        arrays = [
-            pa.array(
-                [
-                    None if value is None else value.decode("utf-8", "backslashreplace")
-                    for value in column.cast(pa.binary()).to_pylist()
-                ],
-                pa.string(),
-            )
-            if pa.types.is_string(column.type)
-            else column
-            for column in batch.columns
-        ]
-        return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
-    return batch
 
 
 def _is_telling(column: Column, binding: Binding) -> bool:

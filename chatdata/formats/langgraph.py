@@ -159,7 +159,8 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
             for _, of_thread in groupby(stored, itemgetter("thread_id")):
                 told: frozenset[str] = frozenset()
                 for name, rows in groupby(of_thread, itemgetter("thread_id", "checkpoint_ns")):
-                    thread = _read(name, rows, parents[name], told, reading)
+                    # The index of a damaged file may not have what its table has.
+                    thread = _read(name, rows, parents.get(name, {}), told, reading)
                     told |= thread.messages.keys()
                     if thread.found.n_records:
                         yield thread.end()
@@ -183,7 +184,7 @@ def _read(
     )
     if space:
         found.parent_id, found.relation, found.agent = thread_id, "subagent", space.split(":")[0]
-    thread = _Thread(found, told, path(parents, next(reversed(parents))))
+    thread = _Thread(found, told, path(parents, next(reversed(parents), None)))
     for row in rows:
         reading.n_records += 1
         try:

@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from chatdata.database import catalog, times, values
 from chatdata.database.columns import bind, same
-from chatdata.database.connect import open_snapshot, target
-from chatdata.database.extract import with_valid_text
+from chatdata.database.connect import open_snapshot, target, with_valid_text
 from chatdata.database.layout import infer
 from chatdata.database.names import USERS as OWNERS
 from chatdata.database.sql import quoted
