@@ -10,6 +10,7 @@ from catalogues import table as catalogued
 from chat_tables import build, column, conversations, extras, messages, rows, table
 from databases import fetch
 
+import chatdata as cd
 from chatdata import migrate
 from chatdata.database import read
 from chatdata.errors import LayoutError
@@ -207,6 +208,19 @@ def test_checkpoints_of_langgraph_are_refused_with_what_to_do():
 
     with pytest.raises(LayoutError, match=r"LangGraph's checkpoints.*messages_to_dict"):
         found(blobs, states)
+
+
+def test_chats_beside_checkpoints_of_langgraph_are_read(tmp_path):
+    """
+    Tables of the application's own go before the states of its graph, which are named as unread.
+    """
+    states = "thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint"
+    path = tmp_path / "app.db"
+    build(path, *of_steps(), table("checkpoints", states, ("t", "", "c", None, "msgpack", b"")))
+    chats = cd.scan(path).check()
+
+    assert 5 == len(column(chats.messages, "message_id"))
+    assert ["checkpoints"] == [one.subject for one in chats.findings if one.became == "not read"]
 
 
 def test_a_mapping_says_otherwise(scanned):

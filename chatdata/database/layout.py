@@ -27,6 +27,7 @@ from chatdata.database.looks import (
     exchange,
     is_chat,
     is_conversation,
+    looks_like_checkpoints,
     looks_like_messages,
     looks_like_results,
     looks_like_steps,
@@ -81,6 +82,7 @@ def _unread(tables: Sequence[Table], layout: Layout) -> Iterator[Table]:
             (looks_like_messages(table) and speaks)
             or looks_like_tool_calls(table)
             or looks_like_results(table)
+            or looks_like_checkpoints(table)
         ):
             yield table
 
@@ -175,11 +177,11 @@ def _messages(
         return bind_halves(min(with_both, key=message_rank), mapping, source, reason)
     if not candidates:
         found = tuple(table.name for table in tables)
-        if any(table.find("thread_id") and table.find("checkpoint_id") for table in tables):
+        if any(map(looks_like_checkpoints, tables)):
             raise LayoutError(
-                "the tables hold LangGraph's checkpoints, which are read from SQLite only; write"
-                ' the state of each thread to a JSONL file, {"thread_id": …, "messages":'
-                " messages_to_dict(…)} a line, and scan the file",
+                "the tables hold LangGraph's checkpoints; a SQLite file of them, as SqliteSaver"
+                " makes it, is read by its path; of Postgres write the state of each thread to a"
+                ' JSONL file, {"thread_id": …, "messages": messages_to_dict(…)} a line, and scan it',
                 source=source,
                 tables=found,
             )

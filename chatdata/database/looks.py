@@ -57,6 +57,11 @@ def looks_like_steps(table: Table) -> bool:
     return conversation_key(table) is not None and all(map(table.find, wanted))
 
 
+def looks_like_checkpoints(table: Table) -> bool:
+    """Ask for the states of LangGraph's threads."""
+    return all(map(table.find, ("thread_id", "checkpoint_id", "checkpoint")))
+
+
 def looks_like_tool_calls(table: Table) -> bool:
     """Ask for a tool's name and arguments, and no role."""
     # A table of tools has names and parameters too, but neither results nor a place in a chat.

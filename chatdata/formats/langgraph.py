@@ -3,11 +3,12 @@
 A thread is one conversation. Each of its checkpoints holds the whole state of a graph, as
 MessagePack (whose extension types name Python's classes) or as JSON; a message counts once, by its
 id, with the content that the newest checkpoint has (`extra` has what it was before) and the time at
-which the first one was saved.
+which the first one was saved. Messages without ids are told by those of the checkpoint before.
 The main path are the messages of the newest checkpoint and of those that it goes back to: what was
 trimmed since stays there, what a fork left behind does not. The messages that a subgraph has and
 its thread has not are a sub-agent's. The other channels of the newest state stay in the
-conversation's `extra`. Writes that no checkpoint took are not read.
+conversation's `extra`, also where they hold messages. Writes that no checkpoint took are not read;
+checkpoints that keep only what changed (`DeltaChannel`) are rejects.
 
 Gives: times (when a step was saved), trees, models, tokens, calls with results and outcomes.
 Does not give: when a call ran.
@@ -22,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatdata.formats import chat_message, langchain, sqlite
+from chatdata.formats import sqlite
 from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import text
-from chatdata.formats.media import identified, without_bytes
-from chatdata.formats.records import Bad, encode
+from chatdata.formats.langgraph_state import Decoder, id_of, message, messages_in, same, to_json
+from chatdata.formats.records import Bad
 from chatdata.formats.rows import Conversation, Message
 from chatdata.formats.times import at
 from chatdata.formats.tree import path, preorder
@@ -36,12 +37,11 @@ if TYPE_CHECKING:
 
     from chatdata.formats.rows import At
 
-_TABLE = frozenset({"checkpoints.thread_id", "checkpoints.checkpoint_id", "checkpoints.checkpoint"})
-_CHANNEL = "messages"
+_COLUMNS = ("thread_id", "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "type")
+_TABLE = frozenset(f"checkpoints.{name}" for name in (*_COLUMNS, "checkpoint"))
+_TEXTS = (".content", ".message", ".output")
 _EARLIER = "earlier"
-_CLASSES = (2, 4, 5)
-"""The extension types of an object made from its class and its fields; of others, one argument."""
-_NUMPY = 6
+_DELTAS = "counters_since_delta_snapshot"
 
 
 @dataclass
@@ -49,98 +49,103 @@ class _Thread:
     """The messages of a thread, or of a subgraph of it, while its checkpoints are read.
 
     Attributes:
-        told: keys of messages that the thread itself has, where this is a subgraph of it.
+        told: ids of messages that the thread and its other subgraphs have.
         ancestors: the newest checkpoint and those that it goes back to.
-        objects: what the same bytes stood for before: states repeat all that earlier ones have.
-        sources: of each message what it was read from last.
-        messages: what was found, by id, or by place and content where messages have none.
+        sources: of each message what it was read from.
+        messages: what was found, by id, or by a number where messages have none.
         parents: the message before each when it came first.
-        last: of each checkpoint its last message.
+        lists: of each checkpoint its messages.
+        others: the other channels of the newest state.
     """
 
     found: Conversation
     told: frozenset[str]
     ancestors: set[str]
-    objects: dict[bytes, Any] = field(default_factory=dict)
+    decoder: Decoder = field(default_factory=Decoder)
     sources: dict[str, Any] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
     parents: dict[str, str | None] = field(default_factory=dict)
-    last: dict[str, str | None] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
 
     def take(self, row: dict[str, Any]) -> None:
         """Read one checkpoint; later ones say what messages are now."""
-        state = self._decoded(row["type"], row["checkpoint"])
-        saved, channels = at(state.get("ts")), state.get("channel_values") or {}
-        name = _channel(channels)
-        before = self.last.get(row["parent_checkpoint_id"] or "")
+        about = _metadata(row.get("metadata"))
+        if about.get(_DELTAS):
+            raise _DeltaError
+        state = self.decoder.state(row["type"], row["checkpoint"])
+        saved, channels = at(state.get("ts")), dict(state.get("channel_values") or {})
+        name, sources = messages_in(channels)
+        before = self.lists.get(row["parent_checkpoint_id"] or "", [])
+        last = before[-1] if before else None
         is_main = row["checkpoint_id"] in self.ancestors
-        for place, source in enumerate(channels.get(name) or ()):
-            key = _id(source) or f"{place}:{encode(_plain(source))}"
-            if key in self.told:
+        now = []
+        place = 0
+        for source in sources:
+            key = id_of(source)
+            if key is None:
+                key, place = self._numbered(source, before, place)
+            elif key in self.told:
                 continue
             self._put(key, source, saved, is_main=is_main)
-            self.parents.setdefault(key, before if before != key else None)
-            before = key
-        self.last[row["checkpoint_id"]] = before
+            self.parents.setdefault(key, last if last != key else None)
+            last = key
+            now.append(key)
+        self.lists[row["checkpoint_id"]] = now or before
         found = self.found
         found.n_records += 1
         found.created_at = found.created_at or saved
         found.updated_at = saved or found.updated_at
-        found.extra = {key: value for key, value in channels.items() if key != name}
-        about = _metadata(row.get("metadata"))
+        self.others = {key: value for key, value in channels.items() if key != name}
         found.user_id = text(about.get("user_id")) or found.user_id
+
+    def _numbered(self, source: Any, before: list[str], place: int) -> tuple[str, int]:  # noqa: ANN401 - any value
+        """Find a message without an id among those of the checkpoint before, from a place on."""
+        for i in range(place, len(before)):
+            if same(self.sources[before[i]], source):
+                return before[i], i + 1
+        return f"#{len(self.messages) + 1}", place
 
     def _put(self, key: str, source: Any, saved: At | None, *, is_main: bool) -> None:  # noqa: ANN401 - any value
         earlier = self.messages.get(key)
-        if earlier is None or self.sources[key] != source:
-            message = _message(_plain(source))
-            message.at = earlier.at if earlier else saved
-            message.is_main_path = earlier is not None and earlier.is_main_path
-            message.aliases = (key,)
-            if earlier:
-                before = earlier.extra.get(_EARLIER, [])
-                message.extra[_EARLIER] = [*before, without_bytes(_plain(self.sources[key]))]
-            self.messages[key], self.sources[key] = message, source
-        self.messages[key].is_main_path |= is_main
-
-    def _decoded(self, kind: str | None, stored: Any) -> dict[str, Any]:  # noqa: ANN401 - any column
-        if kind == "msgpack":
-            state = msgspec.msgpack.decode(stored, ext_hook=self._object)
-        elif kind == "json":
-            state = msgspec.json.decode(stored)
+        if earlier is not None and same(self.sources[key], source):
+            earlier.is_main_path |= is_main
+            return
+        told = message(source)
+        if earlier is not None:
+            # What a fork or an unknown form made of it is not what the path that goes on has.
+            is_left = (earlier.is_main_path and not is_main) or told.kind == "event"
+            other = source if is_left else self.sources[key]
+            if is_left:
+                told, source = earlier, self.sources[key]
+            kept = [*earlier.extra.get(_EARLIER, []), to_json(other)]
+            told.at, told.is_main_path = earlier.at, earlier.is_main_path or is_main
+            told.extra[_EARLIER] = kept
         else:
-            raise TypeError("another serializer")
-        if not isinstance(state, dict):
-            raise TypeError("no state")
-        return state
-
-    def _object(self, code: int, data: memoryview) -> Any:  # noqa: ANN401 - any value
-        """Read an object of Python: by its fields as LangChain's JSON has it, or its argument."""
-        key = bytes([code % 256]) + data
-        if key in self.objects:
-            return self.objects[key]
-        if code == _NUMPY:
-            found: Any = bytes(data)
-        else:
-            module, name, found, *_ = msgspec.msgpack.decode(data, ext_hook=self._object)
-            if code in _CLASSES:
-                path_ = [*module.split("."), name]
-                found = {"lc": 1, "type": "constructor", "id": path_, "kwargs": found}
-        self.objects[key] = found
-        return found
+            told.at, told.is_main_path = saved, is_main
+        told.aliases = (key,)
+        self.messages[key], self.sources[key] = told, source
 
     def end(self) -> Conversation:
-        """Give the conversation, parents before their children."""
-        for key in preorder(self.parents):
-            message = self.messages[key]
-            message.parent = self.parents[key]
-            self.found.messages.append(message)
-        self.found.extra = without_bytes(_plain(self.found.extra))
+        """Give the conversation, parents before their children and the main path first."""
+        main_first = sorted(self.parents, key=lambda key: not self.messages[key].is_main_path)
+        for key in preorder({key: self.parents[key] for key in main_first}):
+            self.messages[key].parent = self.parents[key]
+            self.found.messages.append(self.messages[key])
+        try:
+            self.found.extra = to_json(self.others)
+        except RecursionError:
+            # Nested deeper than any JSON that can be written.
+            self.found.extra = {"channels": [str(name) for name in self.others]}
         if self.found.relation and not self.messages:
             # A subgraph that shares the messages of its thread is no conversation beside it.
-            self.found.id, self.found.hint, self.found.extra = self.found.parent_id, True, {}
+            self.found.id, self.found.hint, self.found.extra = self.found.native_id, True, {}
             self.found.parent_id = self.found.relation = self.found.agent = None
         return self.found
+
+
+class _DeltaError(ValueError):
+    """A checkpoint holds only what changed since an earlier one."""
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -183,16 +188,20 @@ def _read(
         n_records=0,
     )
     if space:
-        found.parent_id, found.relation, found.agent = thread_id, "subagent", space.split(":")[0]
+        above, _, own = space.rpartition("|")
+        found.parent_id = f"{thread_id}/{above}" if above else thread_id
+        found.relation, found.agent = "subagent", own.split(":")[0]
     thread = _Thread(found, told, path(parents, next(reversed(parents), None)))
     for row in rows:
         reading.n_records += 1
+        bad = Bad(reading.n_records, None, "")
         try:
             thread.take(row)
+        except _DeltaError:
+            reading.reject(bad, "a checkpoint of what changed only (DeltaChannel), not read")
         except UNEXPECTED:
             kind = row["type"] if row["type"] in {"msgpack", "json"} else "an unknown type"
-            reason = f"not a checkpoint that can be read, stored as {kind}"
-            reading.reject(Bad(reading.n_records, None, ""), reason)
+            reading.reject(bad, f"not a checkpoint that can be read, stored as {kind}")
     return thread
 
 
@@ -204,41 +213,13 @@ def _metadata(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - any column
     return found if isinstance(found, dict) else {}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any value
-    """Give what JSON can hold: bytes by their hash, keys as text."""
-    if isinstance(value, bytes):
-        return identified(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _id(source: Any) -> str | None:  # noqa: ANN401 - any value
-    """Find the id of a message, which a dumped one keeps among its fields."""
-    return text((source.get("kwargs") or source.get("data") or source).get("id"))
-
-
-def _channel(channels: dict[str, Any]) -> str | None:
-    """Name the channel of messages: the usual one, else the first that holds any."""
-    names = [_CHANNEL, *channels] if _CHANNEL in channels else [*channels]
-    return next((name for name in names if _holds_messages(channels[name])), None)
-
-
-def _holds_messages(value: Any) -> bool:  # noqa: ANN401 - any value
-    first = value[0] if isinstance(value, list) and value else None
-    return isinstance(first, dict) and ("role" in first or langchain.is_message(first))
-
-
-def _message(source: dict[str, Any]) -> Message:
-    if langchain.is_message(source):
-        return langchain.message(source)
-    return chat_message.message(source)
-
-
 def _sniff(evidence: Evidence) -> float:
-    return SURE if evidence.kind == "tables" and evidence.names >= _TABLE else 0.0
+    if evidence.kind != "tables" or not evidence.names >= _TABLE:
+        return 0.0
+    ours = ("checkpoints.", "writes.", "checkpoint_")
+    beside = [name for name in evidence.names if not name.startswith(ours)]
+    # Chats in tables of the application's own are what such a file is read for.
+    return 0.0 if any(name.endswith(_TEXTS) for name in beside) else SURE
 
 
 FORMAT = Format("langgraph", "LangGraph checkpoints (SQLite)", _sniff, _parse, __doc__)

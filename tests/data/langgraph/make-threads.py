@@ -53,6 +53,9 @@ DRAFT, SAID = dumped("ai", "Nine degrees", "a2"), dumped("ai", "9 degrees", "a2"
 LEFT, AGAIN = dumped("human", "Thanks", "h2"), dumped("human", "And tomorrow?", "h3")
 STUFF = [extension(0, "uuid", "UUID", "05"), b"bytes", {1: extension(2, "app", "Point", {"x": 1})}]
 OWN = [dumped("human", "Look it up", "s1"), dumped("ai", "Looked up", "s2")]
+FAILED = dumped("tool", "timed out", "t0", tool_call_id="x1", status="error")
+NOTED = {"content": "Noted", "type": "human", "id": "n1"}
+NOTE = extension(5, "app.notes", "Note", NOTED, "model_validate_json")
 SHARED = [ASKED, CALLED, RESULT, SAID]
 OLD = [
     {
@@ -84,6 +87,21 @@ ROWS = [
     row("old", 1, None, {"messages": OLD}, kind="json"),
     row("plain", 1, None, {"history": PLAIN[:2]}),
     row("plain", 2, 1, {"history": PLAIN}),
+    # Of a window each message counts once; a pair and a text are messages, too.
+    row("window", 1, None, {"messages": [*PLAIN[1:], ("user", "More")]}),
+    row("window", 2, 1, {"messages": [PLAIN[2], ("user", "More"), "And more"]}),
+    # Subgraphs that say the same are two; a class of one's own is told by its fields.
+    row("subs", 1, None, {"messages": [dumped("human", "Go", "g1")]}),
+    row("subs", 2, None, {"messages": PLAIN[:1]}, space="twin:1"),
+    row("subs", 3, None, {"messages": PLAIN[:1]}, space="twin:2"),
+    row("subs", 4, None, {"messages": [NOTE]}, space="twin:1|deep:3"),
+    row("saved", 1, None, {"__end__": {"messages": PLAIN[1:]}}),
+    row("roles", 1, None, {"team": [{"name": "Bob", "role": "admin"}]}),
+    # A retry of a failed call, forked from before its result.
+    row("retried", 1, None, {"messages": [CALLED]}),
+    row("retried", 2, 1, {"messages": [CALLED, FAILED]}),
+    row("retried", 3, 1, {"messages": [CALLED, RESULT]}),
+    row("delta", 1, None, {}, counters_since_delta_snapshot={"messages": [0, 1]}),
     row("silent", 1, None, {"count": 3}),
     row("unread", 1, None, {"messages": [ASKED]}, kind="pickle"),
 ]
