@@ -181,7 +181,8 @@ def _messages(
             raise LayoutError(
                 "the tables hold LangGraph's checkpoints; a SQLite file of them, as SqliteSaver"
                 " makes it, is read by its path; of Postgres write the state of each thread to a"
-                ' JSONL file, {"thread_id": …, "messages": messages_to_dict(…)} a line, and scan it',
+                ' JSONL file, {"thread_id": …, "messages": messages_to_dict(…)} a line, and scan'
+                " that",
                 source=source,
                 tables=found,
             )
