@@ -96,6 +96,18 @@ def test_imported_equals_scanned(tmp_path):
     assert scanned.audit().equals(lake.audit())
 
 
+def test_one_source_or_several(tmp_path):
+    """
+    A path alone is one source, not the letters of its name.
+    """
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(jsonl(ROW))
+    for given in (str(log), log, [log], iter([str(log)])):
+        done = ingest(given, tmp_path / "lake")
+        assert done.n_read + done.n_skipped == 1
+    assert len(rows(tmp_path / "lake")) == len(ROW["messages"])
+
+
 def test_import_twice_touches_nothing(tmp_path):
     """
     What has not changed is not read again, and no file of the lake is written.

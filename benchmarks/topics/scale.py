@@ -28,6 +28,7 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
             (
                 Case("tools_lake", lake),
                 Case("calls_lake", lake),
+                Case("usage_script", lake),
                 Case("tools_duckdb", stored),
                 Case("tools_duckdb_whole", stored),
                 Case("tools_polars", stored),
@@ -45,6 +46,7 @@ def groups(n_messages: int) -> Iterator[Callable[[], Group]]:
                     "4",
                     "tool_usage ≥ 8 x DuckDB by hand, conversations and users too, wall",
                     at_least("tools_duckdb_whole", "wall", 8),
+                    limit="usage_script",
                 ),
             ),
         )
@@ -97,6 +99,32 @@ def calls_lake(source: str) -> Callable[[], dict[str, Any]]:
         calls = cd.scan(source).tool_calls.group_by("name")
         found = calls.agg(pl.len(), n_errors=failed).sort("name").collect()
         return {"tools": [list(row) for row in found.rows()]}
+
+    return work
+
+
+def usage_script(source: str) -> Callable[[], dict[str, Any]]:
+    """The least for conversations and users too: the lake's Parquet in a script of Polars."""
+    import polars as pl
+
+    def work() -> dict[str, Any]:
+        talks = pl.scan_parquet(f"{source}/conversations/**/*.parquet", hive_partitioning=False)
+        failed = pl.col("status").is_in(["error", "timeout"]).sum()
+        found = (
+            pl.scan_parquet(f"{source}/tool_calls/**/*.parquet", hive_partitioning=False)
+            .group_by("conversation_id", "name")
+            .agg(pl.len(), n_errors=failed)
+            .join(talks.select("conversation_id", "user_id"), on="conversation_id", how="left")
+            .group_by("name")
+            .agg(
+                pl.col("len", "n_errors").sum(),
+                n_talks=pl.len(),
+                n_users=pl.col("user_id").n_unique(),
+            )
+            .sort("name")
+            .collect()
+        )
+        return {"tools": [list(row[:3]) for row in found.rows()]}
 
     return work
 

@@ -10,8 +10,12 @@ from typing import Literal, TypeAlias
 import narwhals as nw
 import polars as pl
 
+from chatdata.errors import QueryError
+from chatdata.moments import zone
+
 Every: TypeAlias = Literal["day", "week"]
 
+_LENGTHS: dict[Every, str] = {"day": "1d", "week": "1w"}
 _QUARTER_HOUR_US = 900_000_000
 
 
@@ -25,10 +29,16 @@ def local_time(time_zone: str) -> pl.Expr:
     return (
         pl.from_epoch(pl.col("quarter") * _QUARTER_HOUR_US, time_unit="us")
         .dt.replace_time_zone("UTC")
-        .dt.convert_time_zone(time_zone)
+        .dt.convert_time_zone(zone(time_zone))
     )
 
 
 def period(every: Every, time_zone: str) -> pl.Expr:
-    """Make the column `quarter` the first day of its period; weeks begin on Monday."""
-    return local_time(time_zone).dt.date().dt.truncate({"day": "1d", "week": "1w"}[every])
+    """Make the column `quarter` the first day of its period; weeks begin on Monday.
+
+    Raises:
+        QueryError: `every` is no period, or there is no such zone.
+    """
+    if every not in _LENGTHS:
+        raise QueryError(f"found every={every!r}, expected {' or '.join(map(repr, _LENGTHS))}")
+    return local_time(time_zone).dt.date().dt.truncate(_LENGTHS[every])

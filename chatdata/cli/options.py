@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import functools
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from chatdata import moments
 from chatdata.cli.progress import working
 from chatdata.engines import NAMES as ENGINES
+from chatdata.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from chatdata.chats import Chats
 
     Option = Callable[[Callable[..., None]], Callable[..., None]]
 
+_Read = TypeVar("_Read")
+
 
 def moment(text: str) -> datetime:
     """Read a date or a time; without a zone it means UTC."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"found {text!r}, expected 2025-09-01 or 2025-09-01T12:00+05:00."
-        ) from None
-    return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+    return _understood(moments.moment, text)
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -55,11 +52,14 @@ def as_one(mappings: tuple[dict[str, str], ...]) -> dict[str, str] | None:
 
 def zone(text: str) -> str:
     """Check the name of a time zone."""
+    return _understood(moments.zone, text)
+
+
+def _understood(read: Callable[[str], _Read], text: str) -> _Read:
     try:
-        ZoneInfo(text)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise click.BadParameter(f"found {text!r}, expected a name like Asia/Karachi.") from None
-    return text
+        return read(text)
+    except QueryError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
 time_zone_option = click.option(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from chatdata import moments
 from chatdata.chats import Finding
 from chatdata.database import catalog, ranges, scope
 from chatdata.database.assemble import assemble
@@ -17,7 +16,6 @@ from chatdata.database.extract import Plan, Source, fill, plan, sample
 from chatdata.database.layout import describe, infer
 from chatdata.database.probe import first_texts, refuse_documents, unread
 from chatdata.database.sql import quoted
-from chatdata.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,20 +28,21 @@ if TYPE_CHECKING:
     from chatdata.database.connect import Snapshot, Target
     from chatdata.database.extract import Raw
     from chatdata.database.scope import Scope
+    from chatdata.moments import Moment
 
 
 def read(  # noqa: PLR0913 - each is a question of its own, all but the first by keyword
     source: str | Path,
     *,
     name: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     user_id: str | None = None,
     text: bool = True,
     schema: str | None = None,
     time_zone: str = "UTC",
     mapping: Mapping[str, str] | None = None,
-    active_since: datetime | None = None,
+    active_since: Moment | None = None,
     held_bytes: int | None = None,
 ) -> Chats[pl.LazyFrame]:
     """Read the chat tables of an application's database, whatever their layout.
@@ -66,11 +65,17 @@ def read(  # noqa: PLR0913 - each is a question of its own, all but the first by
         AccessError: locked, encrypted, refused, or rows hidden from this role.
         LayoutError: no chat tables found.
         SourceError: it does not exist or cannot be read.
+        QueryError: a time or a time zone is none.
     """
-    _check_zone(time_zone)
     where = target(source, name)
     wanted = scope.Scope(
-        _utc(since), _utc(until), _utc(active_since), user_id, text, time_zone, held_bytes
+        moments.moment(since),
+        moments.moment(until),
+        moments.moment(active_since),
+        user_id,
+        text,
+        moments.zone(time_zone),
+        held_bytes,
     )
     try:
         chats = _read(where, wanted, schema, mapping, loose=False)
@@ -182,18 +187,3 @@ def _left_out(snapshot: Snapshot, layout: Layout, wanted: Scope) -> Iterator[Fin
         if n:
             reason = "messages without a time lie in no window"
             yield Finding(snapshot.name, binding.table.name, f"{n} messages left out", reason)
-
-
-def _check_zone(time_zone: str) -> None:
-    try:
-        ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise SourceError(
-            f"no time zone named {time_zone!r}; expected one like Europe/Berlin or UTC"
-        ) from None
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    if moment is None or moment.tzinfo is None:
-        return moment
-    return moment.astimezone(UTC).replace(tzinfo=None)

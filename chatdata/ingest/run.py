@@ -46,7 +46,7 @@ class Imported:
 
 
 def ingest(  # noqa: PLR0913 - each is a question of its own, all but two by keyword
-    sources: Iterable[str | Path],
+    sources: str | Path | Iterable[str | Path],
     lake: str | Path,
     *,
     origin: str | None = None,
@@ -67,8 +67,8 @@ def ingest(  # noqa: PLR0913 - each is a question of its own, all but two by key
     and need not be said again; said otherwise, the source is read anew as a whole.
 
     Args:
-        sources: files, folders, globs, archives, or database URLs; the lake's own files are left
-            out.
+        sources: files, folders, globs, archives, or database URLs, one or several; the lake's own
+            files are left out.
         lake: the lake's folder.
         origin: the name in ids of the one database or file to import, instead of its own.
         format: what the files are, instead of detecting it.
@@ -85,7 +85,8 @@ def ingest(  # noqa: PLR0913 - each is a question of its own, all but two by key
     if format is not None:
         named(format)
     lake = Path(lake).expanduser()
-    given = [str(source) for source in sources]
+    several = [sources] if isinstance(sources, str | Path) else sources
+    given = [str(source) for source in several]
     databases = [source for source in given if names_database(source)]
     inside = f"{lake.resolve()}{os.sep}"
     wanted = [

@@ -30,11 +30,11 @@ from chatdata.load.collect import (
     tallies,
 )
 from chatdata.load.combine import prefixed, stacked
-from chatdata.load.scope import Scope, scoped, window
+from chatdata.load.scope import Scope, scoped
+from chatdata.moments import moment, zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from typing import Unpack
 
     import duckdb
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame as SparkFrame
     from pyspark.sql import SparkSession
 
+    from chatdata.moments import Moment
     from chatdata.schema import Table
 
 _DATABASES = ("sqlite", "postgresql", "postgres")
@@ -51,9 +52,9 @@ class Questions(TypedDict, total=False):
     """What `scan` may be asked, whatever the engine."""
 
     format: str | None
-    since: datetime | None
-    until: datetime | None
-    user_id: str | None
+    since: Moment | None
+    until: Moment | None
+    user_id: str | int | None
     text: bool
     schema: str | None
     time_zone: str
@@ -88,9 +89,9 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     memory_limit: str | None = None,
     spark: SparkSession | None = None,
     format: str | None = None,  # noqa: A002 - the field's own word
-    since: datetime | None = None,
-    until: datetime | None = None,
-    user_id: str | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+    user_id: str | int | None = None,
     text: bool = True,
     schema: str | None = None,
     time_zone: str = "UTC",
@@ -108,7 +109,7 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
             what outgrows it goes to temporary files.
         spark: the Spark session to use, instead of the active one or a new one.
         format: the format's name, instead of detecting it.
-        since: keep messages from this moment on; naive means UTC.
+        since: keep messages from this moment on: a time, a day or ISO text; naive means UTC.
         until: keep messages before this moment.
         user_id: keep one user's conversations.
         text: False leaves out every text of a person or model and keeps sizes, names and statuses.
@@ -120,9 +121,19 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     Raises:
         SourceError: the source does not exist or cannot be read.
         UnknownFormatError: nothing in it is a chat log of a known format.
+        QueryError: a time or a time zone is none.
         EngineError: there is no such engine, it cannot be started, or cannot read this source.
     """
-    scope = Scope(name, since, until, user_id, text, schema, time_zone, mapping)
+    scope = Scope(
+        name,
+        moment(since),
+        moment(until),
+        None if user_id is None else str(user_id),
+        text,
+        schema,
+        zone(time_zone),
+        mapping,
+    )
     if spark is not None and engine != "spark":
         raise EngineError(f"a Spark session for {engine}; expected engine='spark' beside spark=")
     if memory_limit is not None and engine != "duckdb":
@@ -205,9 +216,9 @@ def read(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
 
 def _lake(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
     if source.place is None:
-        return open_lake(stored(Path(source.where)), scan_files, *window(scope))
+        return open_lake(stored(Path(source.where)), scan_files, scope.since, scope.until)
     scan_there = partial(remote.scan_files, source.place)
-    return open_lake(remote.stored(source.place), scan_there, *window(scope))
+    return open_lake(remote.stored(source.place), scan_there, scope.since, scope.until)
 
 
 def _lake_on_duckdb(source: Source, scope: Scope) -> Chats[duckdb.DuckDBPyRelation]:
@@ -215,12 +226,12 @@ def _lake_on_duckdb(source: Source, scope: Scope) -> Chats[duckdb.DuckDBPyRelati
 
     place = source.place
     if place is None:
-        return open_lake(stored(Path(source.where)), there.scan_files, *window(scope))
+        return open_lake(stored(Path(source.where)), there.scan_files, scope.since, scope.until)
 
     def scan_there(files: list[str], table: Table) -> duckdb.DuckDBPyRelation:
         return there.scan_dataset(remote.dataset(place, files, table))
 
-    return open_lake(remote.stored(place), scan_there, *window(scope))
+    return open_lake(remote.stored(place), scan_there, scope.since, scope.until)
 
 
 def names_database(source: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 import narwhals as nw
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a source is wanted and how it is to be understood, in the words of `scan`."""
+    """What of a source is wanted and how it is to be understood, in the words of `scan`.
+
+    Times are as the frames hold them: naive, in UTC.
+    """
 
     name: str | None = None
     since: datetime | None = None
@@ -39,14 +41,6 @@ def scoped(chats: Chats[Frame], scope: Scope) -> Chats[Frame]:
     if scope.since is not None or scope.until is not None:
         chats = _in_window(chats, scope.since, scope.until)
     return chats if scope.text else chats.without_text()
-
-
-def window(scope: Scope) -> tuple[datetime | None, datetime | None]:
-    """Give `since` and `until` as the frames hold times: naive, in UTC."""
-    since, until = (
-        None if moment is None else _naive_utc(moment) for moment in (scope.since, scope.until)
-    )
-    return since, until
 
 
 def _of_user(chats: Chats[Frame], user_id: str) -> Chats[Frame]:
@@ -70,9 +64,9 @@ def _in_window(chats: Chats[Frame], since: datetime | None, until: datetime | No
     moment = engine_of(chats.messages).moment
     inside = ~nw.col("created_at").is_null()
     if since is not None:
-        inside &= nw.col("created_at") >= moment(_naive_utc(since))
+        inside &= nw.col("created_at") >= moment(since)
     if until is not None:
-        inside &= nw.col("created_at") < moment(_naive_utc(until))
+        inside &= nw.col("created_at") < moment(until)
     kept = messages.filter(inside)
     # Of a conversation that began before the window, what was said within it is kept.
     spoken = kept.select("conversation_id").unique().with_columns(_spoken=nw.lit(value=True))
@@ -95,7 +89,3 @@ def _in_window(chats: Chats[Frame], since: datetime | None, until: datetime | No
         "window", "messages", f"{untimed} left out", "messages without a time lie in no window"
     )
     return replace(scoped, findings=(*chats.findings, finding)) if untimed else scoped
-
-
-def _naive_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

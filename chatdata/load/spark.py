@@ -28,7 +28,7 @@ from chatdata.load.collect import Found, refuse
 from chatdata.load.lineage import gathered, joined
 from chatdata.load.packed import COLUMNS, unpack
 from chatdata.load.read import read
-from chatdata.load.scope import scoped, window
+from chatdata.load.scope import scoped
 from chatdata.spool import folder
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def read_there(source: Source, scope: Scope, session: SparkSession) -> Chats[Dat
         return _handed_over(source, scope, session)
     if source.kind == "lake":
         scan_there = partial(scan_files, session)
-        return scoped(open_lake(stored(Path(source.where)), scan_there, *window(scope)), scope)
+        return scoped(
+            open_lake(stored(Path(source.where)), scan_there, scope.since, scope.until), scope
+        )
     return scoped(_read_files(source, scope, session), scope)
 
 
