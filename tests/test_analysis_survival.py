@@ -104,11 +104,11 @@ def test_survival(n_prompts, censored, expected):
 
 def test_one_cohort_has_nothing_to_compare():
     """
-    A single cohort has no test statistic, and says so by null.
+    What names no cohort has no test statistic, and says so by null.
     """
     found = analysis.survival_by_cohort(lives([1, 2], [False, False]), by="model")
 
-    assert [("(unknown)", 2, None, None)] == found.select(
+    assert [(None, 2, None, None)] == found.select(
         "cohort", "n_conversations", "chi2", "p_value"
     ).rows()
 
@@ -140,3 +140,33 @@ def test_censoring_has_an_edge(censored_s, n_censored):
     found = analysis.prompt_survival(lives([1], [False]), censored_s=censored_s)
 
     assert [n_censored] == found["n_censored"].to_list()
+
+
+def test_certainty_is_not_made_of_few():
+    """
+    Where nobody has ended yet Greenwood's formula has no width, and there is no interval.
+    """
+    found = analysis.prompt_survival(lives([2, 3, 3], [False, False, False]))
+
+    assert [(1, 1.0, 1.0), (2, None, None)] == (
+        found.head(2).select("prompt", "survival_low", "survival_high").rows()
+    )
+
+
+def test_what_names_no_cohort_is_compared_with_nobody():
+    """
+    Two cohorts differ as they do without the conversations that name none.
+    """
+    n_prompts, censored = [1, 2, 2, 5, 6, 7], [False] * 6
+    models = ["a", "a", "a", "b", "b", "b"]
+    alone = analysis.survival_by_cohort(lives(n_prompts, censored, models))
+    beside = analysis.survival_by_cohort(
+        lives([*n_prompts, 9, 1], [*censored, False, True], [*models, None, None])
+    )
+
+    assert alone.rows() == beside.head(2).rows()
+    assert [(None, 2, 1, None, None, None)] == (
+        beside.tail(1)
+        .select("cohort", "n_conversations", "n_ended", "expected_ended", "chi2", "p_value")
+        .rows()
+    )

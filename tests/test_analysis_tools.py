@@ -171,3 +171,15 @@ def test_over_time_adds_up_to_usage():
     assert [date(2025, 3, 3), date(2025, 3, 10), None] == (
         over_time["period"].unique(maintain_order=True).to_list()
     )
+
+
+def test_nothing_and_all_are_ends_of_their_intervals():
+    """
+    No hit has a lower end of exactly 0, and nothing but hits an upper end of exactly 1.
+    """
+    n = pl.DataFrame({"n": range(1, 200)}, schema={"n": pl.Int64})
+    ends = n.select(
+        low=wilson_low(pl.lit(0, pl.Int64), pl.col("n")), high=wilson_high(pl.col("n"), pl.col("n"))
+    )
+
+    assert ([0.0], [1.0]) == (ends["low"].unique().to_list(), ends["high"].unique().to_list())

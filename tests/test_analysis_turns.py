@@ -27,9 +27,13 @@ TURNS = f"""{TIMED}, numbered as (
   select conversation_id, turn::bigint as turn, max(message_id) filter (prompt) as prompt_id,
     count(*) as n_messages,
     count(*) filter (role = 'assistant' and kind = 'chat') as n_answers,
-    (min(us) filter (role = 'assistant' and kind = 'chat') - max(us) filter (prompt)) / 1e6
-      as response_s,
-    (max(us) filter (role in ('assistant', 'tool')) - max(us) filter (prompt)) / 1e6 as latency_s
+    case when first(us is not null order by position)
+      filter (role = 'assistant' and kind = 'chat')
+    then (min(us) filter (role = 'assistant' and kind = 'chat') - max(us) filter (prompt)) / 1e6
+    end as response_s,
+    case when last(us is not null order by position) filter (role in ('assistant', 'tool'))
+    then (max(us) filter (role in ('assistant', 'tool')) - max(us) filter (prompt)) / 1e6
+    end as latency_s
   from numbered where turn > 0 group by all
 ), calls as (
   select conversation_id, turn::bigint as turn, count(*) as n_tool_calls
@@ -99,6 +103,30 @@ def test_time_that_runs_backwards_is_no_wait():
     log = chats(messages=said({"role": "user", "at": 9}, {"role": "assistant", "at": 0}))
 
     assert [(0, 1)] * 3 == analysis.response_times(log).select("n", "n_unknown").rows()
+
+
+def test_an_answer_without_a_time_is_not_passed_over():
+    """
+    A wait is known where the first answer has a time, a latency where the last one has; and the
+    first response is not looked for in a later turn.
+    """
+    log = chats(
+        messages=said(
+            {"role": "user", "at": 0},
+            {"role": "assistant", "at": None},
+            {"role": "assistant", "at": 50},
+            {"role": "user", "at": 100},
+            {"role": "assistant", "at": 103},
+            {"role": "assistant", "at": None},
+        )
+    )
+
+    assert [(None, 50.0), (3.0, None)] == (
+        analysis.turns(log).select("response_s", "latency_s").collect().rows()
+    )
+    assert [("first_response", 0, 1), ("response", 1, 1), ("turn", 1, 1)] == (
+        analysis.response_times(log).select("measure", "n", "n_unknown").rows()
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))

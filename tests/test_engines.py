@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -275,8 +275,8 @@ def test_sql_reads_what_it_names():
             lambda log: scoped(
                 log,
                 Scope(
-                    since=datetime(2025, 3, 5, tzinfo=UTC),
-                    until=datetime(2025, 3, 15, 12, tzinfo=UTC) + timedelta(microseconds=1),
+                    since=datetime(2025, 3, 5),  # noqa: DTZ001
+                    until=datetime(2025, 3, 15, 12, microsecond=1),  # noqa: DTZ001
                     text=False,
                 ),
             ),

@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from chatdata.analysis.periods import Every, local_time, period, quarter_hour
-from chatdata.analysis.rows import is_counted, is_prompt, tally, total, with_us
+from chatdata.analysis.rows import is_counted, is_day, is_prompt, tally, total, with_us
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -42,7 +42,7 @@ def activity_over_time(
         n_prompts=tally(is_prompt()),
     )
     quarters = (
-        messages.group_by("quarter")
+        messages.group_by("quarter", "of_day")
         .agg(
             total("n_conversations"),
             nw.len().cast(nw.Int64).alias("n_messages"),
@@ -60,16 +60,16 @@ def activity_over_time(
 
 
 def hour_of_week(chats: Chats[Frame], *, time_zone: str = "UTC") -> pl.DataFrame:
-    """Count prompts by weekday and hour of a time zone.
+    """Count prompts by weekday and hour of a time zone; a time that is only a day has no hour.
 
     Returns:
-        168 rows, Monday's first hour first, or none where no prompt has a time: `weekday` (i64, 1
-        is Monday), `hour` (i64, 0 to 23), `n_prompts` (i64), `share` (f64, of all prompts with a
-        time).
+        168 rows, Monday's first hour first, or none where no prompt has a time of day: `weekday`
+        (i64, 1 is Monday), `hour` (i64, 0 to 23), `n_prompts` (i64), `share` (f64, of all prompts
+        with a time of day).
     """
     quarters = (
         _quarters(chats)
-        .filter(is_prompt(), ~nw.col("quarter").is_null())
+        .filter(is_prompt(), ~nw.col("quarter").is_null(), ~nw.col("of_day"))
         .group_by("quarter")
         .agg(n_prompts=nw.len().cast(nw.Int64))
         .collect("polars")
@@ -93,6 +93,6 @@ def hour_of_week(chats: Chats[Frame], *, time_zone: str = "UTC") -> pl.DataFrame
 
 
 def _quarters(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Give the counted messages with the quarter-hour in which each was written."""
+    """Give the counted messages with the quarter-hour in which each was written, or its day's."""
     written = with_us(chats.messages, "created_at").filter(is_counted())
-    return written.with_columns(quarter=quarter_hour("created_us"))
+    return written.with_columns(quarter=quarter_hour("created_us"), of_day=is_day())

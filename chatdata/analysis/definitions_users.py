@@ -16,9 +16,10 @@ SURVIVAL = Topic(
             "0 to 1, with Greenwood's 95 % interval",
             (
                 "the share of conversations that reach prompt k, by Kaplan and Meier; censored "
-                "where the last message lies within 24 h of the log's last"
+                "where the last message lies within 24 h of the log's last; a time that is only a "
+                "day is compared with the day of the log's last"
             ),
-            "the interval, where nobody is left to tell",
+            "the interval, where nobody has ended yet or nobody is left",
             (
                 "prompt_survival.survival",
                 "prompt_survival.survival_low",
@@ -29,7 +30,7 @@ SURVIVAL = Topic(
             "log_rank",
             1,
             "chi-squared with one degree of freedom",
-            "each cohort against all the others",
+            "each cohort against all the others; what names no cohort is left out",
             "null where there is nothing to compare",
             ("survival_by_cohort.chi2", "survival_by_cohort.p_value"),
         ),
@@ -38,7 +39,8 @@ SURVIVAL = Topic(
 
 USERS = Topic(
     "User sessions",
-    "Over timed prompts of known users. A conversation is not a session.",
+    "Over prompts of known users with a time; for sessions, with more than a day. A conversation "
+    "is not a session.",
     (
         Metric(
             "session",

@@ -51,7 +51,11 @@ def length_distribution(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP
         *(value.quantile(q, "linear").alias(name) for name, q in ALL.items()),
         value.max().alias("max"),
     )
-    return _of_each(lengths, lambda values: values.group_by("metric").agg(*summary))
+    # Without conversations there is a row too: of none.
+    return pl.concat(
+        lengths.select(value=pl.col(name)).select(pl.lit(name).alias("metric"), *summary)
+        for name in lengths.columns
+    )
 
 
 def length_histogram(chats: Chats[Frame], *, active_cap_s: float = ACTIVE_CAP_S) -> pl.DataFrame:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["conversation_ending", "ending_shares"]
 
 RUNNING_S = 1800
+_DAY_US = 86_400_000_000
+_LAST = ("last_us", "last_day_us")
 UNFINISHED = ("user", "tool_result", "pending_tool")
 _LENGTH_STOPS = ("length", "max_tokens", "model_length", "max_output_tokens", "MAX_TOKENS")
 
@@ -60,28 +62,61 @@ def ended(chats: Chats[Frame]) -> pl.DataFrame:
     the time of the log's last message.
 
     Returns:
-        One row per conversation, in no order: `conversation_id`, `ending` (str), `last_us` (i64),
-        `running` (bool).
+        One row per conversation, in no order: `conversation_id`, `ending` (str), `last_us`,
+        `last_day_us` (i64, as in `last_moments`), `running` (bool).
     """
     found = endings(chats).drop("last_at").collect("polars").to_polars()
-    return found.with_columns(running=is_running(pl.col("last_us").max()))
+    return found.with_columns(running=is_running(pl.max_horizontal(*_LAST).max()))
 
 
 def is_running(log_end: pl.Expr) -> pl.Expr:
-    """Say by `ending` and `last_us` which conversations the end of the log cut.
+    """Say by `ending` and the last moments which conversations the end of the log cut.
 
     Args:
         log_end: the time of the log's last message, in microseconds.
     """
-    recent = pl.col("last_us") >= log_end - RUNNING_S * 1_000_000
-    return (pl.col("ending").is_in(UNFINISHED) & recent).fill_null(value=False)
+    return pl.col("ending").is_in(UNFINISHED) & reaches(log_end, RUNNING_S)
+
+
+def reaches(log_end: pl.Expr, seconds: float) -> pl.Expr:
+    """Say by the last moments which conversations go on to shortly before the log ends.
+
+    A time that is only a day is compared with the day on which the log ends.
+
+    Args:
+        log_end: the time of the log's last message, in microseconds.
+        seconds: how long before that still counts.
+    """
+    us = round(seconds * 1_000_000)
+    fine = pl.col("last_us") >= log_end - us
+    day = pl.col("last_day_us") >= log_end - log_end % _DAY_US - us
+    return fine.fill_null(value=False) | day.fill_null(value=False)
 
 
 def log_end(chats: Chats[Frame]) -> int | None:
     """Give the time of the log's last message of any kind, in microseconds since 1970."""
-    last = messages(chats).select(nw.col("created_us").max()).collect("polars").to_polars()
-    found: int | None = last.item()
+    last = last_moments(chats).select(nw.col(*_LAST).max()).collect("polars").to_polars()
+    found: int | None = last.select(pl.max_horizontal(*_LAST)).item()
     return found
+
+
+def last_moments(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the time of each conversation's last message row of any kind.
+
+    Returns:
+        One row per conversation that has messages: `conversation_id`, `last_at`, `last_us` (i64,
+        of those with more than a day), `last_day_us` (i64, the beginning of the last day, of those
+        with only a day).
+    """
+    return (
+        messages(chats)
+        .group_by("conversation_id")
+        .agg(
+            last_at=nw.col("created_at").max(),
+            last_us=nw.col("created_us").max(),
+            last_day_us=nw.col("day_us").max(),
+        )
+    )
 
 
 def endings(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
@@ -99,17 +134,12 @@ def endings(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
         .then(nw.col("role"))
         .otherwise(nw.lit("other"))
     )
-    times = (
-        messages(chats)
-        .group_by("conversation_id")
-        .agg(last_at=nw.col("created_at").max(), last_us=nw.col("created_us").max())
-    )
     return (
         conversation_ids(chats)
         .join(_last(chats), on="conversation_id", how="left")
-        .join(times, on="conversation_id", how="left")
+        .join(last_moments(chats), on="conversation_id", how="left")
         .join(_pending(chats), on="message_id", how="left")
-        .select("conversation_id", "last_at", "last_us", ending=ending)
+        .select("conversation_id", "last_at", *_LAST, ending=ending)
     )
 
 

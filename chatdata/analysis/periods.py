@@ -36,9 +36,12 @@ def local_time(time_zone: str) -> pl.Expr:
 def period(every: Every, time_zone: str) -> pl.Expr:
     """Make the column `quarter` the first day of its period; weeks begin on Monday.
 
+    Where `of_day` says that it is only a day, that is the same day in every zone.
+
     Raises:
         QueryError: `every` is no period, or there is no such zone.
     """
     if every not in _LENGTHS:
         raise QueryError(f"found every={every!r}, expected {' or '.join(map(repr, _LENGTHS))}")
-    return local_time(time_zone).dt.date().dt.truncate(_LENGTHS[every])
+    day = pl.when("of_day").then(local_time("UTC").dt.date())
+    return day.otherwise(local_time(time_zone).dt.date()).dt.truncate(_LENGTHS[every])

@@ -34,8 +34,10 @@ def positive(n: pl.Expr) -> pl.Expr:
 
 
 def _wilson(hits: pl.Expr, n: pl.Expr, side: int) -> pl.Expr:
-    n = positive(n)
-    p, z2 = hits / n, Z_95**2
-    middle = p + z2 / (2 * n)
-    half = Z_95 * (p * (1 - p) / n + z2 / (4 * n**2)).sqrt()
-    return ((middle + side * half) / (1 + z2 / n)).clip(0.0, 1.0)
+    whole = positive(n)
+    p, z2 = hits / whole, Z_95**2
+    middle = p + z2 / (2 * whole)
+    half = Z_95 * (p * (1 - p) / whole + z2 / (4 * whole**2)).sqrt()
+    # Nothing and all are ends themselves, which rounding would miss.
+    end = pl.when(hits == 0 if side < 0 else hits == n).then(p)
+    return end.otherwise(((middle + side * half) / (1 + z2 / whole)).clip(0.0, 1.0))

@@ -89,22 +89,40 @@ def gaps(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
 def messages(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
     """Give every message row with `created_us`, microseconds since 1970 in UTC.
 
-    A time that is only a day says when, but not how long: it has no microseconds.
+    A time that is only a day says when, but not how long: it has no `created_us`, but `day_us`, the
+    day's beginning.
     """
-    return with_us(chats.messages, "created_at").with_columns(
-        created_us=nw.when(
-            nw.col("created_at_precision").is_null() | (nw.col("created_at_precision") != "day")
-        ).then(nw.col("created_us"))
+    timed = with_us(chats.messages, "created_at")
+    return timed.with_columns(
+        created_us=nw.when(~is_day()).then(nw.col("created_us")),
+        day_us=nw.when(is_day()).then(nw.col("created_us")),
+    )
+
+
+def is_day() -> nw.Expr:
+    """Tell the message rows whose time is only a day."""
+    return (
+        nw.when(nw.col("created_at_precision") == "day")
+        .then(nw.lit(value=True))
+        .otherwise(nw.lit(value=False))
     )
 
 
 def timed_calls(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Give the calls with `called_us`: their start where that is recorded, else their message's."""
-    written = with_us(chats.messages, "created_at").select("message_id", "created_us")
+    """Give the calls with `called_us`: their start where that is recorded, else their message's.
+
+    `of_day` says where that is only a day.
+    """
+    written = with_us(chats.messages, "created_at").select(
+        "message_id", "created_us", of_day=is_day()
+    )
     return (
         with_us(chats.tool_calls, "started_at")
         .join(written, on="message_id", how="left")
-        .with_columns(called_us=nw.coalesce("started_us", "created_us"))
+        .with_columns(
+            called_us=nw.coalesce("started_us", "created_us"),
+            of_day=nw.col("of_day").fill_null(value=False) & nw.col("started_us").is_null(),
+        )
     )
 
 

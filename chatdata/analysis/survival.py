@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import narwhals as nw
 import polars as pl
 
-from chatdata.analysis.rates import Z_95, share
-from chatdata.analysis.rows import counted, is_prompt, messages, tally, total
+from chatdata.analysis.endings import last_moments, log_end, reaches
+from chatdata.analysis.rates import Z_95, positive, share
+from chatdata.analysis.rows import counted, is_prompt, tally, total
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["prompt_survival", "survival_by_cohort"]
 
 CENSORED_S = 86_400.0
-_UNKNOWN = "(unknown)"
 
 
 def prompt_survival(chats: Chats[Frame], *, censored_s: float = CENSORED_S) -> pl.DataFrame:
@@ -31,8 +31,8 @@ def prompt_survival(chats: Chats[Frame], *, censored_s: float = CENSORED_S) -> p
     Returns:
         One row per prompt from the first: `prompt` (i64, k), `n_at_risk` (i64, conversations that
         reached it), `n_ended`, `n_censored` (i64, at it), `survival` (f64, the share that reaches
-        it), `survival_low`, `survival_high` (f64, Greenwood's 95 % interval, null where nobody is
-        left to tell).
+        it), `survival_low`, `survival_high` (f64, Greenwood's 95 % interval, null where it says
+        nothing: nobody has ended yet, or nobody is left).
     """
     ends = _lives(chats, censored_s).group_by("n_prompts").agg(*_ENDS)
     prompts = ends.select(pl.int_ranges(1, pl.col("n_prompts").max().fill_null(0) + 1).explode())
@@ -44,9 +44,10 @@ def prompt_survival(chats: Chats[Frame], *, censored_s: float = CENSORED_S) -> p
     )
     before = {name: pl.col(name).shift(1) for name in ("after", "variance")}
     reached = before["after"].fill_null(1.0)
-    # Where the estimate is 0, Greenwood's formula divides by 0 and says nothing.
+    # Where the estimate is 0, Greenwood's formula divides by 0; where it is 1, it gives no width
+    # however few there are. All reach the first prompt.
     half = Z_95 * reached * before["variance"].fill_null(0.0).sqrt()
-    known = half.is_finite()
+    known = half.is_finite() & ((half > 0) | (pl.col("n_prompts") == 1))
     return curve.select(
         prompt=pl.col("n_prompts"),
         n_at_risk=pl.col("n_at_risk"),
@@ -66,31 +67,34 @@ def survival_by_cohort(
 ) -> pl.DataFrame:
     """Compare how far the conversations of each cohort get with all the others, by log-rank test.
 
+    Those that name no cohort are none: they are compared with nobody.
+
     Returns:
-        One row per cohort, largest first: `cohort` (str), `n_conversations`, `n_ended` (i64),
-        `median_prompts` (i64, the first prompt that at most half go beyond, null where more than
-        half do), `expected_ended` (f64, endings if all cohorts were alike), `chi2` (f64, one degree
-        of freedom), `p_value` (f64); the last two null where there is nothing to compare.
+        One row per cohort, largest first, and last what names none: `cohort` (str, null for that),
+        `n_conversations`, `n_ended` (i64), `median_prompts` (i64, the first prompt that at most
+        half go beyond, null where more than half do), `expected_ended` (f64, endings if all cohorts
+        were alike), `chi2` (f64, one degree of freedom), `p_value` (f64); the last three null where
+        there is nothing to compare, `expected_ended` only without a cohort.
     """
-    cohorts = nw.from_native(chats.conversations).select(
-        "conversation_id", cohort=nw.col(by).fill_null(_UNKNOWN)
-    )
+    cohorts = nw.from_native(chats.conversations).select("conversation_id", cohort=nw.col(by))
     named = cohorts.collect("polars").to_polars()
-    lives = _lives(chats, censored_s).join(named, on="conversation_id", how="left")
-    at = lives.with_columns(pl.col("cohort").fill_null(_UNKNOWN))
-    every = _curve(at.group_by("n_prompts").agg(*_ENDS))
+    at = _lives(chats, censored_s).join(named, on="conversation_id", how="left")
+    every = _curve(at.group_by("n_prompts").agg(*_ends(pl.col("cohort").is_not_null())))
     # Each cohort at every prompt at which anybody ends.
     grid = at.select(pl.col("cohort").unique()).join(every.select("n_prompts"), how="cross")
     own = grid.join(
-        at.group_by("cohort", "n_prompts").agg(*_ENDS), on=["cohort", "n_prompts"], how="left"
+        at.group_by("cohort", "n_prompts").agg(*_ENDS),
+        on=["cohort", "n_prompts"],
+        how="left",
+        nulls_equal=True,
     ).with_columns(pl.col("n_ended", "n_censored").fill_null(0))
     curves = _curve(own, "cohort").join(every, on="n_prompts", suffix="_all")
     tested = curves.group_by("cohort").agg(
         n_conversations=pl.col("n_at_risk").max(),
         n_ended=pl.col("n_ended").sum(),
         median_prompts=pl.col("n_prompts").filter(pl.col("after") <= 1 / 2).min(),
-        expected_ended=_EXPECTED.sum(),
-        spread=_SPREAD.sum(),
+        expected_ended=pl.when(pl.col("cohort").first().is_not_null()).then(_EXPECTED.sum()),
+        spread=pl.when(pl.col("cohort").first().is_not_null()).then(_SPREAD.sum()),
     )
     difference = pl.col("n_ended") - pl.col("expected_ended")
     chi2 = pl.when(pl.col("spread") > 0).then(difference**2 / pl.col("spread"))
@@ -98,15 +102,20 @@ def survival_by_cohort(
         tested.with_columns(chi2=chi2)
         .with_columns(p_value=_chi2_tail("chi2"))
         .drop("spread")
-        .sort("n_conversations", "cohort", descending=[True, False])
+        .sort(pl.col("cohort").is_null(), -pl.col("n_conversations"), "cohort")
     )
 
 
-_ENDS = (
-    pl.col("ended").sum().cast(pl.Int64).alias("n_ended"),
-    (~pl.col("ended")).sum().cast(pl.Int64).alias("n_censored"),
-)
-_RISK = pl.col("n_at_risk_all").cast(pl.Float64)
+def _ends(counting: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Count the conversations that ended, and those that may go on, of those that count."""
+    return (
+        (pl.col("ended") & counting).sum().cast(pl.Int64).alias("n_ended"),
+        (~pl.col("ended") & counting).sum().cast(pl.Int64).alias("n_censored"),
+    )
+
+
+_ENDS = _ends(pl.lit(value=True))
+_RISK = positive(pl.col("n_at_risk_all"))
 _EXPECTED = pl.col("n_ended_all") * pl.col("n_at_risk") / _RISK
 _SPREAD = pl.when(_RISK > 1).then(
     _EXPECTED * (1 - pl.col("n_at_risk") / _RISK) * (_RISK - pl.col("n_ended_all")) / (_RISK - 1)
@@ -121,10 +130,9 @@ def _lives(chats: Chats[Frame], censored_s: float) -> pl.DataFrame:
         .group_by("conversation_id")
         .agg(total("n_prompts"))
     )
-    last = messages(chats).group_by("conversation_id").agg(last_us=nw.col("created_us").max())
+    last = last_moments(chats).drop("last_at")
     lives = prompts.join(last, on="conversation_id", how="left").collect("polars").to_polars()
-    cut = pl.col("last_us").max() - round(censored_s * 1e6)
-    ended = (pl.col("last_us") < cut).fill_null(value=True)
+    ended = ~reaches(pl.lit(log_end(chats), pl.Int64), censored_s)
     return lives.with_columns(ended=ended).filter(pl.col("n_prompts") > 0)
 
 

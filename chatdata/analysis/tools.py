@@ -113,7 +113,7 @@ def tool_usage_over_time(
             n_ok=tally(nw.col("status") == "ok"),
             n_errors=tally(is_error()),
         )
-        .group_by("quarter", "name")
+        .group_by("quarter", "of_day", "name")
         .agg(nw.len().cast(nw.Int64).alias("n_tool_calls"), total("n_ok"), total("n_errors"))
         .collect("polars")
         .to_polars()

@@ -37,7 +37,7 @@ def turns(chats: Chats[Frame]) -> Frame:
         where it has none), `n_messages` (i64, the prompt included), `n_answers` (i64, the model's
         messages), `n_tool_calls` (i64, of its messages), `response_s` (f64, seconds from the prompt
         to the first answer), `latency_s` (f64, to the last answer or tool result). Seconds are null
-        where a time is missing, is only a day, or lies before the prompt's.
+        where the time of either is missing, is only a day, or lies before the prompt's.
     """
     calls = (
         nw.from_native(chats.tool_calls)
@@ -76,10 +76,17 @@ def response_times(chats: Chats[Frame]) -> pl.DataFrame:
     # Twice over the turns, so that no ids of theirs are held here.
     turn_by_turn = each.select(*times).collect("polars").to_polars()
     opened = (
-        each.with_columns(prompt_us=nw.when(nw.col("turn") == 1).then(nw.col("prompt_us")))
+        each.with_columns(
+            prompt_us=nw.when(nw.col("turn") == 1).then(nw.col("prompt_us")),
+            answered=nw.when(nw.col("n_answers") > 0).then(nw.col("turn")),
+            timed=nw.when(~nw.col("response_us").is_null()).then(nw.col("turn")),
+        )
         .group_by("conversation_id")
-        .agg(nw.col("prompt_us").max(), nw.col("response_us").min())
-        .select("prompt_us", "response_us")
+        .agg(nw.col("prompt_us").max(), nw.col("response_us", "answered", "timed").min())
+        .select(
+            "prompt_us",
+            response_us=nw.when(nw.col("answered") == nw.col("timed")).then(nw.col("response_us")),
+        )
         .collect("polars")
         .to_polars()
     )
@@ -92,9 +99,13 @@ def response_times(chats: Chats[Frame]) -> pl.DataFrame:
 
 
 def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
-    """Give each turn with its prompt, its times in microseconds, its messages and other counts."""
+    """Give each turn with its prompt, its times in microseconds, its messages and other counts.
+
+    A time counts where the first answer, or the last that was done, has one.
+    """
     worked = (nw.col("role") == "assistant") | (nw.col("role") == "tool")
-    told = nw.when(is_prompt())
+    timed = ~nw.col("created_us").is_null()
+    told, place = nw.when(is_prompt()), nw.col("position").cast(nw.Int64)
     return (
         rows.filter(nw.col("turn") > 0)
         .select(
@@ -106,16 +117,26 @@ def _turns(rows: nw.LazyFrame[Frame], *counts: str) -> nw.LazyFrame[Frame]:
             prompt_us=told.then(nw.col("created_us")),
             response_us=nw.when(is_answer()).then(nw.col("created_us")),
             active_us=nw.when(worked).then(nw.col("created_us")),
+            first=nw.when(is_answer()).then(place),
+            first_timed=nw.when(is_answer() & timed).then(place),
+            last=nw.when(worked).then(place),
+            last_timed=nw.when(worked & timed).then(place),
             answer=tally(is_answer()),
         )
         .group_by("conversation_id", "turn")
         .agg(
             nw.col("prompt_id", "started_at", "prompt_us").max(),
-            nw.col("response_us").min(),
-            nw.col("active_us").max(),
+            nw.col("response_us", "first", "first_timed").min(),
+            nw.col("active_us", "last", "last_timed").max(),
             nw.len().cast(nw.Int64).alias("n_messages"),
             total("answer").alias("n_answers"),
             *(total(name) for name in counts),
+        )
+        .with_columns(
+            response_us=nw.when(nw.col("first") == nw.col("first_timed")).then(
+                nw.col("response_us")
+            ),
+            active_us=nw.when(nw.col("last") == nw.col("last_timed")).then(nw.col("active_us")),
         )
     )
 

@@ -11,7 +11,7 @@ from chatdata.analysis.mixture import threshold
 from chatdata.analysis.order import with_running, with_shifted
 from chatdata.analysis.periods import period, quarter_hour
 from chatdata.analysis.rates import share
-from chatdata.analysis.rows import is_counted, is_prompt, tally, with_us
+from chatdata.analysis.rows import is_counted, is_day, is_prompt, tally, with_us
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT as Frame
@@ -29,7 +29,8 @@ def user_sessions(chats: Chats[Frame], *, gap_s: float = SESSION_GAP_S) -> Frame
     """Part each user's prompts, over all conversations, where the gap exceeds a threshold.
 
     Args:
-        chats: what to part; prompts without a time or of unknown users are left out.
+        chats: what to part; prompts of unknown users, and those without a time or with one that
+            is only a day, are left out.
         gap_s: the longest pause within a session.
 
     Returns:
@@ -112,8 +113,8 @@ def weekly_retention(chats: Chats[Frame], *, time_zone: str = "UTC") -> pl.DataF
         `n_cohort` (i64, who began in that week), `share` (f64).
     """
     quarters = (
-        _prompts(chats)
-        .select("user_id", quarter=quarter_hour("created_us"))
+        _written(chats)
+        .select("user_id", "of_day", quarter=quarter_hour("created_us"))
         .unique()
         .collect("polars")
         .to_polars()
@@ -142,16 +143,21 @@ def weekly_retention(chats: Chats[Frame], *, time_zone: str = "UTC") -> pl.DataF
 
 
 def _prompts(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
-    """Give the timed prompts of known users, with the gap since the user's last one."""
-    users = nw.from_native(chats.conversations).select("conversation_id", "user_id")
-    prompts = (
-        with_us(chats.messages, "created_at")
-        .filter(is_counted(), is_prompt(), ~nw.col("created_us").is_null())
-        .select("conversation_id", "message_id", "created_at", "created_us")
-        .join(users, on="conversation_id", how="left")
-        .filter(~nw.col("user_id").is_null())
-    )
+    """Give the prompts of known users that have more than a day, with the gap since the last."""
+    prompts = _written(chats).filter(~nw.col("of_day"))
     before = {"previous_us": ("created_us", 1)}
     return with_shifted(prompts, before, by=["user_id"], order=_ORDER).with_columns(
         gap=nw.col("created_us") - nw.col("previous_us")
+    )
+
+
+def _written(chats: Chats[Frame]) -> nw.LazyFrame[Frame]:
+    """Give the timed prompts of known users."""
+    users = nw.from_native(chats.conversations).select("conversation_id", "user_id")
+    return (
+        with_us(chats.messages, "created_at")
+        .filter(is_counted(), is_prompt(), ~nw.col("created_us").is_null())
+        .select("conversation_id", "message_id", "created_at", "created_us", of_day=is_day())
+        .join(users, on="conversation_id", how="left")
+        .filter(~nw.col("user_id").is_null())
     )

@@ -31,10 +31,13 @@ _ENDED = f"""counted as (
   from tool_calls where message_id is not null group by all
 ), times as (
   select conversation_id,
-    max(created_at) filter (created_at_precision is distinct from 'day') as last_at
+    max(created_at) filter (created_at_precision is distinct from 'day') as last_at,
+    max(created_at) filter (created_at_precision = 'day') as last_day
   from messages group by all
+), log as (
+  select max(created_at) as log_end from messages
 ), ended as (
-  select ids.conversation_id, last_at, case
+  select ids.conversation_id, case
       when said is null then 'nothing'
       when waits then 'pending_tool'
       when said.finish_reason in
@@ -43,8 +46,10 @@ _ENDED = f"""counted as (
       when said.kind = 'tool_result' then 'tool_result'
       when said.role in ('assistant', 'user') then said.role
       else 'other'
-    end as ending
-  from ids
+    end as ending,
+    coalesce(last_at >= log_end - interval 30 minutes, false)
+      or coalesce(last_day >= date_trunc('day', log_end) - interval 30 minutes, false) as recent
+  from ids, log
     left join last using (conversation_id)
     left join times using (conversation_id)
     left join pending on pending.message_id = said.message_id
@@ -190,10 +195,8 @@ def lengths(chats: Chats[pl.LazyFrame]) -> Figure:
         )
 
     sql = f"""with {_ENDED}, lengths as (
-  select conversation_id, count(message_id)::double as n, coalesce(
-      ending in {_UNANSWERED}
-        and last_at >= (select max(last_at) from ended) - interval 30 minutes,
-      false) as running
+  select conversation_id, count(message_id)::double as n,
+    ending in {_UNANSWERED} and recent as running
   from ended left join counted using (conversation_id)
   group by all
 )
@@ -256,6 +259,7 @@ def sessions(chats: Chats[pl.LazyFrame]) -> Figure:
   from messages join conversations using (conversation_id)
   where {COUNTED} and role = 'user' and kind = 'chat'
     and messages.created_at is not null and user_id is not null
+    and created_at_precision is distinct from 'day'
 ), gaps as (
   select (us - lag(us) over (partition by user_id order by us, message_id)) / 1e6 as gap_s
   from prompts
