@@ -66,7 +66,10 @@ def _formats() -> Iterator[str]:
         "",
         (
             "Formats are told apart by content, never by a file's name. "
-            "`chatdata scan SOURCE --explain` says what a source was taken for, and why."
+            "`chatdata scan SOURCE --explain` says what a source was taken for, and why. "
+            "Files that are read together, a folder's or those named one by one, are one log: what "
+            "one repeats of another counts once, and one that holds the very bytes of another is "
+            "not read."
         ),
         "",
         "| name | format |",

@@ -518,7 +518,7 @@ def inputs(tmp_path):
         pytest.param(["scan", "sample", "--time-zone", "Mars"], "Mars", id="no time zone"),
         pytest.param(["scan", "words.txt", "--format", "nope"], "nope", id="no format"),
         pytest.param(["scan", ""], "an empty source", id="an empty source"),
-        pytest.param(["scan", "words.txt", ""], "words.txt", id="an empty source beside another"),
+        pytest.param(["scan", "words.txt", ""], "an empty source", id="an empty source beside another"),
         pytest.param(["scan"], "Missing argument 'SOURCE...'", id="no source"),
         pytest.param(["scna"], "No such command 'scna'", id="no verb"),
         pytest.param(["export", "sample"], "Missing option '-o'", id="nowhere to export to"),
@@ -548,7 +548,7 @@ def test_a_missing_extra_is_named(run, monkeypatch):
     def missing(*_, **__):
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
 
-    monkeypatch.setattr("chatdata.load.scan", missing)
+    monkeypatch.setattr("chatdata.load.scan_all", missing)
     code, _, err = run("scan", "sample")
 
     assert (2, "chatdata: this needs psycopg; install 'chatdata[postgres]'\n") == (code, err)
@@ -562,7 +562,7 @@ def test_our_own_mistakes_keep_their_traceback(run, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("chatdata.load.scan", broken)
+    monkeypatch.setattr("chatdata.load.scan_all", broken)
     monkeypatch.setattr(sys, "argv", ["chatdata", "scan", "sample"])
     with pytest.raises(ZeroDivisionError):
         main()
@@ -576,7 +576,7 @@ def test_interrupted(run, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("chatdata.load.scan", interrupted)
+    monkeypatch.setattr("chatdata.load.scan_all", interrupted)
     code, out, err = run("scan", "sample")
 
     assert (130, "", "") == (code, out, err.strip())

@@ -169,11 +169,8 @@ def _reads(
 
 
 def read(sources: tuple[str, ...], **questions: Any) -> Chats[Any]:  # noqa: ANN401 - as `scan` takes them
-    """Scan the sources; several are put together under their names."""
-    from chatdata.load import concat, names, scan
+    """Scan the sources: files are one log, other sources stand beside it under their names."""
+    from chatdata.load import scan_all
 
     with working("Reading"):
-        if len(sources) == 1:
-            return scan(sources[0], **questions)
-        named = zip(names(sources), sources, strict=True)
-        return concat(**{name: scan(source, **questions) for name, source in named})
+        return scan_all(sources, **questions)

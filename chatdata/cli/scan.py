@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chatdata.chats import Chats
 
 _LISTED = 20  # of the tools, say; `--json` has them all
+_UNREAD = 5  # of what could not be read
 
 
 def _suggests(verb: Callable[..., None]) -> Callable[..., None]:
@@ -97,6 +98,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
 
     tokens = {name: n for name, n in found["tokens"].items() if n is not None}
     silent = found["conversations_without_messages"]
+    n_more = len(found["not_read"]) - _UNREAD
     return [
         ("conversations", f"{found['conversations']:,} ({silent:,} without messages)"),
         ("users", f"{found['users']:,}"),
@@ -107,7 +109,8 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("tokens", _listed(tokens) or "not recorded"),
         ("time", _span(found["first_message_at"], found["last_message_at"])),
         ("rejects", f"{found['rejects']:,}"),
-        *(("not read", plain(what)) for what in found["not_read"]),
+        *(("not read", plain(what)) for what in found["not_read"][:_UNREAD]),
+        *([("", f"{n_more:,} more, which --explain names")] if n_more > 0 else []),
     ]
 
 

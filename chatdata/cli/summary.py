@@ -11,7 +11,7 @@ from chatdata.analysis import message_reconciliation
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chatdata.chats import Chats
+    from chatdata.chats import Chats, Finding
 
 _TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 
@@ -68,8 +68,13 @@ def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
         "tokens": {name: said[name] for name in _TOKENS},
         "first_message_at": _iso(said["first"]),
         "last_message_at": _iso(said["last"]),
-        "not_read": [f"{f.subject}: {f.reason}" for f in chats.findings if f.became == "not read"],
+        "not_read": [f"{f.subject}: {f.reason}" for f in chats.findings if _is_unread(f)],
     }
+
+
+def _is_unread(finding: Finding) -> bool:
+    """Whether something was there of which nothing is in the frames."""
+    return finding.became in ("not read", "nothing") and not finding.reason.startswith("empty")
 
 
 def reconciled(rows: dict[str, int]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import glob
 import gzip
+import hashlib
 import io
 import os
 import shutil
@@ -16,6 +17,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -140,6 +142,54 @@ def documents(source: str | Path) -> list[Document]:
     if not found:
         raise SourceError("the folder holds no files", source=text)
     return found
+
+
+def together(sources: Iterable[str | Path]) -> list[Document]:
+    """List the documents of several sources, each once, named below the folder they all lie in.
+
+    Raises:
+        SourceError: as `documents`.
+    """
+    listed = {found.place: found for source in sources for found in documents(source)}
+    here = [found for found in listed.values() if found.is_here]
+    root = os.path.commonpath([os.path.dirname(found.place) for found in here]) if here else ""  # noqa: PTH120 - they are texts
+    return [
+        replace(found, name=os.path.relpath(place, root)) if found.is_here else found
+        for place, found in listed.items()
+    ]
+
+
+def without_copies(listed: Iterable[Document]) -> tuple[list[Document], list[tuple[Document, str]]]:
+    """Part files of this machine from those that hold the very bytes of one before them.
+
+    Returns:
+        The first of each, and the copies with the name of what they are a copy of.
+    """
+    listed = list(listed)
+    sizes = [_size(found.file) if found.is_here else 0 for found in listed]
+    alike = Counter(sizes)
+    first: dict[str, str] = {}
+    kept, copies = [], []
+    for found, n_bytes in zip(listed, sizes, strict=True):
+        content = _digest(found.file) if n_bytes and alike[n_bytes] > 1 else None
+        if content and first.setdefault(content, found.name) != found.name:
+            copies.append((found, first[content]))
+        else:
+            kept.append(found)
+    return kept, copies
+
+
+def _size(file: Path) -> int:
+    """Give the size of a file; 0 where it cannot be asked, which whoever reads it is told."""
+    with suppress(OSError):
+        return file.stat().st_size
+    return 0
+
+
+def _digest(file: Path) -> str | None:
+    with suppress(OSError), file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return None
 
 
 def _check(source: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatdata.load.combine import concat, names
 from chatdata.load.maps import as_flags, as_toml, read_map
 from chatdata.load.read import names_database, scan
+from chatdata.load.several import scan_all
 from chatdata.load.suggest import Suggestion, suggest_map
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "names_database",
     "read_map",
     "scan",
+    "scan_all",
     "suggest_map",
 ]

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, overload
 from urllib.parse import parse_qsl, urlsplit
 
 from chatdata import engines
-from chatdata.chats import Chats, from_frames
+from chatdata.chats import Chats, Finding, from_frames
 from chatdata.errors import EngineError, SourceError
 from chatdata.formats import remote
 from chatdata.formats.base import sniff
 from chatdata.formats.lake import MARK, is_lake, open_lake, scan_files, stored
-from chatdata.formats.sources import Document, documents
+from chatdata.formats.sources import Document, documents, together, without_copies
 from chatdata.identity import resolve
 from chatdata.load.collect import (
     Found,
@@ -34,7 +34,7 @@ from chatdata.load.scope import Scope, scoped
 from chatdata.moments import moment, zone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     import duckdb
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from chatdata.schema import Table
 
 _DATABASES = ("sqlite", "postgresql", "postgres")
+Sources: TypeAlias = "str | Path | Sequence[str | Path]"
 
 
 class Questions(TypedDict, total=False):
@@ -64,11 +65,11 @@ class Questions(TypedDict, total=False):
 
 @overload
 def scan(
-    source: str | Path, *, engine: Literal["polars"] = "polars", **questions: Unpack[Questions]
+    source: Sources, *, engine: Literal["polars"] = "polars", **questions: Unpack[Questions]
 ) -> Chats[pl.LazyFrame]: ...
 @overload
 def scan(
-    source: str | Path,
+    source: Sources,
     *,
     engine: Literal["duckdb"],
     memory_limit: str | None = None,
@@ -76,14 +77,14 @@ def scan(
 ) -> Chats[duckdb.DuckDBPyRelation]: ...
 @overload
 def scan(
-    source: str | Path,
+    source: Sources,
     *,
     engine: Literal["spark"],
     spark: SparkSession | None = None,
     **questions: Unpack[Questions],
 ) -> Chats[SparkFrame]: ...
 def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by keyword
-    source: str | Path,
+    source: Sources,
     *,
     engine: engines.Name = "polars",
     memory_limit: str | None = None,
@@ -101,9 +102,9 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     """Read any chat log.
 
     Args:
-        source: a file, folder, glob or archive, also behind `s3://`; a database URL
-            (`sqlite:///…`, `postgresql://…`) or SQLite file; or "sample", also
-            "sample?conversations=500&seed=3".
+        source: a file, folder, glob or archive, also behind `s3://`, or several of them, which are
+            one log: what one repeats of another counts once; a database URL (`sqlite:///…`,
+            `postgresql://…`) or SQLite file; or "sample", also "sample?conversations=500&seed=3".
         engine: where the frames live, "polars", "duckdb" or "spark" (`docs/engines.md`).
         memory_limit: what DuckDB may hold in memory, like "800MB", in this process from now on;
             what outgrows it goes to temporary files.
@@ -166,8 +167,9 @@ class Source:
         kind: what reads it.
         where: its name, path, folder or URL.
         place: of a lake in a bucket, where that is.
-        documents: of files, each of them.
+        documents: of files, each content once.
         format: the format that they are said to have.
+        copies: what was found of files that hold the bytes of another.
     """
 
     kind: Literal["sample", "database", "lake", "files"]
@@ -175,19 +177,20 @@ class Source:
     documents: tuple[Document, ...] = ()
     format: str | None = None
     place: remote.Place | None = None
+    copies: tuple[Finding, ...] = ()
 
 
-def recognised(source: str | Path, format_name: str | None = None) -> Source:
+def recognised(source: Sources, format_name: str | None = None) -> Source:
     """Tell what a source is, by its name and by what lies there.
 
     Raises:
-        SourceError: nothing lies there.
+        SourceError: nothing lies there, or several sources are not all files.
     """
+    if not isinstance(source, str | Path):
+        return _several([str(each) for each in source], format_name)
     where = str(source)
-    if where.split("?", 1)[0] == "sample":
-        return Source("sample", where)
-    if names_database(where):
-        return Source("database", where)
+    if names_database(where) or where.split("?", 1)[0] == "sample":
+        return Source("database" if "://" in where else "sample", where)
     if remote.is_remote(where) and (place := remote.place(where)).is_file(MARK):
         return Source("lake", place.shown, place=place)
     if where and is_lake(Path(where).expanduser()):
@@ -195,7 +198,30 @@ def recognised(source: str | Path, format_name: str | None = None) -> Source:
     listed = documents(where)
     if len(listed) == 1 and format_name is None and _is_database(listed[0]):
         return Source("database", str(listed[0].local()))
-    return Source("files", where, tuple(listed), format_name)
+    return _files(where, listed, format_name)
+
+
+def _several(sources: list[str], format_name: str | None) -> Source:
+    if len(sources) == 1:
+        return recognised(sources[0], format_name)
+    others = [each for each in sources if recognised(each, format_name).kind != "files"]
+    if others or not sources:
+        raise SourceError(
+            "only files and folders are read as one log; put databases, lakes and the sample "
+            "beside them with concat",
+            source=others[0] if others else "no source",
+        )
+    return _files(", ".join(sources[:3]), together(sources), format_name)
+
+
+def _files(where: str, listed: list[Document], format_name: str | None) -> Source:
+    """Take each content once, as an import does."""
+    kept, copies = without_copies(listed)
+    left = (
+        Finding(copy.name, copy.path, "left aside", f"it holds the bytes of {name}, read once")
+        for copy, name in copies
+    )
+    return Source("files", where, tuple(kept), format_name, copies=tuple(left))
 
 
 def read(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
@@ -206,7 +232,7 @@ def read(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
         return read_database(source.where, scope)
     if source.kind == "lake":
         return scoped(_lake(source, scope), scope)
-    found = Found()
+    found = Found(findings=list(source.copies))
     for document in source.documents:
         take(found, document, source.format, scope, alone=len(source.documents) == 1)
     if not found.readings and not found.databases:

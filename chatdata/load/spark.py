@@ -131,7 +131,8 @@ def _read_files(source: Source, scope: Scope, session: SparkSession) -> Chats[Da
         packed = _without(packed, apart).unionByName(again)
     findings = _told(packed, "findings").sort("stage", "number", "place")
     told = [
-        Finding(*row) for row in findings.select("origin", "subject", "became", "reason").rows()
+        *source.copies,
+        *(Finding(*row) for row in findings.select("origin", "subject", "became", "reason").rows()),
     ]
     if not documents["n_read"].sum():
         refuse(Found(findings=told), source.where)

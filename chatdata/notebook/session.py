@@ -10,7 +10,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from chatdata.errors import QueryError
-from chatdata.load import concat, names, scan
+from chatdata.load import scan_all
 from chatdata.notebook.completion import complete_columns
 
 if TYPE_CHECKING:
@@ -23,14 +23,10 @@ def read(source: str) -> Chats[pl.LazyFrame]:
     """Read what a `source` parameter names and hold it in memory.
 
     Args:
-        source: anything that `chatdata.scan` takes; several, one a line, are put together under
-            the names of their files or databases.
+        source: anything that `chatdata.scan` takes; of several, one a line, files are one log, and
+            others stand beside it under the names of their files or databases.
     """
-    sources = [line.strip() for line in source.splitlines() if line.strip()]
-    if len(sources) == 1:
-        return scan(sources[0]).collect()
-    named = zip(names(sources), sources, strict=True)
-    return concat(**{name: scan(each) for name, each in named}).collect()
+    return scan_all([line.strip() for line in source.splitlines() if line.strip()]).collect()
 
 
 def setup(chats: Chats[pl.LazyFrame]) -> None:
