@@ -178,6 +178,8 @@ def test_recovery(calls, turns, expected):
         pytest.param('{"error":{"message":"Too late"}}', "Too late", id="nested JSON error"),
         pytest.param("Boom\n  at line 3", "Boom", id="first line"),
         pytest.param(None, None, id="no result"),
+        pytest.param("", None, id="an empty result"),
+        pytest.param('{"message": ""}', None, id="an empty message"),
     ],
 )
 def test_error_signatures(result, expected):

@@ -141,3 +141,17 @@ def test_what_a_folder_holds_beside_logs_is_named(sessions, program):
     assert any("notes.txt: no known format" in line for line in not_read)
     code, printed, _ = program("scan", sessions)
     assert (0, True) == (code, "2 more, which --explain names" in " ".join(printed.split()))
+
+
+@pytest.mark.parametrize("fixture", ["open-webui/export.json", "inspect-ai/log.json"])
+def test_a_later_export_repeats_an_earlier_one(tmp_path, fixture):
+    """
+    The same conversations written again, with other bytes, count once, in a scan and in a lake.
+    """
+    first = (DATA / fixture).read_text()
+    (tmp_path / "1.json").write_text(first)
+    alone = counts(cd.scan(tmp_path))
+    (tmp_path / "2.json").write_text(json.dumps(json.loads(first), indent=1))
+    ingest(tmp_path, tmp_path / "lake")
+
+    assert alone == counts(cd.scan(tmp_path)) == counts(cd.scan(tmp_path / "lake"))

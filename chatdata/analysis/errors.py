@@ -78,7 +78,7 @@ def tool_error_signatures(chats: Chats[Frame]) -> pl.DataFrame:
         pl.when(result.str.starts_with("{")).then(result).str.json_path_match(path)
         for path in ("$.error.message", "$.error", "$.message")
     ]
-    signature = pl.coalesce(*said, result).str.strip_chars()
+    signature = pl.coalesce(*said, result).str.strip_chars().replace("", None)
     for pattern, mask in _MASKS:
         signature = signature.str.replace_all(pattern, mask)
     return (

@@ -139,6 +139,7 @@ def _conversation(sample: dict[str, Any], log: dict[str, Any]) -> Conversation:
         relation="trial" if isinstance(epochs, int) and epochs > 1 else None,
         declared_tools=next((tool_names(e["tools"]) for e in answers if e.get("tools")), None),
         messages=messages,
+        joins=ids[0] is not None,
         extra={**extra, "log": log},
     )
 

@@ -69,6 +69,7 @@ def _conversation(record: Record) -> list[Conversation]:
             created_at=at(source.get("created_at")),
             updated_at=at(source.get("updated_at")),
             messages=list(rows.values()),
+            joins=native is not None,
             extra=extra,
         )
     ]
