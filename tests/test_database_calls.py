@@ -329,3 +329,37 @@ def test_our_own_table_beside_a_column(scanned):
         ("app.db/tool_calls", "kept", 1),
         ("app.db/tool_calls", "mirrored", 1),
     ] == sorted(rows(chats.accounting, "path", "cause", "n_records"))
+
+
+def test_calls_of_two_eras(scanned):
+    """
+    Older calls in a column and newer ones in a table all count; what both have counts once, also
+    where the table names the prompt that the call is about.
+    """
+    columns = "id INTEGER PRIMARY KEY, message_id INTEGER, tool_name TEXT, arguments TEXT"
+    chats = scanned(
+        messages(
+            (1, 1, "user", "a", None),
+            (2, 1, "assistant", "b", CALL),
+            (3, 2, "assistant", "c", None),
+            (4, 1, "assistant", "d", None),
+            columns=f"{SIMPLE}, tool_calls TEXT",
+        ),
+        table(
+            "tool_calls",
+            columns,
+            (1, 1, "add_task", '{"title": "milk"}'),
+            (2, 2, "add_task", "{}"),
+            (3, 3, "add_task", "{}"),
+            (4, 4, "list_tasks", "{}"),
+        ),
+    )
+
+    assert ["2:0", "tool_calls:3", "tool_calls:4"] == sorted(
+        chats.tool_calls.collect()["tool_call_id"]
+    )
+    assert [("kept", 2), ("mirrored", 2)] == sorted(
+        row[1:]
+        for row in rows(chats.accounting, "path", "cause", "n_records")
+        if row[0].endswith("tool_calls")
+    )

@@ -17,7 +17,7 @@ from chat_tables import build, column, conversations, messages, table
 
 from chatdata import load
 from chatdata.database import connect, read
-from chatdata.errors import AccessError, LayoutError, SourceError
+from chatdata.errors import AccessError, LayoutError, QueryError, SourceError
 
 AT = "2025-03-01 10:00:00.000123"
 SAID = "between us"
@@ -163,7 +163,7 @@ def test_unknown_time_zones(path, zone):
     """
     A time zone that there is not is named.
     """
-    with pytest.raises(SourceError, match="expected one like Europe/Berlin or UTC"):
+    with pytest.raises(QueryError, match="expected one like Europe/Berlin or UTC"):
         read(path, time_zone=zone)
 
 

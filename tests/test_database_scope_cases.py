@@ -11,6 +11,7 @@ from chat_layouts import LAYOUTS
 from chat_tables import build, column, conversations, extras, messages, rows, table
 
 from chatdata.database import read
+from chatdata.errors import LayoutError
 
 START = datetime(2025, 3, 1, 22, 0, 0, 1500)  # noqa: DTZ001 - as applications store it
 WORDS = "a secret"
@@ -211,7 +212,7 @@ def test_what_is_stored_does_not_depend_on_the_scope(tmp_path):
 
 def test_where_calls_are_does_not_depend_on_the_scope(tmp_path):
     """
-    A user without calls in the column where calls are has none, though a mirror has other rows.
+    A call that no message holds counts by its row of the table, whoever's are asked for.
     """
     call = json.dumps([{"tool": "t", "args": {"a": 1}}])
     path = build(
@@ -224,8 +225,9 @@ def test_where_calls_are_does_not_depend_on_the_scope(tmp_path):
         table("calls", CALL, (1, 1, "t", "{}", None), (2, 2, "t", "{}", None)),
     )
 
-    assert [] == column(read(path, user_id="u1").tool_calls, "tool_call_id")
+    assert ["calls:1"] == column(read(path, user_id="u1").tool_calls, "tool_call_id")
     assert ["2:0"] == column(read(path, user_id="u2").tool_calls, "tool_call_id")
+    assert ["2:0", "calls:1"] == sorted(column(read(path).tool_calls, "tool_call_id"))
 
 
 @pytest.mark.parametrize(("user", "expected"), [("7", ["a"]), ("07", []), ("x' OR 1=1 --", [])])
@@ -259,11 +261,12 @@ def test_conversations_that_name_no_user(new_database):
 
 def test_nobody_has_a_user(new_database):
     """
-    Where nothing names a user, nothing is a user's.
+    Where nothing names a user, nobody's rows can be asked for, and that is said.
     """
     url = build(new_database(), messages((1, 1, "user", "a"), columns=SIMPLE))
 
-    assert [] == column(read(url, user_id="u1").messages, "content")
+    with pytest.raises(LayoutError, match="no column is known to say whose a conversation is"):
+        read(url, user_id="u1")
 
 
 def test_nothing_has_a_time(new_database):

@@ -147,9 +147,11 @@ def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is com
     stored = None if kernel is None else _linked(kernel, keys)
     if table is not None and source.tool_calls is not None:
         table = tables.tool_calls(source.tool_calls, table, keys, scope)
-    mirror, beside = (table, None) if has_calls else (None, table)
-    if mirror is not None and stored is not None and tables.is_ours(source.tool_calls):
-        mirror, beside, stored = _told_by_ours(mirror, stored)
+    mirror, beside = None, table
+    if has_calls and table is not None and stored is not None:
+        mirror, beside = _parted(table, stored, source.tool_calls)
+        if tables.is_ours(source.tool_calls):
+            stored = _timed(stored, mirror)
     tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
     done.counts += report.of_tool_calls(calls, mirror)
@@ -267,22 +269,37 @@ def _linked(calls: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _told_by_ours(
-    mirror: pl.DataFrame, stored: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Take from our own table what no message says: calls without one, and when calls ran.
+def _parted(
+    table: pl.DataFrame, stored: pl.DataFrame, raw: Raw | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part the rows of a table of calls into those that repeat what messages hold, and others.
 
-    Returns:
-        The rows that say the same again, those of calls without a message, and the calls of the
-        messages with their times.
+    An application may have begun with the one and gone on with the other. A row repeats where its
+    message holds calls, or where a message of its conversation holds that very call: it may name
+    the prompt that it is about. Our own table names the message wherever there is one.
     """
-    has_message = pl.col("message_id").is_not_null()
-    again, beside = mirror.filter(has_message), mirror.filter(~has_message)
+    rows = table.with_row_index("_nth")
+    asked = rows.filter(pl.col("message_id").is_not_null()) if tables.is_ours(raw) else rows
+    called = stored.filter(pl.col("outcome") == "call")
+    told, held = (pl.col(name).str.replace_all(r"\s", "") for name in ("arguments", "_held"))
+    same = (told == held) | told.is_null() | held.is_null()
+    alike = asked.join(
+        called.select("conversation_id", "name", _held="arguments"),
+        on=["conversation_id", "name"],
+        nulls_equal=True,
+    ).filter(same)
+    again = pl.col("message_id").is_in(called["message_id"].implode()).fill_null(value=False)
+    again |= pl.col("_nth").is_in(alike["_nth"].implode())
+    return rows.filter(again).drop("_nth"), rows.filter(~again).drop("_nth")
+
+
+def _timed(stored: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Take from our own table what no message says: when calls ran."""
     key, span = ("message_id", "position"), ("started_at", "ended_at")
-    ran = again.filter(pl.col("started_at").is_not_null()).select(*key, *span)
-    if ran.height:
-        stored = stored.drop(span).join(ran, on=key, how="left", maintain_order="left")
-    return again, beside, stored
+    ran = table.filter(pl.col("started_at").is_not_null()).select(*key, *span)
+    if ran.is_empty():
+        return stored
+    return stored.drop(span).join(ran, on=key, how="left", maintain_order="left")
 
 
 def _of_parts(listed: pl.DataFrame | None, n_parts: int) -> Iterator[pl.DataFrame | None]:

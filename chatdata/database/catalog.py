@@ -47,11 +47,16 @@ class Column:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """One column that refers to a column of another table."""
+    """One column that refers to a column of another table.
+
+    Attributes:
+        n_columns: how many there are in the key that it is part of.
+    """
 
     column: str
     table: str
     target: str | None
+    n_columns: int = 1
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,13 @@ def _sqlite_tables(snapshot: Snapshot) -> tuple[Table, ...]:
 
 def _sqlite_table(snapshot: Snapshot, name: str) -> Table:
     columns = snapshot.rows(
-        f"SELECT name, type, pk FROM pragma_table_info({literal(name)}) ORDER BY cid"
+        # Columns that are computed are hidden from `table_info`; those of a virtual table are 1.
+        f"SELECT name, type, pk FROM pragma_table_xinfo({literal(name)})"
+        " WHERE hidden != 1 ORDER BY cid"
     )
     keys = snapshot.rows(
-        'SELECT "from" AS "column", "table", CAST("to" AS TEXT) AS target'
+        'SELECT "from" AS "column", "table", CAST("to" AS TEXT) AS target,'
+        " count(*) OVER (PARTITION BY id) AS n_columns"
         f" FROM pragma_foreign_key_list({literal(name)}) ORDER BY id, seq"
     )
     ordered = sorted((row for row in columns if row["pk"]), key=lambda row: int(row["pk"]))
@@ -105,7 +113,10 @@ def _sqlite_table(snapshot: Snapshot, name: str) -> Table:
         name,
         tuple(Column(row["name"], row["type"]) for row in columns),
         tuple(row["name"] for row in ordered),
-        tuple(ForeignKey(row["column"], row["table"], row["target"]) for row in keys),
+        tuple(
+            ForeignKey(row["column"], row["table"], row["target"], int(row["n_columns"]))
+            for row in keys
+        ),
     )
 
 
@@ -122,7 +133,7 @@ ORDER BY c.relname, a.attnum
 """
 _POSTGRES_KEYS = """
 SELECT c.conrelid::int8 AS oid, a.attname::text AS "column", r.relname::text AS "table",
-       b.attname::text AS target
+       b.attname::text AS target, cardinality(c.conkey)::int4 AS n_columns
 FROM pg_constraint c
 JOIN pg_class r ON r.oid = c.confrelid
 JOIN pg_class t ON t.oid = c.conrelid
@@ -153,7 +164,7 @@ def _postgres_tables(snapshot: Snapshot, schema: str | None) -> tuple[Table, ...
                 tuple(Column(row["name"], row["type"]) for row in own),
                 tuple(row["name"] for row in primary),
                 tuple(
-                    ForeignKey(row["column"], row["table"], row["target"])
+                    ForeignKey(row["column"], row["table"], row["target"], row["n_columns"])
                     for row in keys
                     if row["oid"] == oid
                 ),

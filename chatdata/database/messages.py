@@ -70,6 +70,8 @@ def read_chunk(
         }
     )
     left = _leftovers(stored, raw, context, calls)
+    for name in (*_TOKENS, "sequence"):
+        left |= _unread_number(stored, raw, name, frame)
     if context.text:
         left |= values.filled(raw.unread(stored, "created_at", at))
     role = raw.part(stored, "role")
@@ -83,6 +85,20 @@ def read_chunk(
 
 def _number(stored: pl.DataFrame, raw: Raw, what: str) -> pl.Series:
     return raw.part(stored, what).cast(pl.Int64, strict=False)
+
+
+def _unread_number(
+    stored: pl.DataFrame, raw: Raw, what: str, frame: pl.DataFrame
+) -> dict[str, pl.Series]:
+    """Give the stored values of a column of numbers that are no whole numbers, under its name."""
+    column = raw.binding.columns.get(what)
+    if column is None or raw.named(column) is None:
+        return {}
+    value = raw.part(stored, what)
+    read = frame["_sequence" if what == "sequence" else what]
+    if value.null_count() == read.null_count():
+        return {}
+    return values.filled({column.name: values.only(value.cast(pl.String), read.is_null())})
 
 
 def _leftovers(

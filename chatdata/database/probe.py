@@ -77,6 +77,37 @@ def refuse_documents(
             )
 
 
+def refuse_shared_ids(layout: Layout, snapshot: Snapshot) -> None:
+    """Refuse ids that name a row only together with another column, as one id for each tenant.
+
+    Raises:
+        LayoutError: so they are; rows of one tenant, or user, would be taken for another's.
+    """
+    bound = [*layout.messages, *filter(None, (layout.conversations, layout.tool_calls))]
+    for named in bound:
+        key = named.columns.get("id")
+        shared = [
+            link.column
+            for binding in bound
+            for link in binding.table.foreign_keys
+            if link.table == named.table.name and link.n_columns > 1
+        ]
+        if key is None or not shared:
+            continue
+        again = (
+            f"SELECT 1 AS n FROM {quoted(named.table.name)} WHERE {quoted(key.name)} IS NOT NULL"
+            f" GROUP BY {quoted(key.name)} HAVING count(*) > 1 LIMIT 1"
+        )
+        if snapshot.rows(again):
+            raise LayoutError(
+                f"{key.name!r} of table {named.table.name!r} names a row only together with other"
+                f" columns ({', '.join(named.table.primary_key)}), and ids of several columns"
+                " cannot be read; copy the rows to a database in which one column names them",
+                source=snapshot.name,
+                tables=(named.table.name,),
+            )
+
+
 def unread(snapshot: Snapshot, layout: Layout) -> Iterator[Finding]:
     """Name the tables beside the chat that look as if they belonged to it, and are not empty.
 

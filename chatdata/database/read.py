@@ -14,8 +14,9 @@ from chatdata.database.assemble import assemble
 from chatdata.database.connect import TypeMismatchError, open_snapshot, target
 from chatdata.database.extract import Plan, Source, fill, plan, sample
 from chatdata.database.layout import describe, infer
-from chatdata.database.probe import first_texts, refuse_documents, unread
+from chatdata.database.probe import first_texts, refuse_documents, refuse_shared_ids, unread
 from chatdata.database.sql import quoted
+from chatdata.errors import LayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -111,6 +112,9 @@ def _read(
                     found = catalog.tables(snapshot, schema)
                     layout = infer(found, source=where.name, mapping=mapping)
                     refuse_documents(layout, where.name, partial(first_texts, snapshot))
+                    refuse_shared_ids(layout, snapshot)
+                    if wanted.user_id is not None:
+                        _check_owner(layout, where.name)
                     source = _planned(snapshot, layout, wanted, plans, loose=loose)
                     opened.set_result(source)
                     n_queries = max(len(planned.queries) for planned in plans)
@@ -129,6 +133,19 @@ def _read(
         reading = reader.submit(read_tables)
         chats = assemble(opened.result(), wanted)
         return replace(chats, findings=(*chats.findings, *reading.result()))
+
+
+def _check_owner(layout: Layout, name: str) -> None:
+    """Refuse to look for a user's conversations where nothing says whose they are."""
+    listed = [layout.conversations] if layout.conversations else []
+    if not any("user_id" in binding.columns for binding in (*listed, *layout.messages)):
+        tables = tuple(binding.table.name for binding in (*listed, *layout.messages))
+        raise LayoutError(
+            "no column is known to say whose a conversation is; name it by a mapping, as "
+            "conversations.user_id=owner",
+            source=name,
+            tables=tables,
+        )
 
 
 def _planned(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ def of_messages(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope
     active = _active(layout, dialect, scope, link)
     window = _window(binding.columns.get("created_at"), dialect, scope)
     half = [binding.rows] if binding.rows else []
-    return _where([*half, *_owner(layout, binding, scope), *active, *window])
+    return _where([*half, *_owner(layout, binding, dialect, scope), *active, *window])
 
 
 def of_conversations(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:
@@ -80,13 +81,13 @@ def of_conversations(layout: Layout, binding: Binding, dialect: Dialect, scope: 
     active = _active(layout, dialect, scope, key)
     if owner is None or scope.user_id is None:
         return _where(active)
-    conditions = [_is_user(owner, scope.user_id)]
+    conditions = [_is_user(owner, dialect, scope.user_id)]
     for messages in layout.messages:
         own, link = messages.columns.get("user_id"), messages.columns["conversation_id"]
         if own is not None:
             spoken = (
                 f"SELECT {_key(link, key)} FROM {quoted(messages.table.name)}"
-                f" WHERE {_is_user(own, scope.user_id)}"
+                f" WHERE {_is_user(own, dialect, scope.user_id)}"
             )
             conditions.append(f"{_key(key, link)} IN ({spoken})")
     return _where([" OR ".join(conditions), *active])
@@ -108,7 +109,7 @@ def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Sco
                     f"{_key(link, key)} IN (SELECT {_key(key, link)} FROM"
                     f" {quoted(messages.table.name)}{wanted})"
                 )
-    own = [*_owner(layout, binding, scope), *_window(at, dialect, scope)]
+    own = [*_owner(layout, binding, dialect, scope), *_window(at, dialect, scope)]
     if scope.active_since is not None:
         key = binding.columns.get("conversation_id")
         own += [] if key is None else _active(layout, dialect, scope, key)
@@ -134,44 +135,58 @@ def _where(conditions: list[str]) -> str:
     return " WHERE " + " AND ".join(f"({one})" for one in conditions) if conditions else ""
 
 
-def _owner(layout: Layout, binding: Binding, scope: Scope) -> list[str]:
+def _owner(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> list[str]:
     """A row's owner is its own user, where rows have one, else its conversation's."""
     if scope.user_id is None:
         return []
     own = binding.columns.get("user_id")
-    mine = [_is_user(own, scope.user_id)] if own is not None else []
+    mine = [_is_user(own, dialect, scope.user_id)] if own is not None else []
     key, conversations = binding.columns.get("conversation_id"), layout.conversations
     owner = conversations.columns.get("user_id") if conversations else None
     if key is not None and conversations is not None and owner is not None:
         target, table = conversations.columns["id"], quoted(conversations.table.name)
         owned = (
             f"{_key(key, target)} IN (SELECT {_key(target, key)} FROM {table}"
-            f" WHERE {_is_user(owner, scope.user_id)})"
+            f" WHERE {_is_user(owner, dialect, scope.user_id)})"
         )
         mine.append(owned if own is None else f"{quoted(own.name)} IS NULL AND {owned}")
     return [" OR ".join(mine) or "1 = 0"]
 
 
-def _is_user(column: Column, user_id: str) -> str:
+def _is_user(column: Column, dialect: Dialect, user_id: str) -> str:
     """Compare as text, and a uuid in each of the forms in which it is stored."""
-    forms = {user_id}
-    try:
-        parsed = uuid.UUID(user_id)
-        forms |= {str(parsed), parsed.hex, str(parsed).upper(), parsed.hex.upper()}
-    except ValueError:
-        pass
     name = quoted(column.name)
     if column.kind == "integer" and re.fullmatch(r"0|-?[1-9]\d{0,17}", user_id):
         return f"{name} = {user_id}"
+    forms, as_bytes = {user_id}, ""
+    with suppress(ValueError):
+        parsed = uuid.UUID(user_id)
+        # Postgres writes bytes as text behind a sign of their own.
+        forms |= {
+            str(parsed),
+            parsed.hex,
+            str(parsed).upper(),
+            parsed.hex.upper(),
+            rf"\x{parsed.hex}",
+        }
+        as_bytes = f" OR {name} = X'{parsed.hex}'" if dialect == "sqlite" else ""
     compared = name if "char" in column.declared.lower() else f"CAST({name} AS TEXT)"
-    return f"{compared} IN ({', '.join(literal(form) for form in sorted(forms))})"
+    return f"{compared} IN ({', '.join(literal(form) for form in sorted(forms))}){as_bytes}"
 
 
 def _key(column: Column, other: Column) -> str:
-    """A key as it compares with another: a uuid may have dashes in one of them only."""
+    """A key as it compares with another: a uuid may have dashes in one of them only.
+
+    A whole number that is stored as a float compares as the integer it is.
+    """
     name = quoted(column.name)
     if column.kind == other.kind == "integer":
         return name
+    if column.kind == "real":
+        whole = f"CAST({name} AS BIGINT)"
+        return (
+            f"CASE WHEN {name} = {whole} THEN CAST({whole} AS TEXT) ELSE CAST({name} AS TEXT) END"
+        )
     text = f"CAST({name} AS TEXT)"
     return (
         f"CASE WHEN length({text}) IN (32, 36) THEN lower(replace({text}, '-', '')) ELSE {text} END"

@@ -12,11 +12,14 @@ from chatdata.schema import TIME
 # Date, time, fraction, zone, as SQL and ISO 8601 write them.
 _PARTS = (
     r"^\s*(?<date>\d{4}-\d{2}-\d{2})(?:[T ](?<time>\d{2}:\d{2}(?::\d{2})?)"
-    r"(?:[.,](?<fraction>\d{1,9}))?)?\s*(?<zone>Z|z|UTC|[+-]\d{2}(?::?\d{2})?)?\s*$"
+    r"(?:[.,](?<fraction>\d{1,9}))?)?\s*(?<zone>Z|z|UTC|[+-]\d{2}(?::?\d{2})?(?: [A-Z]{3,5})?)?\s*$"
 )
-_EPOCH = r"^\s*-?\d{9,16}(?:\.\d+)?\s*$"
-# Larger numbers than these are milli- and microseconds: the years 5138 and 1973 part them.
-_MILLISECONDS, _MICROSECONDS = 1e11, 1e14
+_EPOCH = r"^\s*-?\d{9,19}(?:\.\d+)?\s*$"
+# Larger numbers than these are milli-, micro- and nanoseconds: the years 5138 and 1973 part them.
+_MILLISECONDS, _MICROSECONDS, _NANOSECONDS = 1e11, 1e14, 1e17
+# A date and a time without signs; as milliseconds fourteen digits would lie beyond the year 2286.
+_COMPACT = r"^\s*((?:19|20)\d{2})(\d{2})(\d{2})[T ]?(\d{2})(\d{2})(\d{2})(Z?)\s*$"
+_WRITTEN_OUT = "${1}-${2}-${3}T${4}:${5}:${6}${7}"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ def parse(stored: pl.Series, time_zone: str) -> Times:
 
     Args:
         stored: a time column without zone, or text: `YYYY-MM-DD` with or without a time, a
-            fraction, `T`, `Z` or an offset, or seconds, milli- or microseconds since 1970.
+            fraction, `T`, `Z` or an offset, without its signs too, or seconds, milli-, micro- or
+            nanoseconds since 1970.
         time_zone: of values that name none; a local time that a clock skipped is no time, one that
             it showed twice is taken as the first.
     """
@@ -67,11 +71,12 @@ def _plain(stored: pl.Series, time_zone: str) -> Times | None:
 
 def _mixed(stored: pl.Series, time_zone: str) -> Times:
     """Read times of several forms, value by value."""
+    written = stored.str.replace(_COMPACT, _WRITTEN_OUT)
     parts = (
-        pl.select(pl.lit(stored).str.extract_groups(_PARTS).struct.unnest())
+        pl.select(pl.lit(written).str.extract_groups(_PARTS).struct.unnest())
         .with_columns(
-            epoch=pl.when(pl.lit(stored).str.contains(_EPOCH)).then(
-                pl.lit(stored).str.strip_chars().cast(pl.Float64, strict=False)
+            epoch=pl.when(pl.lit(written).str.contains(_EPOCH)).then(
+                pl.lit(written).str.strip_chars().cast(pl.Float64, strict=False)
             ),
             offset=_offset_us(pl.col("zone")),
         )
@@ -130,7 +135,14 @@ def _clock() -> pl.Expr:
 
 def _offset_us(zone: pl.Expr) -> pl.Expr:
     hours = zone.str.slice(1, 2).cast(pl.Int64, strict=False)
-    minutes = zone.str.slice(3).str.strip_prefix(":").cast(pl.Int64, strict=False).fill_null(0)
+    # A Go program writes the zone's name after its offset.
+    minutes = (
+        zone.str.slice(3)
+        .str.strip_prefix(":")
+        .str.head(2)
+        .cast(pl.Int64, strict=False)
+        .fill_null(0)
+    )
     ahead = (hours * 60 + minutes) * 60_000_000
     return (
         pl.when(zone.str.contains("^[+-]"))
@@ -143,7 +155,9 @@ def _offset_us(zone: pl.Expr) -> pl.Expr:
 def _epoch_unit() -> pl.Expr:
     size = pl.col("epoch").abs()
     return (
-        pl.when(size >= _MICROSECONDS)
+        pl.when(size >= _NANOSECONDS)
+        .then(1e-3)
+        .when(size >= _MICROSECONDS)
         .then(1.0)
         .when(size >= _MILLISECONDS)
         .then(1e3)

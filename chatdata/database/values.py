@@ -25,12 +25,19 @@ _ROLE_OF = {word: role for role, words in _ROLES.items() for word in words.split
 _KIND_OF = {"tool": "tool_result", "system": "injected"}
 _TRUE = {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}
 
+_WHOLE = 2**53
 _HEX = r"^[0-9a-fA-F]{32}$"
 _DASHED = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 
 
 def key(stored: pl.Series) -> pl.Series:
-    """Write a key as text: integers in decimal, a uuid with dashes however it is stored."""
+    """Write a key as text: integers in decimal, a uuid with dashes however it is stored.
+
+    Whole numbers that are stored as floats, as pandas does beside nulls, are the integers they are.
+    """
+    if stored.dtype.is_float() and stored.is_between(-_WHOLE, _WHOLE).all():
+        whole = stored.cast(pl.Int64)
+        stored = whole if (whole == stored).all() else stored
     text = stored.cast(pl.String)
     if stored.dtype != pl.String or not text.str.len_bytes().is_in([32, 36]).any():
         return text
