@@ -95,7 +95,9 @@ def usage(counts: Any) -> Usage | None:  # noqa: ANN401 - whatever the log holds
     if not isinstance(counts, dict):
         return None
     details = counts.get("prompt_tokens_details") or {}
-    read, written = details.get("cached_tokens"), details.get("cache_write_tokens")
+    # DeepSeek counts what the cache gave beside the details.
+    read = details.get("cached_tokens", counts.get("prompt_cache_hit_tokens"))
+    written = details.get("cache_write_tokens")
     prompt = counts.get("prompt_tokens")
     cached = (read or 0) + (written or 0)
     return Usage(

@@ -236,6 +236,10 @@ def _sniff(evidence: Evidence) -> float:  # noqa: PLR0911 - a table of shapes, o
     if not isinstance(value, dict):
         return 0.0
     kind = value.get("type")
+    said = value.get("message")
+    if isinstance(said, dict) and "parts" in said and "content" not in said:
+        # The session files of Qwen Code: the same frame, around the contents of Gemini.
+        return 0.0
     if {"parentUuid", "sessionId"} <= value.keys() or kind == "file-history-snapshot":
         return SURE
     if kind == "summary":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _STEADY = ("cwd", "version", "gitBranch", "userType", "entrypoint", "isSidechain", "agentId")
 _TAKEN = frozenset({"uuid", "parentUuid", "sessionId", "timestamp", "message", "type"})
 _TAKEN_RESULT = _TAKEN | {"toolUseResult"}
+_NUMBERED = re.compile(r"(.*?)[\W_]*\d{1,4}")
 _DENIED = (
     "The user doesn't want to",
     "Claude requested permissions",
@@ -30,11 +32,15 @@ _COMMANDS = (
     "<command-name>",
     "<command-message>",
     "<local-command-stdout>",
+    "<local-command-stderr>",
+    "<user-memory-input>",
     "<bash-input>",
     "<bash-stdout>",
     "<bash-stderr>",
 )
 _INJECTED = ("<system-reminder>", "<task-notification>", "<local-command-caveat>", "Caveat:")
+# What an editor adds stands alone, or before what a person wrote.
+_BY_EDITOR = re.compile(r"<(ide_selection|ide_opened_file)>.*</\1>\s*", re.DOTALL)
 # Rows that hang beside the chain: parallel results, notes of the program.
 _BESIDE = frozenset({"tool_result", "event", "injected"})
 _INTERRUPTED = "[Request interrupted by user"
@@ -49,7 +55,7 @@ def user_kind(source: dict[str, Any], content: str | None) -> str:
     start = (content or "").lstrip()
     if start.startswith(_COMMANDS):
         return "command"
-    if start.startswith(_INJECTED):
+    if start.startswith(_INJECTED) or _BY_EDITOR.fullmatch(start):
         return "injected"
     return "event" if start.startswith(_INTERRUPTED) else "chat"
 
@@ -197,13 +203,14 @@ class Session:
 
         What the tool returned as a structure goes along, its texts as places in the result's.
         """
-        structured = source.get("toolUseResult")
+        structured, denial = source.get("toolUseResult"), text(source.get("toolDenialKind"))
         light = _light(structured)
         row.results = [blocks.result(block) for block in results]
         for result in row.results:
             result.ended_at = moment
-            if result.status == "error" and (result.text or "").startswith(_DENIED):
-                result.status, result.error_source, result.error_class = "denied", None, None
+            if result.status == "error" and (denial or (result.text or "").startswith(_DENIED)):
+                result.status = "cancelled" if denial == "interrupted" else "denied"
+                result.error_source = result.error_class = None
             if structured is not None:
                 result.extra["toolUseResult"] = cut(light, result.text or "")
             self.open_calls.pop(result.native_id or "", None)
@@ -228,11 +235,13 @@ class Session:
         self.open_calls.clear()
 
     def queued(self, source: dict[str, Any], prompt: str) -> Message:
-        """Read a prompt that was typed while the agent was busy."""
+        """Read a prompt that was typed while the agent was busy, or came from another agent."""
+        origin = (source.get("attachment") or {}).get("origin")
+        is_peer = isinstance(origin, dict) and origin.get("kind") == "peer"
         row = Message(
             role_raw="attachment",
             role="user",
-            kind="injected" if prompt.startswith("<task-notification>") else "chat",
+            kind="injected" if is_peer or prompt.startswith("<task-notification>") else "chat",
             content=prompt,
             at=at(source.get("timestamp")),
             extra=self.rest(source),
@@ -262,7 +271,10 @@ class Session:
     def _add_call(self, row: Message, call: Call, moment: At | None) -> None:
         if call.native_id and any(known.native_id == call.native_id for known in row.calls):
             return
-        call.key = call.native_id
+        # Other providers behind the same program number a tool's calls anew in each session.
+        numbered = _NUMBERED.fullmatch(call.native_id or "")
+        if numbered is None or not numbered[1].endswith((call.name or "call", "call")):
+            call.key = call.native_id
         call.started_at = moment
         row.calls.append(call)
         if call.native_id:

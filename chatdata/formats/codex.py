@@ -156,7 +156,8 @@ def _sniff(evidence: Evidence) -> float:
     if isinstance(value.get("payload"), dict) and value.get("type") in _TYPES:
         return SURE
     if is_event(value):
-        return LIKELY
+        # Anybody's errors look like one of its own.
+        return LIKELY if value["type"] != "error" else 0.0
     if value.get("record_type") == "state" or {"id", "thread_name", "updated_at"} <= value.keys():
         return SURE
     old_meta = {"id", "timestamp", "instructions"} <= value.keys() and "type" not in value

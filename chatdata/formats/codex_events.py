@@ -42,6 +42,8 @@ def is_event(value: Any) -> bool:  # noqa: ANN401 - any JSON value
         return "thread_id" in value
     if kind in {"item.started", "item.updated", "item.completed"}:
         return isinstance(value.get("item"), dict) and "type" in value["item"]
+    if kind == "error":
+        return {"type", "message"} == set(value)
     return kind in {"turn.started", "turn.completed", "turn.failed"}
 
 

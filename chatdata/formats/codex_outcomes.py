@@ -12,7 +12,9 @@ from chatdata.formats.content import text
 if TYPE_CHECKING:
     from chatdata.formats.rows import Call
 
-_EXIT_CODE = re.compile(r"^Process exited with code (-?\d{1,9})$", re.MULTILINE)
+_EXIT_CODE = re.compile(
+    r"\AExit code: (-?\d{1,9})$|^Process exited with code (-?\d{1,9})$", re.MULTILINE
+)
 
 
 def exit_code(result: str | None) -> int | None:
@@ -26,7 +28,7 @@ def exit_code(result: str | None) -> int | None:
             return None
         return code if isinstance(code, int) else None
     found = _EXIT_CODE.search(result.split("\nOutput:", 1)[0])
-    return int(found.group(1)) if found else None
+    return int(found.group(1) or found.group(2)) if found else None
 
 
 def judge_by_server(call: Call, outcome: dict[str, Any]) -> None:

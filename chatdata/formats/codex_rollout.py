@@ -30,6 +30,8 @@ _INJECTED = (
     "<model_switch>",
     "<user_shell_command>",
     "<turn_aborted>",
+    "<skill>",
+    "<subagent_notification>",
     "# AGENTS.md",
 )
 _MIRROR_ROLES = {"user_message": "user", "agent_message": "assistant"}

@@ -1,0 +1,208 @@
+"""Sessions of coding agents as newer versions and other providers write them."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+import chatdata as cd
+from chatdata.errors import UnknownFormatError
+
+
+def scanned(folder, name, records):
+    """
+    A session file of these records.
+    """
+    path = folder / name
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return cd.scan(path)
+
+
+def record(kind, number, body, session="S", **more):
+    return {
+        "type": kind,
+        "sessionId": session,
+        "uuid": f"{session}.{number}",
+        "parentUuid": f"{session}.{number - 1}" if number else None,
+        "timestamp": f"2025-03-01T10:00:{number:02}.000Z",
+        "message": body,
+        **more,
+    }
+
+
+def called(number, id_, session="S", answer=None, **more):
+    """
+    A call of Bash, and what came back.
+    """
+    use = {"type": "tool_use", "id": id_, "name": "Bash", "input": {"command": f"{session} {id_}"}}
+    body = {"id": f"m.{session}.{number}", "role": "assistant", "content": [use]}
+    result = {"type": "tool_result", "tool_use_id": id_, **(answer or {"content": "done"})}
+    back = {"role": "user", "content": [result]}
+    return [
+        record("assistant", number, body, session),
+        record("user", number + 1, back, session, **more),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Bash_{}", "Bash:{}", "functions.Bash:{}", "call_{}"])
+def test_calls_that_are_numbered_anew(tmp_path, name):
+    """
+    A provider that numbers a tool's calls in each session gives no two sessions one call; a copy of
+    a session still repeats its own.
+    """
+    failed = {"content": "no", "is_error": True}
+    for session in "AB":
+        records = [record("user", 0, {"role": "user", "content": "go"}, session)]
+        records += called(1, name.format(0), session)
+        records += called(3, name.format(1), session, failed if session == "B" else None)
+        scanned(tmp_path, f"{session}.jsonl", records)
+    again = [{**each, "sessionId": "C"} for each in records]
+    scanned(
+        tmp_path, "c.jsonl", [*again, record("user", 9, {"role": "user", "content": "on"}, "C")]
+    )
+
+    calls = cd.scan(tmp_path).tool_calls.collect()
+    assert {"ok": 3, "error": 1} == dict(calls["status"].value_counts().iter_rows())
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("permission-rule", "denied"),
+        ("automode-blocked", "denied"),
+        ("user-rejected", "denied"),
+        ("interrupted", "cancelled"),
+        (None, "error"),
+    ],
+)
+def test_who_stopped_a_call(tmp_path, kind, expected):
+    """
+    What a session records of a denial goes before its words: no denial is an error of the tool.
+    """
+    answer = {"content": "Not done.", "is_error": True}
+    more = {} if kind is None else {"toolDenialKind": kind}
+    records = [record("user", 0, {"role": "user", "content": "go"})]
+    chats = scanned(tmp_path, "s.jsonl", records + called(1, "toolu_1", answer=answer, **more))
+    row = chats.tool_calls.collect().row(0, named=True)
+
+    assert (expected, expected == "error") == (row["status"], row["error_source"] is not None)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("<local-command-stderr>no</local-command-stderr>", "command"),
+        ("<user-memory-input>note</user-memory-input>", "command"),
+        ("<ide_selection>a line</ide_selection>", "injected"),
+        ("<ide_opened_file>a file</ide_opened_file>\n", "injected"),
+        ("<ide_opened_file>a file</ide_opened_file>\nWhat does it do?", "chat"),
+        ("Please explain <ide_selection>", "chat"),
+    ],
+)
+def test_who_wrote_a_prompt(tmp_path, said, kind):
+    """
+    What the program or an editor adds is no prompt, unless a person's words stand beside it.
+    """
+    chats = scanned(tmp_path, "s.jsonl", [record("user", 0, {"role": "user", "content": said})])
+
+    assert [kind] == chats.messages.collect()["kind"].to_list()
+
+
+def test_a_prompt_of_another_agent(tmp_path):
+    """
+    A queued prompt that another agent sent is not one that a person typed.
+    """
+    queued = {"type": "queued_command", "prompt": "Do it", "origin": {"kind": "peer"}}
+    first = record("user", 0, {"role": "user", "content": "go"})
+    second = record("attachment", 1, None) | {"attachment": queued}
+    chats = scanned(tmp_path, "s.jsonl", [first, second])
+
+    assert ["chat", "injected"] == chats.messages.sort("position").collect()["kind"].to_list()
+
+
+def test_contents_of_gemini_in_the_same_frame(tmp_path):
+    """
+    A session whose messages are contents of Gemini is no session of Claude Code.
+    """
+    body = {"role": "user", "parts": [{"text": "go"}]}
+    with pytest.raises(UnknownFormatError):
+        scanned(tmp_path, "s.jsonl", [record("user", n, body) for n in range(3)])
+
+
+def item(payload, second):
+    return {
+        "timestamp": f"2025-03-01T10:00:{second:02}.000Z",
+        "type": "response_item",
+        "payload": payload,
+    }
+
+
+META = {
+    "timestamp": "2025-03-01T10:00:00.000Z",
+    "type": "session_meta",
+    "payload": {"id": "s", "timestamp": "2025-03-01T10:00:00.000Z", "cwd": "/w", "originator": "x"},
+}
+
+
+@pytest.mark.parametrize(
+    ("output", "status"),
+    [
+        ("Exit code: 0\nWall time: 0.1 seconds\nOutput:\nfine", "ok"),
+        ("Exit code: 1\nWall time: 0.1 seconds\nOutput:\nno", "error"),
+        ("Process exited with code 2\nOutput:\nno", "error"),
+        ("It said:\nExit code: 1\nand went on", "unknown"),
+    ],
+)
+def test_exit_codes(tmp_path, output, status):
+    """
+    The line that Codex writes before an output says how it ended; the same words in it do not.
+    """
+    call = {"type": "function_call", "name": "shell", "arguments": "{}", "call_id": "c"}
+    back = {"type": "function_call_output", "call_id": "c", "output": output}
+    chats = scanned(tmp_path, "rollout.jsonl", [META, item(call, 1), item(back, 2)])
+
+    assert [status] == chats.tool_calls.collect()["status"].to_list()
+
+
+@pytest.mark.parametrize("tag", ["skill", "subagent_notification"])
+def test_what_codex_puts_before_a_person(tmp_path, tag):
+    """
+    Skills and news of sub-agents are written by the program.
+    """
+    parts = [{"type": "input_text", "text": f"<{tag}>\n…\n</{tag}>"}]
+    told = {"type": "message", "role": "user", "content": parts}
+    chats = scanned(tmp_path, "rollout.jsonl", [META, item(told, 1)])
+
+    assert ["injected"] == chats.messages.collect()["kind"].to_list()
+
+
+def test_an_error_of_a_run_is_part_of_it(tmp_path):
+    """
+    An error that `codex exec` reports is an event of its thread; others' errors are no run of it.
+    """
+    error = {"type": "error", "message": "no"}
+    events = [{"type": "thread.started", "thread_id": "t"}, {"type": "turn.started"}, error]
+    chats = scanned(tmp_path, "run.jsonl", [*events, {"type": "turn.failed", "error": {}}])
+
+    assert ["t"] == chats.conversations.collect()["conversation_id"].to_list()
+    with pytest.raises(UnknownFormatError):
+        scanned(tmp_path, "errors.jsonl", [error, error])
+
+
+def test_tokens_that_a_cache_gave(tmp_path):
+    """
+    DeepSeek counts what its cache gave beside the details, and it is no input twice.
+    """
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "prompt_cache_hit_tokens": 64}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "a"}}
+    row = {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage}
+    chats = scanned(tmp_path, "log.jsonl", [row])
+
+    assert [(36, 64, 20)] == (
+        chats.messages.select("input_tokens", "cache_read_tokens", "output_tokens")
+        .filter(pl.col("output_tokens").is_not_null())
+        .collect()
+        .rows()
+    )
