@@ -237,7 +237,7 @@ def test_one_snapshot(path, monkeypatch):
 
     def written_between(snapshot, sql):
         yield from batches(snapshot, sql)
-        if 'FROM "messages"' in sql:
+        if 'FROM "messages"' in sql and "LIMIT" not in sql:
             with writer(path, late):
                 pass
 

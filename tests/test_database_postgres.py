@@ -193,7 +193,7 @@ def test_one_snapshot(chat, monkeypatch):
 
     def written_between(snapshot, sql):
         yield from batches(snapshot, sql)
-        if 'FROM "messages"' in sql:
+        if 'FROM "messages"' in sql and "LIMIT" not in sql:
             execute(
                 chat,
                 f"INSERT INTO conversations VALUES (9, 'u9', '{AT}')",

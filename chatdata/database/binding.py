@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatdata.database import names
 from chatdata.database.columns import bind
-from chatdata.database.looks import conversation_key, exchange, is_conversation
+from chatdata.database.looks import conversation_key, exchange, is_conversation, role_column
 from chatdata.database.sql import literal, quoted
 from chatdata.errors import LayoutError
 
@@ -74,7 +74,9 @@ def bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason:
     Raises:
         LayoutError: no column of it names the conversation, or holds a text.
     """
-    columns = bind(table, names.MESSAGES, mapping, "", source)
+    says = role_column(table)
+    spoken = {"role": says.name} if says and says.name not in mapping.values() else {}
+    columns = bind(table, names.MESSAGES, spoken | dict(mapping), "", source)
     if "conversation_id" not in columns:
         key = next((key for key in table.foreign_keys if is_conversation(key.table)), None)
         column = conversation_key(table) or (table.column(key.column) if key else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from chatdata.database.sql import literal
@@ -27,10 +27,14 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 
 @dataclass(frozen=True)
 class Column:
-    """A column as declared; `plain` is its name in lower snake case."""
+    """A column as declared; `plain` is its name in lower snake case.
+
+    `seen` are the different values among the first rows, where somebody has looked.
+    """
 
     name: str
     declared: str
+    seen: frozenset[str] | None = field(default=None, compare=False, repr=False)
 
     @property
     def plain(self) -> str:
@@ -61,12 +65,13 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its columns in order and its keys."""
+    """A table with its columns in order and its keys; `is_empty` where somebody has looked."""
 
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
+    is_empty: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that very name."""

@@ -12,28 +12,20 @@ from typing import TYPE_CHECKING
 
 from chatdata.chats import Finding
 from chatdata.database import names
-from chatdata.database.binding import (
-    Binding,
-    Layout,
-    bind_called,
-    bind_halves,
-    bind_messages,
-    bind_steps,
-)
+from chatdata.database.binding import Binding, Layout, bind_called
+from chatdata.database.choice import choose_messages
 from chatdata.database.columns import bind, listed, same
 from chatdata.database.looks import (
-    conversation_key,
     conversation_rank,
     exchange,
     is_chat,
     is_conversation,
+    is_named_for_messages,
     looks_like_checkpoints,
     looks_like_messages,
     looks_like_results,
-    looks_like_steps,
     looks_like_tool_calls,
-    message_rank,
-    speaker,
+    says_who_speaks,
 )
 from chatdata.errors import LayoutError
 
@@ -61,7 +53,7 @@ def infer(
     """
     wanted = {key.removeprefix("messages."): value for key, value in (mapping or {}).items()}
     _check_mapping(tables, wanted, source)
-    messages = _messages(tables, wanted, source)
+    messages = choose_messages(tables, wanted, source)
     layout = Layout(
         messages,
         _conversations(tables, messages, wanted, source),
@@ -77,7 +69,7 @@ def _unread(tables: Sequence[Table], layout: Layout) -> Iterator[Table]:
     for table in tables:
         if table.name in taken:
             continue
-        speaks = table.find(*names.SPEAKERS) is not None or exchange(table) is not None
+        speaks = says_who_speaks(table) or exchange(table) or is_named_for_messages(table)
         if (
             (looks_like_messages(table) and speaks)
             or looks_like_tool_calls(table)
@@ -154,68 +146,6 @@ def _check_use(layout: Layout, mapping: Mapping[str, str], source: str) -> None:
                 f" name one with {frame}=…",
                 source=source,
             )
-
-
-def _messages(
-    tables: Sequence[Table], mapping: Mapping[str, str], source: str
-) -> tuple[Binding, ...]:
-    pair = mapping.get("question", ""), mapping.get("answer", "")
-    if "messages" in mapping:
-        return _named(tables, mapping, source, *pair)
-    candidates = [table for table in tables if looks_like_messages(table)]
-    with_both = [table for table in tables if conversation_key(table) and exchange(table, *pair)]
-    with_role = [table for table in candidates if table.find(*names.SPEAKERS)]
-    if with_role:
-        best = min(with_role, key=message_rank)
-        reason = "has a conversation key, a text and a role"
-        return (bind_messages(best, mapping, source, reason),)
-    if steps := [table for table in tables if looks_like_steps(table)]:
-        reason = "has steps of conversations, each with a type, an input and an output"
-        return (bind_steps(min(steps, key=message_rank), mapping, source, reason),)
-    if with_both:
-        reason = "has a conversation key, and in each row a question and its answer"
-        return bind_halves(min(with_both, key=message_rank), mapping, source, reason)
-    if not candidates:
-        found = tuple(table.name for table in tables)
-        if any(map(looks_like_checkpoints, tables)):
-            raise LayoutError(
-                "the tables hold LangGraph's checkpoints; a SQLite file of them, as SqliteSaver"
-                " makes it, is read by its path; of Postgres write the state of each thread to a"
-                ' JSONL file, {"thread_id": …, "messages": messages_to_dict(…)} a line, and scan'
-                " that",
-                source=source,
-                tables=found,
-            )
-        raise LayoutError(
-            f"no chat tables found; expected one with a conversation key"
-            f" ({', '.join(names.CONVERSATION_KEYS)}) and a text ({', '.join(names.TEXTS)}),"
-            f" found {listed(found)}; name yours with a mapping",
-            source=source,
-            tables=found,
-        )
-    reason = "has a conversation key and a text"
-    first: dict[str, Table] = {}
-    for table in sorted(candidates, key=message_rank):
-        first.setdefault(speaker(table), table)
-    return tuple(
-        replace(bind_messages(first[role], mapping, source, reason), role=role)
-        for role in ("user", "assistant")
-        if role in first
-    )
-
-
-def _named(
-    tables: Sequence[Table], mapping: Mapping[str, str], source: str, *pair: str
-) -> tuple[Binding, ...]:
-    """Bind the table that the mapping names."""
-    table = next(table for table in tables if table.name == mapping["messages"])
-    reason = "named in the mapping"
-    if looks_like_steps(table):
-        return (bind_steps(table, mapping, source, reason),)
-    if exchange(table, *pair) and not {"content", "role"} & mapping.keys():
-        return bind_halves(table, mapping, source, reason)
-    binding = bind_messages(table, mapping, source, reason)
-    return (binding if "role" in binding.columns else replace(binding, role=speaker(table)),)
 
 
 def _conversations(

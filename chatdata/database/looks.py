@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatdata.database import names
+import polars as pl
+
+from chatdata.database import names, values
 
 if TYPE_CHECKING:
     from chatdata.database.catalog import Column, Table
@@ -39,12 +41,36 @@ def looks_like_results(table: Table) -> bool:
     return table.find(*names.CALL_KEYS) is not None and table.find(*names.RESULTS) is not None
 
 
+def role_column(table: Table) -> Column | None:
+    """Find the column that says who speaks: the first whose values do, else the first by name."""
+    named = [column for name in names.SPEAKERS if (column := table.find(name))]
+    return next((column for column in named if _holds_roles(column)), next(iter(named), None))
+
+
+def says_who_speaks(table: Table) -> bool:
+    """Ask for a column that says who speaks, and does so wherever it has been looked into."""
+    column = role_column(table)
+    return column is not None and (not column.seen or _holds_roles(column))
+
+
+def _holds_roles(column: Column) -> bool:
+    """Whether most of the values seen are roles, a person's or a model's among them."""
+    if not column.seen:
+        return False
+    is_user = names.IS_USER.get(column.plain)
+    read = values.roles(pl.Series(sorted(column.seen)), is_user=is_user)
+    known = read.filter(pl.col("kind") != "event")["role"].to_list()
+    return len(known) * 2 > read.height and not {"user", "assistant"}.isdisjoint(known)
+
+
 def exchange(table: Table, question: str = "", answer: str = "") -> tuple[Column, Column] | None:
     """Find the question and the answer where each row holds both, under these names or usual ones.
 
     A table that says who speaks, or has a content, has one message to a row.
     """
-    if table.find(*names.SPEAKERS, "content") or looks_like_tool_calls(table):
+    is_named = table.column(question) and table.column(answer)
+    says_more = says_who_speaks(table) or table.find("content") or looks_like_tool_calls(table)
+    if says_more and not is_named:
         return None
     asked = table.column(question) or table.find(*names.QUESTIONS)
     said = table.column(answer) or table.find(*names.ANSWERS)
@@ -76,11 +102,23 @@ def looks_like_tool_calls(table: Table) -> bool:
     )
 
 
-def message_rank(table: Table) -> tuple[bool, bool, str]:
-    """Order the tables that look like messages: plain names first."""
+def message_rank(table: Table) -> tuple[bool, bool, bool, str]:
+    """Order the tables that look like messages: what refers to conversations, then plain names."""
     plain = table.name.lower()
+    key = conversation_key(table)
+    is_linked = key is not None and refers(table, key)
     is_plain = names.PLAIN_MESSAGE_TABLE.fullmatch(plain) is not None
-    return not is_plain, names.MESSAGE_TABLE.search(plain) is None, plain
+    return not is_linked, not is_plain, not is_named_for_messages(table), plain
+
+
+def refers(table: Table, column: Column) -> bool:
+    """Whether a column refers to another table."""
+    return any(key.column.lower() == column.name.lower() for key in table.foreign_keys)
+
+
+def is_named_for_messages(table: Table) -> bool:
+    """Ask for a name that tells of something said."""
+    return names.MESSAGE_TABLE.search(table.name.lower()) is not None
 
 
 def speaker(table: Table) -> str:

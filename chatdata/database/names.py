@@ -21,6 +21,7 @@ IS_USER = {
 }
 """Columns that say only whether a person speaks, and which of the two a true one means."""
 SPEAKERS = (*ROLES, *IS_USER)
+MAY_SPEAK = SPEAKERS
 QUESTIONS = (
     *("question", "query", "prompt", "user_message", "user_input", "user_query", "user_prompt"),
     *("user_text", "human_message", "human", "message", "input"),
@@ -106,7 +107,10 @@ FLAT = {
 LOGIN = ("token", "session_token", "access_token", "refresh_token", "expires_at", "expires")
 
 PLAIN_MESSAGE_TABLE = re.compile(r"(chat|conversation)?_?messages?")
-MESSAGE_TABLE = re.compile(r"message|question|prompt|query|queries|response|answer|reply|replies")
+MESSAGE_TABLE = re.compile(
+    r"message|question|prompt|query|queries|response|answer|reply|replies|histor(y|ies)|transcript"
+    r"|^(chat_?)?logs?$"
+)
 CONVERSATION_TABLE = re.compile(
     r"(chat_?)?(conversation|session|thread)s?|conversation_?sessions|chats?"
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chatdata.chats import Finding
-from chatdata.database import catalog
+from chatdata.database import catalog, names
 from chatdata.database.connect import open_snapshot, target
-from chatdata.database.sql import quoted
+from chatdata.database.looks import conversation_key
+from chatdata.database.sql import literal, quoted
 from chatdata.errors import LayoutError, SourceError
 
 if TYPE_CHECKING:
@@ -16,10 +18,60 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatdata.database.binding import Binding, Layout
+    from chatdata.database.catalog import Table
     from chatdata.database.connect import Snapshot
 
 FEW = 20
 """How many texts tell what a column holds."""
+MANY = 200
+"""How many rows tell whether a column says who speaks."""
+
+
+def look_into(snapshot: Snapshot, tables: Collection[Table]) -> tuple[Table, ...]:
+    """Say of tables with a conversation key whether they are empty, and what their roles are.
+
+    No text is read. What this role may not read, or somebody has locked, is left as it is.
+    """
+    open_ = _open_tables(snapshot, [table for table in tables if conversation_key(table)])
+    return tuple(
+        _looked_into(snapshot, table) if table.name in open_ else table for table in tables
+    )
+
+
+_OPEN = """
+SELECT c.relname::text AS name FROM pg_class c
+WHERE c.oid = to_regclass({name}) AND c.relkind IN ('r', 'p')
+AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
+AND NOT EXISTS (
+    SELECT FROM pg_locks l
+    WHERE l.relation = c.oid AND l.mode = 'AccessExclusiveLock' AND l.granted
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+"""
+
+
+def _open_tables(snapshot: Snapshot, tables: Collection[Table]) -> frozenset[str]:
+    """Give the tables that can be read; on Postgres a query that fails ends the transaction."""
+    if snapshot.dialect == "sqlite":
+        return frozenset(table.name for table in tables)
+    return frozenset(
+        row["name"]
+        for table in tables
+        for row in snapshot.rows(_OPEN.format(name=literal(quoted(table.name))))
+    )
+
+
+def _looked_into(snapshot: Snapshot, table: Table) -> Table:
+    asked = [column for column in table.columns if column.plain in names.MAY_SPEAK]
+    listed = [f"CAST({quoted(one.name)} AS TEXT) AS {quoted(one.name)}" for one in asked]
+    query = f"SELECT {', '.join(['1 AS chatdata_one', *listed])} FROM {quoted(table.name)}"
+    rows = snapshot.rows(f"{query} LIMIT {MANY}")
+    seen = {
+        column.name: frozenset(word for row in rows if (word := row[column.name]) is not None)
+        for column in asked
+    }
+    columns = tuple(replace(column, seen=seen.get(column.name)) for column in table.columns)
+    return replace(table, columns=columns, is_empty=not rows)
 
 
 def first_rows(
@@ -33,15 +85,15 @@ def first_rows(
     found: dict[str, dict[str, list[Any]]] = {}
     with open_snapshot(target(source), schema) as snapshot:
         for table in catalog.tables(snapshot, schema):
-            names = [column.name for column in table.columns]
+            columns = [column.name for column in table.columns]
             # As text, since SQLite lets any value into any column.
-            listed = ", ".join(f"CAST({quoted(n)} AS TEXT) AS {quoted(n)}" for n in names)
+            listed = ", ".join(f"CAST({quoted(n)} AS TEXT) AS {quoted(n)}" for n in columns)
             try:
                 rows = snapshot.rows(f"SELECT {listed} FROM {quoted(table.name)} LIMIT {n_rows}")
             except SourceError:
                 continue
             if rows:
-                found[table.name] = {name: [row[name] for row in rows] for name in names}
+                found[table.name] = {name: [row[name] for row in rows] for name in columns}
     return found
 
 

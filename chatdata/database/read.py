@@ -14,7 +14,13 @@ from chatdata.database.assemble import assemble
 from chatdata.database.connect import TypeMismatchError, open_snapshot, target
 from chatdata.database.extract import Plan, Source, fill, plan, sample
 from chatdata.database.layout import describe, infer
-from chatdata.database.probe import first_texts, refuse_documents, refuse_shared_ids, unread
+from chatdata.database.probe import (
+    first_texts,
+    look_into,
+    refuse_documents,
+    refuse_shared_ids,
+    unread,
+)
 from chatdata.database.sql import quoted
 from chatdata.errors import LayoutError
 
@@ -109,7 +115,7 @@ def _read(
             plans: list[Plan] = []
             try:
                 with open_snapshot(where, schema) as snapshot:
-                    found = catalog.tables(snapshot, schema)
+                    found = look_into(snapshot, catalog.tables(snapshot, schema))
                     layout = infer(found, source=where.name, mapping=mapping)
                     refuse_documents(layout, where.name, partial(first_texts, snapshot))
                     refuse_shared_ids(layout, snapshot)

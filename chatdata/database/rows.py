@@ -15,7 +15,8 @@ from chatdata.database.assemble import in_parts
 from chatdata.database.catalog import Column, Table
 from chatdata.database.extract import Raw, Source, names_of
 from chatdata.database.layout import infer
-from chatdata.database.probe import FEW, refuse_documents
+from chatdata.database.names import MAY_SPEAK
+from chatdata.database.probe import FEW, MANY, refuse_documents
 from chatdata.database.scope import Scope
 from chatdata.database.values import key
 from chatdata.spool import Spool
@@ -61,7 +62,7 @@ def read_rows(
         names.update(dict.fromkeys(chunk.columns))
         n_bytes += int(chunk.estimated_size())
         spool.add(chunk)
-    table = Table(_TABLE, tuple(Column(column, "text") for column in names))
+    table = Table(_TABLE, tuple(_column(name, spool) for name in names))
     layout = infer((table,), source=name, mapping={"messages": _TABLE, **(mapping or {})})
     brought = [
         _Brought(spool, binding, is_last=binding is layout.messages[-1])
@@ -108,6 +109,14 @@ class _Brought:
         return whole.select(pl.col(name).alias(short) for name, short in self.names.items())
 
 
+def _column(name: str, spool: Spool) -> Column:
+    """Give a column, with the first of its values where they may say who speaks."""
+    column = Column(name, "text")
+    if column.plain not in MAY_SPEAK:
+        return column
+    return replace(column, seen=frozenset(_first(spool, name, MANY)))
+
+
 def _with_key(layout: Layout, spool: Spool) -> Layout:
     """Say of ids that come once that they do, as a database does by a primary key."""
 
@@ -130,6 +139,9 @@ def _having(spool: Spool, column: str) -> Iterator[pl.DataFrame]:
 
 
 def _first_texts(spool: Spool, binding: Binding) -> list[str]:
-    column = binding.columns["content"].name
-    texts = (chunk[column].drop_nulls().head(FEW) for chunk in _having(spool, column))
-    return list(islice(chain.from_iterable(texts), FEW))
+    return _first(spool, binding.columns["content"].name, FEW)
+
+
+def _first(spool: Spool, column: str, n: int) -> list[str]:
+    values = (chunk[column].drop_nulls().head(n) for chunk in _having(spool, column))
+    return list(islice(chain.from_iterable(values), n))

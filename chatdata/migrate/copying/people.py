@@ -13,6 +13,7 @@ from chatdata.database.columns import bind, same
 from chatdata.database.connect import open_snapshot, target, with_valid_text
 from chatdata.database.layout import infer
 from chatdata.database.names import USERS as OWNERS
+from chatdata.database.probe import look_into
 from chatdata.database.sql import quoted
 from chatdata.migrate.copying import scratch
 
@@ -87,7 +88,7 @@ def stage(
     """
     db.execute(_TABLES)
     with open_snapshot(target(source), schema) as snapshot:
-        tables = catalog.tables(snapshot, schema)
+        tables = look_into(snapshot, catalog.tables(snapshot, schema))
         layout = infer(tables, source=snapshot.name)
         users, key = _users(tables, layout)
         bound = bind(users, USERS, key | dict(fill), "users.", snapshot.name) if users else {}
