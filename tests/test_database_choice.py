@@ -152,3 +152,137 @@ def test_postgres_is_looked_into_alike(postgres):
     empty = table("chat_messages", f"{KEYED}, role TEXT, content TEXT, {END}")
 
     assert BOTH == roles(read(build(postgres(), TALKS, empty, said)).check())
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        pytest.param("is_bot_message BOOLEAN", (0, 1), id="is_bot_message"),
+        pytest.param("is_user_message BOOLEAN", (1, 0), id="is_user_message"),
+        pytest.param("ai_generated BOOLEAN", (0, 1), id="ai_generated"),
+        pytest.param("user_type TEXT", ("human", "bot"), id="user_type"),
+        pytest.param('"from" TEXT', ("User", "Assistant"), id="from"),
+        pytest.param("sent_by TEXT", ("customer", "agent"), id="sent_by"),
+    ],
+)
+def test_other_columns_say_who_speaks_by_what_they_hold(scanned, columns, said):
+    """
+    Flags of any usual wording count, and so do columns of other names whose values are roles.
+    """
+    made = [(i, 1, word, "x", T.format(i)) for i, word in enumerate(said)]
+    chats = scanned(TALKS, table("messages", f"{HEAD}, {columns}, content TEXT, {END}", *made))
+
+    assert BOTH == roles(chats)
+    assert [] == not_read(chats)
+
+
+def not_read(chats):
+    return [one.subject for one in chats.findings if one.became == "not read"]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "said"),
+    [
+        pytest.param("messages", "content TEXT", ("x",), id="no column"),
+        pytest.param("messages", "sent_by TEXT, content TEXT", ("ann", "x"), id="names"),
+    ],
+)
+def test_a_guess_of_who_speaks_is_told(scanned, name, columns, said):
+    """
+    Where nothing says who speaks, the summary says that it is a guess.
+    """
+    chats = scanned(TALKS, table(name, f"{HEAD}, {columns}", (1, 1, *said)))
+
+    assert ["user"] == roles(chats)
+    assert ["messages"] == not_read(chats)
+
+
+def test_answers_that_refer_to_their_question_are_named(scanned):
+    """
+    A table of answers without a conversation key is not read, and it is said so.
+    """
+    asked = table("questions", f"{HEAD}, text TEXT", (1, 1, "a"))
+    columns = "id INTEGER PRIMARY KEY, question_id INTEGER REFERENCES questions(id), text TEXT"
+
+    assert ["answers"] == not_read(scanned(TALKS, asked, table("answers", columns, (1, 1, "b"))))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("request", "response"),
+        ("text", "response"),
+        ("message", "bot_answer"),
+        ("human_input", "llm_output"),
+        ("user_question", "agent_reply"),
+    ],
+)
+def test_words_for_a_question_and_its_answer(scanned, question, answer):
+    """
+    Both halves are found by any of the usual words, a kind of message beside them or not.
+    """
+    columns = f"{HEAD}, {question} TEXT, {answer} TEXT, message_type TEXT"
+    chats = scanned(TALKS, table("log", columns, (1, 1, "a", "b", "text")))
+
+    assert [("user", "a", 0), ("assistant", "b", 1)] == rows(
+        chats.messages, "role", "content", "position", by="position"
+    )
+
+
+def test_a_mapping_of_halves_is_followed_or_refused(tmp_path, scanned):
+    """
+    Where the mapping names both halves they are taken, and where it names one it is no use, told.
+    """
+    log = table(
+        "log",
+        f"{HEAD}, role TEXT, content TEXT, ask TEXT, said TEXT",
+        (1, 1, "user", "c", "a", "b"),
+    )
+    both = {"question": "ask", "answer": "said"}
+
+    assert BOTH == roles(scanned(TALKS, log, mapping=both))
+    with pytest.raises(LayoutError, match="column 'ask' for question"):
+        read(tmp_path / "app.db", mapping={"question": "ask"})
+
+
+def test_a_mapped_conversation_key_finds_its_table(scanned):
+    """
+    The name of the key is enough where nothing else is unusual.
+    """
+    columns = CHAT.columns.replace("conversation_id", "room_id")
+    chats = scanned(table("dialog", columns, *CHAT.rows), mapping={"conversation_id": "room_id"})
+
+    assert BOTH == roles(chats)
+
+
+def test_a_key_that_refers_to_conversations_is_theirs(scanned):
+    """
+    A thread beside it that is null or of somebody else does not part the messages from them.
+    """
+    columns = f"{HEAD}, chat_id INTEGER REFERENCES chats(id), role TEXT, content TEXT"
+    said = ((1, None, 7, "user", "a"), (2, None, 7, "assistant", "b"))
+    chats = scanned(
+        table("chats", "id INTEGER PRIMARY KEY", (7,)), table("messages", columns, *said)
+    )
+
+    assert ["7", "7"] == column(chats.messages, "conversation_id")
+
+
+@pytest.mark.parametrize(
+    ("messages", "key", "expected"),
+    [
+        pytest.param("messages", "thread_id", "threads", id="by the key"),
+        pytest.param("ai_messages", "conversation_id", "ai_conversations", id="by both"),
+        pytest.param("log", "session_id", "conversations", id="by no name"),
+    ],
+)
+def test_conversations_are_named_as_their_key(scanned, messages, key, expected):
+    """
+    Without a foreign key the table is the one that the key names, if there is one.
+    """
+    named = (expected, "conversations")
+    owned = [table(name, "id INTEGER, user_id TEXT", (1, name)) for name in dict.fromkeys(named)]
+    columns = f"id INTEGER PRIMARY KEY, {key} INTEGER, role TEXT, content TEXT"
+    chats = scanned(*owned, table(messages, columns, (1, 1, "user", "a")))
+
+    assert [expected] == column(chats.conversations, "user_id")

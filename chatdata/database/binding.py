@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatdata.database import names
 from chatdata.database.columns import bind
-from chatdata.database.looks import conversation_key, exchange, is_conversation, role_column
+from chatdata.database.looks import conversation_key, exchange, is_conversation, refers, role_column
 from chatdata.database.sql import literal, quoted
 from chatdata.errors import LayoutError
 
@@ -75,8 +75,11 @@ def bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason:
         LayoutError: no column of it names the conversation, or holds a text.
     """
     says = role_column(table)
-    spoken = {"role": says.name} if says and says.name not in mapping.values() else {}
-    columns = bind(table, names.MESSAGES, spoken | dict(mapping), "", source)
+    link = conversation_key(table)
+    given = {value for key, value in mapping.items() if key in names.MESSAGES}
+    looked = {"role": says, "conversation_id": link if link and refers(table, link) else None}
+    told = {what: one.name for what, one in looked.items() if one and one.name not in given}
+    columns = bind(table, names.MESSAGES, told | dict(mapping), "", source)
     if "conversation_id" not in columns:
         key = next((key for key in table.foreign_keys if is_conversation(key.table)), None)
         column = conversation_key(table) or (table.column(key.column) if key else None)

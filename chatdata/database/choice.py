@@ -40,6 +40,10 @@ def choose_messages(
     if "messages" in mapping:
         table = next(table for table in tables if table.name == mapping["messages"])
         return _named(table, mapping, source)
+    if keyed := [table for table in tables if table.column(mapping.get("conversation_id", ""))]:
+        tables = [table for table in keyed if table.find(*names.TEXTS)] or keyed
+        best = min(tables, key=lambda table: (not says_who_speaks(table), message_rank(table)))
+        return _named(best, mapping, source)
     for among in ([table for table in tables if not table.is_empty], tables):
         if found := _saying_who_speaks(among, mapping, source):
             return found

@@ -18,6 +18,7 @@ from chatdata.database.columns import bind, listed, same
 from chatdata.database.looks import (
     conversation_rank,
     exchange,
+    is_beside,
     is_chat,
     is_conversation,
     is_named_for_messages,
@@ -75,8 +76,16 @@ def _unread(tables: Sequence[Table], layout: Layout) -> Iterator[Table]:
             or looks_like_tool_calls(table)
             or looks_like_results(table)
             or looks_like_checkpoints(table)
+            or _is_other_half(table, layout)
         ):
             yield table
+
+
+def _is_other_half(table: Table, layout: Layout) -> bool:
+    """Ask for texts of a table that refers to the questions, where no answers were found."""
+    (asked, *answers) = layout.messages
+    refers = any(same([asked.table], key.table) for key in table.foreign_keys)
+    return bool(asked.role and not answers and refers and table.find(*names.TEXTS))
 
 
 def describe(layout: Layout, origin: str) -> Iterator[Finding]:
@@ -95,13 +104,25 @@ def describe(layout: Layout, origin: str) -> Iterator[Finding]:
             yield Finding(
                 origin, f"{binding.table.name}.{column.name}", f"{frame}.{became}", reason
             )
-        if binding.role is not None:
+        if _is_guess(binding, layout):
+            reason = (
+                "who speaks: no column of the table says so, and all of its rows count as the"
+                " user's; map role to a column that does"
+            )
+            yield Finding(origin, binding.table.name, "not read", reason)
+        elif binding.role is not None:
             named = "name" if binding.half is None else f"column {binding.half!r}"
             reason = f"the table has no role column; its {named} says who speaks"
             yield Finding(origin, binding.table.name, f"role {binding.role}", reason)
     if layout.conversations is None:
         reason = "no table of conversations; the distinct keys of the messages are"
         yield Finding(origin, layout.messages[0].table.name, "conversations", reason)
+
+
+def _is_guess(binding: Binding, layout: Layout) -> bool:
+    """Whether nothing tells who speaks in a table, neither a column nor its name."""
+    is_alone = binding.role == "user" and binding.half is None and len(layout.messages) == 1
+    return is_alone and names.QUESTION_TABLE.search(binding.table.name.lower()) is None
 
 
 def _check_mapping(tables: Sequence[Table], mapping: Mapping[str, str], source: str) -> None:
@@ -135,6 +156,15 @@ def _check_use(layout: Layout, mapping: Mapping[str, str], source: str) -> None:
             f" of {layout.messages[0].table.name!r}",
             source=source,
         )
+    halves = {binding.half for binding in layout.messages}
+    for half in ("question", "answer"):
+        if mapping.get(half, layout.messages[0].half) not in halves:
+            raise LayoutError(
+                f"the mapping takes column {mapping[half]!r} for {half}, but table"
+                f" {layout.messages[0].table.name!r} was not taken for rows with a question and"
+                " its answer; name both, and neither role nor content",
+                source=source,
+            )
     for frame, binding in (
         ("conversations", layout.conversations),
         ("tool_calls", layout.tool_calls),
@@ -163,8 +193,8 @@ def _conversations(
         reason = "named in the mapping"
     elif key and target:
         table, reason = target, f"the foreign key {key.column} of the messages points to it"
-    elif named := [table for table in others if is_conversation(table.name) and is_chat(table)]:
-        table, reason = min(named, key=conversation_rank), "its name says so, and it has an id"
+    elif named := _named_conversations(others, messages[0]):
+        table, reason = named[0], "its name says so, and it has an id"
     else:
         return None
     columns = bind(table, names.CONVERSATIONS, mapping, "conversations.", source)
@@ -180,6 +210,17 @@ def _conversations(
         f"table {table.name!r} has no id; name it with conversations.id=… in the mapping",
         source=source,
     )
+
+
+def _named_conversations(tables: Sequence[Table], messages: Binding) -> list[Table]:
+    """Give the tables that are named like conversations, the likeliest first."""
+    beside = messages.table, messages.columns["conversation_id"]
+    named = [
+        table
+        for table in tables
+        if (is_conversation(table.name) or is_beside(table, *beside)) and is_chat(table)
+    ]
+    return sorted(named, key=lambda table: conversation_rank(table, *beside))
 
 
 def _conversation_key(messages: tuple[Binding, ...]) -> ForeignKey | None:

@@ -24,16 +24,23 @@ def looks_like_messages(table: Table) -> bool:
 def conversation_key(table: Table) -> Column | None:
     """Find the column that names the conversation.
 
-    By its name, or by the end of its name (`chat_session_id`) where it refers to conversations.
+    What refers to conversations goes before what is only named so, and may have a longer name that
+    ends so (`chat_session_id`); a session may be a login's, and its name decides nothing.
     """
-    named = table.find(*names.CONVERSATION_KEYS)
-    if named is not None:
-        return named
     keys = {key.column.lower() for key in table.foreign_keys if is_conversation(key.table)}
-    ends = tuple(f"_{name}" for name in names.CONVERSATION_KEYS)
-    return next(
-        (c for c in table.columns if c.name.lower() in keys and c.plain.endswith(ends)), None
-    )
+    sessions = {key.column.lower() for key in table.foreign_keys if _is_session(key.table)}
+    linked = [c for c in table.columns if c.name.lower() in keys and _is_key(c)]
+    sure = (column for column in linked if column.name.lower() not in sessions)
+    return next(sure, None) or table.find(*names.CONVERSATION_KEYS) or next(iter(linked), None)
+
+
+def _is_key(column: Column) -> bool:
+    """Ask for one of the names of conversation keys, or a longer one that ends so."""
+    return f"_{column.plain}".endswith(tuple(f"_{name}" for name in names.CONVERSATION_KEYS))
+
+
+def _is_session(name: str) -> bool:
+    return name.lower() in ("session", "sessions")
 
 
 def looks_like_results(table: Table) -> bool:
@@ -43,8 +50,8 @@ def looks_like_results(table: Table) -> bool:
 
 def role_column(table: Table) -> Column | None:
     """Find the column that says who speaks: the first whose values do, else the first by name."""
-    named = [column for name in names.SPEAKERS if (column := table.find(name))]
-    return next((column for column in named if _holds_roles(column)), next(iter(named), None))
+    may = [column for name in names.MAY_SPEAK if (column := table.find(name))]
+    return next(filter(_holds_roles, may), table.find(*names.SPEAKERS))
 
 
 def says_who_speaks(table: Table) -> bool:
@@ -134,12 +141,19 @@ def is_conversation(name: str) -> bool:
 def is_chat(table: Table) -> bool:
     """Tell a conversation from a login's session."""
     has_id = len(table.primary_key) == 1 or table.find(*names.CONVERSATIONS["id"]) is not None
-    is_session = table.name.lower() in ("session", "sessions")
-    return has_id and not (is_session and table.find(*names.LOGIN))
+    return has_id and not (_is_session(table.name) and table.find(*names.LOGIN))
 
 
-def conversation_rank(table: Table) -> tuple[int, str]:
-    """Order the tables that are named like conversations."""
-    plain = table.name.lower()
+def conversation_rank(table: Table, messages: Table, key: Column) -> tuple[bool, bool, int, str]:
+    """Order the tables that may be the conversations of messages: by their key's name first."""
+    plain, what = table.name.lower(), key.plain.removesuffix("_id")
     order = ("conversation", "chat", "thread", "session")
-    return next(rank for rank, word in enumerate(order) if word in plain), plain
+    by_word = next((rank for rank, word in enumerate(order) if word in plain), len(order))
+    return not is_beside(table, messages, key), what not in plain, by_word, plain
+
+
+def is_beside(table: Table, messages: Table, key: Column) -> bool:
+    """Ask for the name that goes with messages and their key: `ai_threads` with `ai_messages`."""
+    start, said, _ = messages.name.lower().rpartition("message")
+    what = key.plain.removesuffix("_id")
+    return bool(start and said) and table.name.lower() in (f"{start}{what}", f"{start}{what}s")

@@ -15,21 +15,34 @@ ROLES = (
     *("role", "sender_type", "sender", "author_role", "author", "message_role", "sender_role"),
     *("speaker", "type", "direction", "message_type"),
 )
+_PEOPLE = ("user", "human")
+_MODELS = ("bot", "ai", "assistant", "agent", "model", "llm", "chatbot")
+_ASKED = ("message", "question", "query", "prompt", "input", "text", "request")
+_TOLD = ("message", "answer", "response", "reply", "output", "text")
 IS_USER = {
-    **dict.fromkeys(("is_user", "is_human", "from_user", "is_from_user"), True),
-    **dict.fromkeys(("is_bot", "is_ai", "is_assistant", "from_bot", "from_ai"), False),
-}
+    name: who in _PEOPLE
+    for start in ("is_", "from_", "is_from_", "sent_by_", "is_sent_by_")
+    for who in (*_PEOPLE, *_MODELS)
+    for name in (f"{start}{who}", f"{start}{who}_message", f"{start}{who}_response")
+} | dict.fromkeys(("ai_generated", "is_ai_generated", "generated_by_ai"), False)
 """Columns that say only whether a person speaks, and which of the two a true one means."""
 SPEAKERS = (*ROLES, *IS_USER)
-MAY_SPEAK = SPEAKERS
+OTHER_ROLES = (
+    *("user_type", "author_type", "participant_type", "actor_type", "speaker_type", "from_type"),
+    *("message_from", "sent_by", "sent_from", "from", "participant", "actor", "party", "kind"),
+    *("rol", "source", "origin", "msg_type", "created_by"),
+)
+"""Columns that say who speaks only where what they hold are roles."""
+MAY_SPEAK = (*SPEAKERS, *OTHER_ROLES)
 QUESTIONS = (
-    *("question", "query", "prompt", "user_message", "user_input", "user_query", "user_prompt"),
-    *("user_text", "human_message", "human", "message", "input"),
+    *("question", "query", "prompt", "request"),
+    *(f"{who}_{said}" for who in _PEOPLE for said in _ASKED),
+    *("human", "message", "input", "text"),
 )
 ANSWERS = (
-    *("answer", "response", "reply", "completion", "bot_response", "ai_response"),
-    *("assistant_response", "agent_response", "bot_message", "ai_message", "assistant_message"),
-    *("bot_reply", "ai_reply", "bot", "ai", "output"),
+    *("answer", "response", "reply", "completion"),
+    *(f"{who}_{said}" for who in _MODELS for said in _TOLD),
+    *("bot", "ai", "output"),
 )
 TIMES = (
     *("created_at", "timestamp", "sent_at", "started_at", "executed_at", "time", "date"),
@@ -114,5 +127,6 @@ MESSAGE_TABLE = re.compile(
 CONVERSATION_TABLE = re.compile(
     r"(chat_?)?(conversation|session|thread)s?|conversation_?sessions|chats?"
 )
+QUESTION_TABLE = re.compile(r"question|prompt|query|queries")
 ANSWER_TABLE = re.compile(r"response|answer|reply|replies")
 TOOL_TABLE = re.compile(r"tool|function")
