@@ -160,7 +160,9 @@ def test_every_figure_shows_its_query(log, folder):
         pytest.param("no calls", "1 of 2 message rows", id="half of the times"),
         pytest.param("only failures", "only failures are recorded, 30 in 30 calls", id="failures"),
         pytest.param("no outcomes", "the outcome of none of 2 calls is recorded", id="no outcomes"),
-        pytest.param("few outcomes", "3 of 3 calls are too few known outcomes", id="too few"),
+        pytest.param(
+            "few outcomes", "the outcome of 3 of 3 calls is known, a rate needs 20", id="too few"
+        ),
         pytest.param("no outcomes", "how long they take cannot be said", id="no latency"),
         pytest.param("no outcomes", "whether any failed cannot be said", id="no outcome"),
         pytest.param("two sources", "3 of 34 calls with a known outcome failed", id="rated apart"),

@@ -58,7 +58,7 @@ def two_models():
         pytest.param(
             answers.error_classes,
             turn(FAILED),
-            "Of 1 error, the log does not tell why 1 failed (100%).",
+            "The log does not tell why 1 call failed.",
             id="it does not tell why",
         ),
         pytest.param(answers.error_classes, turn("a"), "", id="nothing failed"),
@@ -85,22 +85,23 @@ def two_models():
         pytest.param(
             answers.repeats,
             turn({"arguments": "{}"}, {"arguments": "{}"}),
-            "Of 2 calls on main paths, 1 repeat one of the same turn to the letter though it had "
+            "Of 2 calls on main paths, 1 repeats one of the same turn to the letter though it had "
             "not failed; none is a retry.",
             id="the same again",
         ),
         pytest.param(
             answers.waiting,
             turn(),
-            "People wait 3 s or less for half of 1 first answer, and 3 s or less for nine in ten.",
+            "In half of 1 turn people wait 3 s or less for the first answer, in nine of ten 3 s or "
+            "less.",
             id="an answer after three seconds",
         ),
         pytest.param(
             answers.cohorts,
             two_models(),
-            "Conversations of some models get further than others, beyond chance (log-rank over 80 "
-            "conversations of 2 models): those that differ from the rest are "
-            "brief (p < 0.001), lasting (p < 0.001).",
+            "Models differ by more than chance in how far conversations get (log-rank of each "
+            "against the others, over 80 conversations of 2 models): those of lasting (p < 0.001) "
+            "get further, those of brief (p < 0.001) end sooner.",
             id="models differ",
         ),
         pytest.param(

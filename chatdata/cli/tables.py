@@ -53,7 +53,9 @@ def print_tools(chats: Chats[Any], output: str = "table") -> None:
     has_rates = usage["n_known"].sum() > 0
     if has_rates:
         columns["known"] = pl.col("n_known")
+    if has_rates or usage["n_errors"].sum():
         columns["errors"] = pl.col("n_errors")
+    if has_rates:
         columns["error rate (95 %)"] = pl.coalesce(rate, why)
     emit(usage, output, title="Tools", shown=usage.select(**columns))
     if output == "table" and not has_rates and usage.height:
@@ -97,7 +99,7 @@ def _cause(text: str) -> str:
 
 @click.command()
 @reads_anywhere
-@click.option("--cause", type=_cause, help="Where the records of this cause lie.")
+@click.option("--cause", type=_cause, metavar="CAUSE", help="Where the records of this cause lie.")
 @output_option
 def audit(chats: Chats[Any], cause: str | None, output: str) -> None:
     """Set naive and certified counts side by side, cause by cause."""

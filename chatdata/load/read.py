@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chatdata import engines
 from chatdata.chats import Chats, Finding, from_frames
-from chatdata.errors import EngineError, SourceError
+from chatdata.errors import EngineError, QueryError, SourceError
 from chatdata.formats import remote
-from chatdata.formats.base import sniff
+from chatdata.formats.base import named, sniff
 from chatdata.formats.lake import MARK, is_lake, open_lake, scan_files, stored
 from chatdata.formats.sources import Document, documents, together, without_copies
 from chatdata.identity import resolve
@@ -122,13 +122,18 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     Raises:
         SourceError: the source does not exist or cannot be read.
         UnknownFormatError: nothing in it is a chat log of a known format.
-        QueryError: a time or a time zone is none.
+        QueryError: a time or a time zone is none, or `since` is not before `until`.
         EngineError: there is no such engine, it cannot be started, or cannot read this source.
     """
+    if format is not None:
+        named(format)
+    begin, end = moment(since), moment(until)
+    if begin is not None and end is not None and begin >= end:
+        raise QueryError(f"a window from {begin} until {end}; expected since before until")
     scope = Scope(
         name,
-        moment(since),
-        moment(until),
+        begin,
+        end,
         None if user_id is None else str(user_id),
         text,
         schema,

@@ -16,7 +16,7 @@ import polars as pl
 from chatdata import analysis
 from chatdata.notebook.words import Words, words
 from chatdata.report import findings, findings_calls
-from chatdata.report.figure import many, number, percent
+from chatdata.report.figure import amount, many, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from chatdata.report.figure import Figure
 
 _CHANCE = 0.05
+_FEWEST = 20
+"""Of how few no interval is told."""
 _NO_NAME = "(no name)"
 
 
@@ -95,6 +97,8 @@ def error_classes(chats: Chats[pl.LazyFrame]) -> str:
     then = f", then {others[0][0]} ({others[0][1]:,})" if others else ""
     total = _sum(kinds, "n_errors")
     share = percent(n / total)
+    if kind == "unknown" and not others:
+        return f"The log does not tell why {many(total, 'call')} failed."
     if kind == "unknown":
         return f"Of {many(total, 'error')}, the log does not tell why {n:,} failed ({share}){then}."
     return f"Of {many(total, 'error')}, most often the cause is {kind}: {n:,} ({share}){then}."
@@ -119,7 +123,7 @@ def durations(chats: Chats[pl.LazyFrame]) -> Iterator[str]:
     if known:
         least, most = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
         yield (
-            f"A conversation has {number(known['prompt'])} turns on average if each begins at a "
+            f"A conversation has {amount(known['prompt'], 'turn')} on average if each begins at a "
             f"prompt; by other definitions in use from {number(known[least])} to "
             f"{number(known[most])}."
         )
@@ -145,8 +149,8 @@ def waiting(chats: Chats[pl.LazyFrame]) -> str:
     if not n:
         return "No prompt and its answer both have a time, so nothing is said about waiting."
     return (
-        f"People wait {number(half)} s or less for half of {many(n, 'first answer')}, and "
-        f"{number(most)} s or less for nine in ten."
+        f"In half of {many(n, 'turn')} people wait {number(half)} s or less for the first answer, "
+        f"in nine of ten {number(most)} s or less."
     )
 
 
@@ -188,11 +192,14 @@ def repeats(chats: Chats[pl.LazyFrame]) -> str:
         return ""
     exact = _sum(again, "n_repeats_exact")
     retries, same = _sum(again, "n_retries"), _sum(again, "n_retries_exact")
-    told = f"{many(retries, 'call is a retry', 'are retries')}, {same:,} of them unchanged"
-    told = told if retries else "none is a retry"
+    unchanged = f"{same:,}" if same else "none"
+    told = f"{retries:,} are retries, {unchanged} of them unchanged"
+    if retries <= 1:
+        told = f"1 is a retry, {'un' if same else ''}changed" if retries else "none is a retry"
+    repeat = "repeats" if exact == 1 else "repeat"
     return (
-        f"Of {many(n, 'call')} on main paths, {exact:,} repeat one of the same turn to the letter "
-        f"though it had not failed; {told}."
+        f"Of {many(n, 'call')} on main paths, {exact:,} {repeat} one of the same turn to the "
+        f"letter though it had not failed; {told}."
     )
 
 
@@ -213,13 +220,15 @@ def reach(chats: Chats[pl.LazyFrame]) -> str:
     if curve.is_empty():
         return "No conversation has a prompt, so nothing is said about how far they get."
     n = curve["n_at_risk"][0]
+    if len(curve) == 1:
+        return f"Of {many(n, 'conversation')} with a prompt not one goes beyond its first prompt."
     half = curve.filter(pl.col("survival") >= 1 / 2)["prompt"][-1]
     second = curve.filter(pl.col("prompt") == 2)  # noqa: PLR2004 - the prompt after the first
     beyond = ""
     if not second.is_empty() and second["survival_low"][0] is not None:
         share, low, high = second.select("survival", "survival_low", "survival_high").row(0)
-        interval = f"95 % interval {percent(low)} to {percent(high)}"
-        beyond = f" {percent(share)} reach a second one ({interval})."
+        interval = f" (95 % interval {percent(low)} to {percent(high)})" if n >= _FEWEST else ""
+        beyond = f" {percent(share)} reach a second one{interval}."
     return f"Half of {many(n, 'conversation')} with a prompt reach prompt {half} or more.{beyond}"
 
 
@@ -237,10 +246,18 @@ def cohorts(chats: Chats[pl.LazyFrame]) -> str:
             f"Models do not differ by more than chance in how far conversations get (log-rank over "
             f"{n}, least p = {least:.2f})."
         )
-    names = ", ".join(apart.select(pl.format("{} (p {})", "cohort", _p())).to_series())
+    further = pl.col("n_ended") < pl.col("expected_ended")
+    told = [
+        f"{', '.join(some.select(pl.format('{} (p {})', 'cohort', _p())).to_series())} {how}"
+        for how, some in (
+            ("get further", apart.filter(further)),
+            ("end sooner", apart.filter(~further)),
+        )
+        if some.height
+    ]
     return (
-        f"Conversations of some models get further than others, beyond chance (log-rank over {n}): "
-        f"those that differ from the rest are {names}."
+        "Models differ by more than chance in how far conversations get (log-rank of each against "
+        f"the others, over {n}): those of {', those of '.join(told)}."
     )
 
 

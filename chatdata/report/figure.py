@@ -54,6 +54,11 @@ def many(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"
 
 
+def amount(value: float, noun: str) -> str:
+    """Write a quantity that need not be whole: "1 message", "2.5 messages"."""
+    return f"{number(value)} {noun if value == 1 else f'{noun}s'}"
+
+
 def percent(share: float) -> str:
     """Write a share: "4.5%"; what is not quite nothing or all is not rounded to it."""
     if 0 < share < _LEAST:

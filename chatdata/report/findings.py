@@ -8,7 +8,7 @@ import polars as pl
 
 from chatdata import analysis
 from chatdata.analysis.endings import ended
-from chatdata.report.figure import COUNTED, Figure, finding, many, number, percent
+from chatdata.report.figure import COUNTED, Figure, amount, finding, many, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ _ENDED = f"""counted as (
     end as ending,
     coalesce(last_at >= log_end - interval 30 minutes, false)
       or coalesce(last_day >= date_trunc('day', log_end) - interval 30 minutes, false) as recent
-  from ids, log
+  from ids cross join log
     left join last using (conversation_id)
     left join times using (conversation_id)
     left join pending on pending.message_id = said.message_id
@@ -90,11 +90,13 @@ def size(chats: Chats[pl.LazyFrame]) -> Figure:
     counts = dict(analysis.overview(chats).iter_rows())
 
     def say(found: dict[str, Any]) -> str:
-        users = found["users"]
+        users, prompts = found["users"], found["prompts"]
+        if not found["conversations"] and not found["messages"]:
+            return "The log has no conversation and no message."
         who = f"of {many(users, 'known user')}" if users else "of users the log does not name"
         return (
             f"The log has {many(found['conversations'], 'conversation')} {who}, with "
-            f"{many(found['messages'], 'message')}, {found['prompts']:,} of them prompts that "
+            f"{many(found['messages'], 'message')}, among them {many(prompts, 'prompt')} that "
             "people wrote."
         )
 
@@ -186,13 +188,16 @@ def lengths(chats: Chats[pl.LazyFrame]) -> Figure:
         if not found["n_conversations"]:
             still = f" ({found['n_running']:,} still running)" if found["n_running"] else ""
             return f"There is no finished conversation to measure{still}."
-        left_out = f"; {found['n_running']:,} still running are left out"
-        half, most, longest = (number(found[name]) for name in quantiles)
-        return (
-            f"Half of the {many(found['n_conversations'], 'finished conversation')} have {half} "
-            f"messages or fewer, nine in ten {most} or fewer, the longest {longest}"
-            f"{left_out if found['n_running'] else ''}."
+        n, running = found["n_conversations"], found["n_running"]
+        left_out = f"; {running:,} still running {'is' if running == 1 else 'are'} left out"
+        half, most, longest = (found[name] for name in quantiles)
+        told = (
+            f"Half of the {many(n, 'finished conversation')} have {amount(half, 'message')} or "
+            f"fewer, nine in ten {number(most)} or fewer, the longest {number(longest)}"
         )
+        if n == 1:
+            told = f"The only finished conversation has {amount(longest, 'message')}"
+        return f"{told}{left_out if running else ''}."
 
     sql = f"""with {_ENDED}, lengths as (
   select conversation_id, count(message_id)::double as n,
@@ -226,8 +231,8 @@ def unanswered(chats: Chats[pl.LazyFrame]) -> Figure:
         cut = f"; {found['n_cut']:,} end on an answer that ran into its limit"
         how = "an answer, on a prompt, a call or a result"
         return (
-            f"{unanswered:,} of {many(n, 'conversation')} ({percent(unanswered / n)}) end without "
-            f"{how}{cut if found['n_cut'] else ''}."
+            f"{unanswered:,} of {many(n, 'conversation')} ({percent(unanswered / n)}) "
+            f"{'ends' if unanswered == 1 else 'end'} without {how}{cut if found['n_cut'] else ''}."
         )
 
     sql = f"""with {_ENDED}

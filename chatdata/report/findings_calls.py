@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from chatdata import analysis
-from chatdata.report.figure import Figure, finding, many, number
+from chatdata.report.figure import Figure, finding, many, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,8 @@ from tool_calls"""
 def _busiest(usage: pl.DataFrame) -> Figure:
     def say(found: dict[str, Any]) -> str:
         name, n = found["name"] or _NO_NAME, found["n_tool_calls"]
-        return f"The most called tool is {name}: {many(n, 'call')}, {found['share']:.0%} of all."
+        share = percent(found["share"])
+        return f"The most called tool is {name}: {many(n, 'call')}, {share} of all."
 
     sql = """select name, count(*) as n_tool_calls, count(*) / sum(count(*)) over () as share
 from tool_calls
@@ -115,8 +116,8 @@ def _errors(chats: Chats[pl.LazyFrame]) -> Figure:
                 f"{errors / known:.1%} (95 % interval {found['low']:.1%} to {found['high']:.1%})."
             )
         if known:
-            few = f"{known:,} of {many(calls, 'call')} are too few known outcomes"
-            why = f"{few} (a rate needs {_FEWEST}); {errors:,} failed"
+            few = f"the outcome of {known:,} of {many(calls, 'call')} is known"
+            why = f"{few}, a rate needs {_FEWEST}; {errors:,} failed"
         elif found["n_errors"]:
             why = f"only failures are recorded, {found['n_errors']:,} in {many(calls, 'call')}"
         else:
@@ -149,12 +150,16 @@ def _worst(rated: pl.DataFrame) -> Figure:
     )
 
     def say(found: dict[str, Any]) -> str:
-        tools = f"the {many(found['n_tools'], 'tool')} with {_FEWEST} known outcomes or more"
+        n_tools, name = found["n_tools"], found["name"] or _NO_NAME
+        tools = f"the {many(n_tools, 'tool')} with {_FEWEST} known outcomes or more"
         if not found["rate"]:
             return f"No call of {tools} failed."
+        who = f"Of {tools}, {name} fails most often"
+        if n_tools == 1:
+            who = f"The only tool with {_FEWEST} known outcomes or more is {name}"
         return (
-            f"Of {tools}, {found['name'] or _NO_NAME} fails most often: {found['rate']:.1%} of "
-            f"{found['n_known']:,} calls (95 % interval {found['low']:.1%} to {found['high']:.1%})."
+            f"{who}: {found['rate']:.1%} of {found['n_known']:,} calls failed "
+            f"(95 % interval {found['low']:.1%} to {found['high']:.1%})."
         )
 
     sql = f"""with {_MARKED}, counts as (

@@ -51,11 +51,14 @@ def activity(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
         )
         .properties(width=WIDTH, height=220)
     )
+    n = int(timed["n_messages"].sum())
+    n_untimed = int(periods["n_messages"].sum()) - n
     busiest = timed.sort("n_messages", "period", descending=[True, False]).row(0, named=True)
     return finished(
         bars,
         title,
-        f"per {unit}, n = {periods['n_messages'].sum():,} messages",
+        f"per {unit}, n = {n:,} messages"
+        + (f", {n_untimed:,} more without a time" if n_untimed else ""),
         text=f"Most in the {unit} of {busiest['period']}: {busiest['n_messages']:,}.",
     )
 

@@ -65,6 +65,8 @@ def survival(curve: pl.DataFrame) -> Chart:
     title = "How far conversations get"
     if curve.is_empty():
         return nothing(title, "No conversation has a prompt")
+    if len(curve) == 1:
+        return nothing(title, f"Not one of {curve['n_at_risk'][0]:,} goes beyond its first prompt")
     steps = (
         alt.X("prompt:Q", title="prompt")
         .scale(zero=False)
