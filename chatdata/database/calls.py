@@ -62,6 +62,8 @@ def _places(raw: Raw) -> Iterator[CallSource]:
         text = raw.named(candidate.column)
         if text is not None:
             yield CallSource(text, candidate.inside, None if candidate.inside else companion)
+            if candidate.inside:
+                yield CallSource(text, "toolCalls")
     flat = {
         part: name
         for part, column in raw.binding.flat.items()

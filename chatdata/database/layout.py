@@ -21,6 +21,7 @@ from chatdata.database.looks import (
     is_beside,
     is_chat,
     is_conversation,
+    is_named_for_calls,
     is_named_for_messages,
     looks_like_checkpoints,
     looks_like_messages,
@@ -75,6 +76,7 @@ def _unread(tables: Sequence[Table], layout: Layout) -> Iterator[Table]:
             (looks_like_messages(table) and speaks)
             or looks_like_tool_calls(table)
             or looks_like_results(table)
+            or is_named_for_calls(table)
             or looks_like_checkpoints(table)
             or _is_other_half(table, layout)
         ):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from chatdata.database import names, values
+from chatdata.database.catalog import Column
 
 if TYPE_CHECKING:
-    from chatdata.database.catalog import Column, Table
+    from chatdata.database.catalog import Table
 
 
 def looks_like_messages(table: Table) -> bool:
@@ -96,17 +97,36 @@ def looks_like_checkpoints(table: Table) -> bool:
 
 
 def looks_like_tool_calls(table: Table) -> bool:
-    """Ask for a tool's name and arguments, and no role."""
+    """Ask for a tool's name and arguments, and no role.
+
+    In a table named after calls a result or a status will do in place of the arguments.
+    """
     # A table of tools has names and parameters too, but neither results nor a place in a chat.
     is_log = table.find("message_id", *names.CONVERSATION_KEYS, *names.RESULTS) is not None
-    extra = ("name", "tool") if is_log and names.TOOL_TABLE.search(table.name.lower()) else ()
-    if is_log and table.find(*names.FLAT["arguments"]):
+    extra: tuple[str, ...] = ()
+    if is_log and names.TOOL_TABLE.search(_snake(table)):
+        extra = ("name", "tool", "function")
+    elif is_log and table.find(*names.FLAT["arguments"]):
         extra = ("name", "tool")
+    elif is_log and table.find("action_input"):
+        extra = ("action",)
+    more: tuple[str, ...] = ("action_input",)
+    if is_log and is_named_for_calls(table):
+        more = (*names.OTHER_ARGUMENTS, *names.RESULTS, "status")
     return (
         table.find(*names.TOOL_NAMES, *extra) is not None
-        and table.find(*names.ARGUMENTS) is not None
+        and table.find(*names.ARGUMENTS, *more) is not None
         and table.find("role", "sender_type", "sender", "author_role") is None
     )
+
+
+def is_named_for_calls(table: Table) -> bool:
+    """Ask for a name that tells of calls, not of the tools there are."""
+    return names.CALL_TABLE.search(_snake(table)) is not None
+
+
+def _snake(table: Table) -> str:
+    return Column(table.name, "").plain
 
 
 def message_rank(table: Table) -> tuple[bool, bool, bool, str]:

@@ -50,7 +50,10 @@ TIMES = (
     *("created", "create_date", "datetime", "ts"),
 )
 SEQUENCES = ("sequence_number", "sequence", "seq", "position", "idx")
-CALL_COLUMNS = ("tool_calls", "tool_call_results", "used_tools")
+CALL_COLUMNS = (
+    *("tool_calls", "tool_call_results", "used_tools", "tool_invocations", "function_calls"),
+    *("function_call", "tool_call", "tool_calls_json", "toolcalls", "tools_used", "tool_uses"),
+)
 CALL_OBJECTS = (  # and metadata_, which is plain
     *("message_metadata", "metadata_json", "metadata", "meta", "extra", "extra_data"),
     *("additional_kwargs", "additional_data", "payload", "data", "details"),
@@ -59,6 +62,8 @@ CALL_KEYS = ("tool_call_id", "call_id")
 COMPANIONS = ("tool_output", "tool_outputs", "tool_results", "tool_responses")
 TOOL_NAMES = ("tool_name", "function_name")
 ARGUMENTS = (*items.ARGUMENTS, "tool_arguments", "tool_args")
+OTHER_ARGUMENTS = ("function_arguments", "action_input", "request", "payload")
+"""What the arguments are called too in a table of calls."""
 RESULTS = (*items.RESULTS, "observation")
 USERS = ("user_id", "owner_id", "account_id")
 
@@ -98,8 +103,8 @@ TOOL_CALLS = {
     "message_id": ("message_id",),
     "conversation_id": CONVERSATION_KEYS,
     "user_id": USERS,
-    "name": (*TOOL_NAMES, "name", "tool"),
-    "arguments": ARGUMENTS,
+    "name": (*TOOL_NAMES, "name", "tool", "function", "action"),
+    "arguments": (*ARGUMENTS, *OTHER_ARGUMENTS),
     "result": RESULTS,
     "success": ("success",),
     "is_error": ("is_error",),
@@ -130,3 +135,4 @@ CONVERSATION_TABLE = re.compile(
 QUESTION_TABLE = re.compile(r"question|prompt|query|queries")
 ANSWER_TABLE = re.compile(r"response|answer|reply|replies")
 TOOL_TABLE = re.compile(r"tool|function")
+CALL_TABLE = re.compile(r"(tool|function)_?(call|use|usage|execution|invocation|run|result|output)")
