@@ -286,3 +286,26 @@ def test_conversations_are_named_as_their_key(scanned, messages, key, expected):
     chats = scanned(*owned, table(messages, columns, (1, 1, "user", "a")))
 
     assert [expected] == column(chats.conversations, "user_id")
+
+
+def test_conversations_as_lists_are_told_what_to_do(tmp_path):
+    """
+    Where each conversation is one JSON list in its row, the error says so and how to read it.
+    """
+    said = json.dumps([{"role": "user", "content": "Canary"}])
+    chats = table("chats", "id INTEGER PRIMARY KEY, user_id TEXT, messages JSON", (1, "u", said))
+    rated = table(
+        "feedback", "id INTEGER PRIMARY KEY, chat_id INTEGER, message TEXT", (1, 1, "Good")
+    )
+    with pytest.raises(LayoutError, match="one JSON list in 'messages'"):
+        read(build(tmp_path / "app.db", chats, rated))
+
+
+def test_whole_messages_with_a_type_are_refused(tmp_path):
+    """
+    Messages as JSON with a type and a content are nobody's words, as those with a role.
+    """
+    said = [(i, "s", json.dumps({"type": who, "content": "x"})) for i, who in enumerate(BOTH)]
+    columns = "id INTEGER PRIMARY KEY, session_id TEXT, message TEXT"
+    with pytest.raises(LayoutError, match="whole messages as JSON in 'message'"):
+        read(build(tmp_path / "app.db", table("bot_chat_histories", columns, *said)))

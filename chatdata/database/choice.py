@@ -11,6 +11,7 @@ from chatdata.database.columns import listed
 from chatdata.database.looks import (
     conversation_key,
     exchange,
+    holds_conversations,
     is_named_for_messages,
     looks_like_checkpoints,
     looks_like_messages,
@@ -116,6 +117,16 @@ def _nothing(tables: Sequence[Table], source: str) -> LayoutError:
             " makes it, is read by its path; of Postgres write the state of each thread to a"
             ' JSONL file, {"thread_id": …, "messages": messages_to_dict(…)} a line, and scan'
             " that",
+            source=source,
+            tables=found,
+        )
+    lists = [(table, column) for table in tables if (column := holds_conversations(table))]
+    if lists:
+        table, column = lists[0]
+        return LayoutError(
+            f"no chat tables found; table {table.name!r} may keep each conversation as one JSON"
+            f" list in {column.name!r}: write that column to a JSONL file, a conversation a line, and"
+            " scan the file",
             source=source,
             tables=found,
         )

@@ -158,6 +158,12 @@ def is_conversation(name: str) -> bool:
     return names.CONVERSATION_TABLE.fullmatch(name.lower()) is not None
 
 
+def holds_conversations(table: Table) -> Column | None:
+    """Find the column of whole conversations: of several messages each, in a row of one's own."""
+    named = table.find("messages", "history", "chat_history", "transcript")
+    return named if table.find("id", "user_id") and not conversation_key(table) else None
+
+
 def is_chat(table: Table) -> bool:
     """Tell a conversation from a login's session."""
     has_id = len(table.primary_key) == 1 or table.find(*names.CONVERSATIONS["id"]) is not None

@@ -178,10 +178,13 @@ def unread(snapshot: Snapshot, layout: Layout) -> Iterator[Finding]:
             yield Finding(snapshot.name, table.name, "not read", reason)
 
 
+_DOCUMENTS = ({"type", "data"}, {"role", "content"}, {"type", "content"}, {"role", "parts"})
+
+
 def _is_document(said: str) -> bool:
     try:
         found = json.loads(said)
     except (ValueError, RecursionError):
         return False
     keys = found.keys() if isinstance(found, dict) else set()
-    return {"type", "data"} <= keys or {"role", "content"} <= keys
+    return any(shape <= keys for shape in _DOCUMENTS)
