@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from chat_tables import build, column, conversations, rows, table
+from chat_tables import build, column, conversations, execute, rows, table
 
 import chatdata as cd
 from chatdata.database import read
@@ -309,3 +309,25 @@ def test_whole_messages_with_a_type_are_refused(tmp_path):
     columns = "id INTEGER PRIMARY KEY, session_id TEXT, message TEXT"
     with pytest.raises(LayoutError, match="whole messages as JSON in 'message'"):
         read(build(tmp_path / "app.db", table("bot_chat_histories", columns, *said)))
+
+
+def test_a_role_of_numbers_is_told(scanned):
+    """
+    Where the values of a role are none, its rows are events, and the summary says so.
+    """
+    columns = f"{HEAD}, role INTEGER, content TEXT"
+    chats = scanned(TALKS, table("messages", columns, (1, 1, 0, "a"), (2, 1, 1, "b")))
+
+    assert ["event", "event"] == column(chats.messages, "kind")
+    assert ["messages.role"] == not_read(chats)
+
+
+def test_other_schemas_are_named(postgres):
+    """
+    A chat in another schema of Postgres than the role's own is not found, and the error names it.
+    """
+    url = postgres()
+    execute(url, "CREATE SCHEMA talk", f"CREATE TABLE talk.messages ({CHAT.columns})")
+
+    with pytest.raises(LayoutError, match="tables are in schema talk too"):
+        read(url)

@@ -125,8 +125,8 @@ def _nothing(tables: Sequence[Table], source: str) -> LayoutError:
         table, column = lists[0]
         return LayoutError(
             f"no chat tables found; table {table.name!r} may keep each conversation as one JSON"
-            f" list in {column.name!r}: write that column to a JSONL file, a conversation a line, and"
-            " scan the file",
+            f" list in {column.name!r}: write that column to a JSONL file, a conversation a line,"
+            " and scan the file",
             source=source,
             tables=found,
         )

@@ -18,6 +18,7 @@ from chatdata.database.columns import bind, listed, same
 from chatdata.database.looks import (
     conversation_rank,
     exchange,
+    holds_no_role,
     is_beside,
     is_chat,
     is_conversation,
@@ -112,6 +113,13 @@ def describe(layout: Layout, origin: str) -> Iterator[Finding]:
                 " user's; map role to a column that does"
             )
             yield Finding(origin, binding.table.name, "not read", reason)
+        elif _speaks_otherwise(binding):
+            name = binding.columns["role"].name
+            reason = (
+                "who speaks: no value of it that was seen is a word for a role, and its rows are"
+                " events; map role to a column of the words user and assistant"
+            )
+            yield Finding(origin, f"{binding.table.name}.{name}", "not read", reason)
         elif binding.role is not None:
             named = "name" if binding.half is None else f"column {binding.half!r}"
             reason = f"the table has no role column; its {named} says who speaks"
@@ -125,6 +133,12 @@ def _is_guess(binding: Binding, layout: Layout) -> bool:
     """Whether nothing tells who speaks in a table, neither a column nor its name."""
     is_alone = binding.role == "user" and binding.half is None and len(layout.messages) == 1
     return is_alone and names.QUESTION_TABLE.search(binding.table.name.lower()) is None
+
+
+def _speaks_otherwise(binding: Binding) -> bool:
+    """Whether the values of the role are numbers or names, of which none is a role."""
+    column = binding.columns.get("role")
+    return column is not None and not binding.is_of_steps and holds_no_role(column)
 
 
 def _check_mapping(tables: Sequence[Table], mapping: Mapping[str, str], source: str) -> None:

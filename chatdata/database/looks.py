@@ -63,12 +63,21 @@ def says_who_speaks(table: Table) -> bool:
 
 def _holds_roles(column: Column) -> bool:
     """Whether most of the values seen are roles, a person's or a model's among them."""
-    if not column.seen:
-        return False
-    is_user = names.IS_USER.get(column.plain)
-    read = values.roles(pl.Series(sorted(column.seen)), is_user=is_user)
-    known = read.filter(pl.col("kind") != "event")["role"].to_list()
-    return len(known) * 2 > read.height and not {"user", "assistant"}.isdisjoint(known)
+    known = _known_roles(column)
+    most = len(known) * 2 > len(column.seen or ())
+    return most and not {"user", "assistant"}.isdisjoint(known)
+
+
+def holds_no_role(column: Column) -> bool:
+    """Whether values have been seen, and none is a role."""
+    return bool(column.seen) and not _known_roles(column)
+
+
+def _known_roles(column: Column) -> list[str]:
+    """Give the role of each value seen that is one."""
+    words = pl.Series(sorted(column.seen or ()), dtype=pl.String)
+    read = values.roles(words, is_user=names.IS_USER.get(column.plain))
+    return read.filter(pl.col("kind") != "event")["role"].to_list()
 
 
 def exchange(table: Table, question: str = "", answer: str = "") -> tuple[Column, Column] | None:

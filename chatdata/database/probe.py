@@ -160,6 +160,25 @@ def refuse_shared_ids(layout: Layout, snapshot: Snapshot) -> None:
             )
 
 
+_SCHEMAS = """
+SELECT DISTINCT n.nspname::text AS name FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname IS DISTINCT FROM current_schema() ORDER BY 1
+"""
+
+
+def elsewhere(snapshot: Snapshot, error: LayoutError, schema: str | None) -> LayoutError:
+    """Add to an error which other schemas of a Postgres database have tables."""
+    if snapshot.dialect == "sqlite" or schema is not None:
+        return error
+    found = [row["name"] for row in snapshot.rows(_SCHEMAS)]
+    if not found:
+        return error
+    message = f"{error.message}; tables are in schema {', '.join(found)} too: name one as schema"
+    return LayoutError(message, source=snapshot.name, tables=error.tables)
+
+
 def unread(snapshot: Snapshot, layout: Layout) -> Iterator[Finding]:
     """Name the tables beside the chat that look as if they belonged to it, and are not empty.
 

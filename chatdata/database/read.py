@@ -15,6 +15,7 @@ from chatdata.database.connect import TypeMismatchError, open_snapshot, target
 from chatdata.database.extract import Plan, Source, fill, plan, sample
 from chatdata.database.layout import describe, infer
 from chatdata.database.probe import (
+    elsewhere,
     first_texts,
     look_into,
     refuse_documents,
@@ -116,7 +117,10 @@ def _read(
             try:
                 with open_snapshot(where, schema) as snapshot:
                     found = look_into(snapshot, catalog.tables(snapshot, schema))
-                    layout = infer(found, source=where.name, mapping=mapping)
+                    try:
+                        layout = infer(found, source=where.name, mapping=mapping)
+                    except LayoutError as error:
+                        raise elsewhere(snapshot, error, schema) from None
                     refuse_documents(layout, where.name, partial(first_texts, snapshot))
                     refuse_shared_ids(layout, snapshot)
                     if wanted.user_id is not None:
