@@ -257,7 +257,10 @@ def test_no_downgrade_below_the_adopted_revision(new_database):
     url = new_database()
     fill(url, *USERS, *CONVERSATIONS, *MESSAGES)
     migrate.adopt(url, apply=True)
-    migrate.upgrade(url)
+    head = migrate.upgrade(url).after
+    with pytest.raises(MigrationError, match="was adopted at 0002"):
+        migrate.downgrade(url, "base", accept_data_loss=True)
+    assert head == migrate.current_revision(url)
     migrate.downgrade(url, "0002", accept_data_loss=True)
 
     with pytest.raises(MigrationError, match="was adopted at 0002"):

@@ -283,6 +283,13 @@ def test_progress(source, new_database):
     assert [("conversations", 2), ("messages", 4)] == told
 
 
+def unnumbered(found):
+    """
+    Contents without the ids of calls: a transaction that is undone uses up numbers of a sequence.
+    """
+    return found | {"tool_calls": sorted(row.partition(", ")[2] for row in found["tool_calls"])}
+
+
 def test_sigkill_anywhere(source, new_database, killer, monkeypatch):
     """
     A copy that is killed at ten points ends, when it is run again, as an uninterrupted one.
@@ -298,7 +305,7 @@ def test_sigkill_anywhere(source, new_database, killer, monkeypatch):
         migrate.copy(source, url)
 
         assert {"killed": True} == first
-        assert contents(calm) == contents(url)
+        assert unnumbered(contents(calm)) == unnumbered(contents(url))
         query = "SELECT * FROM chatdata_id_map ORDER BY 1, 2, 3"
         assert fetch(calm, query) == fetch(url, query)
 

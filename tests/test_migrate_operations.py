@@ -213,6 +213,8 @@ def test_a_rebuild_that_would_break_a_view_is_undone(sqlite_url, tmp_path):
         ("a generated column", "id INTEGER PRIMARY KEY, name TEXT, n INT AS (id + 1)"),
         ("an unnamed CHECK", "id INTEGER PRIMARY KEY, name TEXT CHECK (length(name) > 0)"),
         ("ON CONFLICT", "id INTEGER PRIMARY KEY, name TEXT UNIQUE ON CONFLICT IGNORE"),
+        ("MATCH", "id INTEGER PRIMARY KEY, name INT REFERENCES people MATCH FULL"),
+        ("a descending PRIMARY KEY", "id INT, name TEXT, PRIMARY KEY (id DESC)"),
     ],
 )
 def test_what_a_rebuild_would_lose_is_refused(sqlite_url, tmp_path, clause, columns):
@@ -228,6 +230,39 @@ def test_what_a_rebuild_would_lose_is_refused(sqlite_url, tmp_path, clause, colu
 
     with pytest.raises(MigrationError, match=f"would lose {clause}"):
         migrate.upgrade(sqlite_url, scripts=scripts)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_lost"),
+    [
+        pytest.param("INTEGER REFERENCES people (id) ON DELETE CASCADE", True, id="of a column"),
+        pytest.param("INTEGER REFERENCES people (id) ON UPDATE SET NULL", True, id="on update"),
+        pytest.param("INTEGER REFERENCES people (id)", False, id="without any"),
+        pytest.param(
+            "INTEGER, CONSTRAINT fk FOREIGN KEY (person) REFERENCES people (id) ON DELETE CASCADE",
+            False,
+            id="of the table",
+        ),
+    ],
+)
+def test_what_a_key_does_is_not_lost(sqlite_url, tmp_path, key, is_lost):
+    """
+    A rebuild keeps what a foreign key does when its parent goes, or is undone and says which.
+    """
+    execute(sqlite_url, f"CREATE TABLE odd (id INTEGER PRIMARY KEY, name TEXT, person {key})")
+    before = fetch(sqlite_url, "PRAGMA foreign_key_list(odd)")
+    scripts = chain_with(
+        tmp_path,
+        "with op.safe_batch('odd') as batch:"
+        " batch.alter_column('name', existing_type=sa.Text(), nullable=False)",
+    )
+    if is_lost:
+        with pytest.raises(MigrationError, match="ON UPDATE or ON DELETE of the key of person"):
+            migrate.upgrade(sqlite_url, scripts=scripts)
+    else:
+        migrate.upgrade(sqlite_url, scripts=scripts)
+
+    assert before == fetch(sqlite_url, "PRAGMA foreign_key_list(odd)")
 
 
 @pytest.mark.parametrize(
@@ -358,6 +393,31 @@ def test_requires_backfill(url, tmp_path, state, ends):
     with pytest.raises(
         MigrationError, match=f"{ends}; .*; run: chatdata db backfill run tool_calls"
     ):
+        migrate.upgrade(url, scripts=scripts)
+
+
+@pytest.mark.parametrize(
+    ("calls", "n_behind"),
+    [("NULL", 0), ("'[]'", 0), ("""'[{"tool":"f"}]'""", 1)],
+    ids=["none", "an empty list", "a call"],
+)
+def test_what_came_after_a_backfill(url, tmp_path, calls, n_behind):
+    """
+    Calls that were written after the backfill are not dropped with the column that holds them.
+    """
+    execute(
+        url,
+        "CREATE TABLE chatdata_backfill (name VARCHAR(50), state VARCHAR(20), cursor INTEGER)",
+        "INSERT INTO chatdata_backfill VALUES ('tool_calls', 'done', 1)",
+        "CREATE TABLE messages (id INTEGER PRIMARY KEY, tool_calls TEXT)",
+        f"INSERT INTO messages VALUES (1, '[{{}}]'), (2, {calls})",
+    )
+    scripts = chain_with(tmp_path, "op.requires_backfill('tool_calls')")
+    if not n_behind:
+        assert "9000" == migrate.upgrade(url, scripts=scripts).after
+        return
+
+    with pytest.raises(MigrationError, match="1 messages with calls have been written since"):
         migrate.upgrade(url, scripts=scripts)
 
 

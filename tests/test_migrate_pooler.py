@@ -32,8 +32,9 @@ def pooler(postgres):
     direct = postgres()
     name = direct.partition("@/")[2].partition("?")[0]
     host = fetch(direct, "SHOW unix_socket_directories")[0][0]
-    role = "CREATE ROLE hasty SUPERUSER LOGIN"
-    execute(direct, role, "ALTER ROLE hasty SET statement_timeout = '1s'")
+    if not fetch(direct, "SELECT FROM pg_roles WHERE rolname = 'hasty'"):
+        role = "CREATE ROLE hasty SUPERUSER LOGIN"
+        execute(direct, role, "ALTER ROLE hasty SET statement_timeout = '1s'")
     folder = Path(tempfile.mkdtemp(prefix="chatdata-pooler-"))
     folder.chmod(0o777)
     (folder / "users.txt").write_text('"hasty" ""\n')
@@ -102,3 +103,20 @@ def test_a_pooler_is_refused(pooler):
     assert "0005" == migrate.current_revision(direct)
     assert "done" == json.loads(filled.stdout)["state"]
     assert [] == migrate.drift(direct)
+
+
+@pytest.mark.slow
+def test_a_schema_stays_ours(pooler):
+    """
+    Looking into one schema through a pooler does not move the application into it.
+    """
+    pooled, direct = pooler
+    execute(direct, "CREATE SCHEMA other", "CREATE TABLE other.t (n INT)")
+    application = "SELECT current_schema()"
+    assert [("public",)] == fetch(pooled, application)
+
+    run("status", pooled, "--schema", "other")
+    run("drift", pooled, "--schema", "other")
+
+    assert [("public",)] == fetch(pooled, application)
+    assert run("status", direct, "--schema", "other").returncode == 0

@@ -143,10 +143,55 @@ def test_downgrade_asks_before_it_loses_rows(url):
     assert "messages" not in tables(url)
 
 
+def test_a_downgrade_goes_down(url):
+    """
+    What lies above, or at the bottom already, is no way down; nothing is made or changed.
+    """
+    migrate.upgrade(url, to="0002")
+
+    with pytest.raises(MigrationError, match="is at 0002, which is not above 0004") as refused:
+        migrate.downgrade(url, "0004", accept_data_loss=True)
+    assert (2, "0002") == (refused.value.exit_code, migrate.current_revision(url))
+
+
+def test_a_downgrade_makes_no_database(tmp_path):
+    """
+    A file that is not there is at base, and is still not there afterwards.
+    """
+    path = tmp_path / "missing.db"
+    migrate.downgrade(f"sqlite:///{path}", "base", accept_data_loss=True)
+
+    assert not path.exists()
+
+
+def test_what_a_killed_program_left_is_undone(tmp_path):
+    """
+    A journal that a killed writer left does not keep anybody from reading and upgrading.
+    """
+    path = tmp_path / "app.db"
+    migrate.upgrade(f"sqlite:///{path}", to="0002")
+    writer = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN")
+connection.execute("CREATE TABLE half (t TEXT)")
+connection.executemany("INSERT INTO half VALUES (?)", (("x" * 900,) for _ in range(500)))
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", writer, str(path)], check=False)
+    assert path.with_name("app.db-journal").stat().st_size
+
+    assert "0002" == migrate.current_revision(f"sqlite:///{path}")
+    assert HEAD == migrate.upgrade(f"sqlite:///{path}").after
+    assert "half" not in tables(f"sqlite:///{path}")
+
+
 @pytest.mark.parametrize(
     ("url", "match", "code"),
     [
         ("not a url", "not a database URL", 2),
+        ("postgresql://u:p@s/secret@h/d", "more than one @", 2),
         ("mysql://u:secret@h/d", "kind 'mysql'", 2),
         ("sqlite:////no/such/folder/app.db", "check that the folder exists", 1),
         ("postgresql://u:secret@127.0.0.1:1/d", "refused", 1),

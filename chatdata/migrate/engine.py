@@ -12,7 +12,7 @@ import itertools
 import re
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -58,9 +58,10 @@ def parse(url: str | sa.URL) -> sa.URL:
             then="run the same command with such a URL",
             exit_code=2,
         ) from None
-    if "@" in (found.host or ""):
+    # What follows a / in a password is taken for the name.
+    if "@" in (found.host or "") or (found.password and "@" in (found.database or "")):
         raise MigrationError(
-            "more than one @ before the host of a database URL; in a user or password it is %40",
+            "more than one @ in a database URL; in a user or password it is %40, and / is %2F",
             then="run the same command with such a URL",
             exit_code=2,
         )
@@ -115,7 +116,17 @@ def url_of(file: Path) -> str:
 
 
 def peek(file: Path) -> sqlite3.Connection:
-    """Open an SQLite file that is there, for reading alone."""
+    """Open an SQLite file that is there, for reading alone.
+
+    What a killed program left half written is undone first, as by any reader that may write: a
+    file that may only be read keeps it, and cannot be read at all.
+    """
+    journal = file.with_name(f"{file.name}-journal")
+    with suppress(OSError, sqlite3.Error):
+        if journal.stat().st_size:
+            uri = f"{file.absolute().as_uri()}?mode=rw"
+            with closing(sqlite3.connect(uri, uri=True, timeout=0)) as undoing:
+                undoing.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
 
 
@@ -323,9 +334,21 @@ def _version(connection: sa.Connection) -> object:
         return None
 
 
+def _options(url: sa.URL, schema: str) -> str:
+    """Ask for a schema when the session begins.
+
+    Said later it would stay with a session that a pooler then gives to the application.
+    """
+    path = quoted(schema).replace("\\", "\\\\").replace(" ", "\\ ")
+    before = url.query.get("options", ())
+    told = [before] if isinstance(before, str) else before
+    return " ".join([*told, f"-csearch_path={path}"])
+
+
 def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:
+    asked = {} if schema is None else {"options": _options(url, schema)}
     try:
-        engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+        engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=asked)
     except ModuleNotFoundError:
         raise MigrationError(
             "the PostgreSQL driver is not installed",
@@ -345,7 +368,6 @@ def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:
 
         @event.listens_for(engine, "connect")
         def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - psycopg's, unproxied
-            dbapi.execute(in_schema(schema))
             (found,) = dbapi.execute("SELECT current_schema()").fetchone()
             dbapi.commit()
             if found is None:

@@ -173,7 +173,7 @@ class Safe(MigrateOperation):
 
     @classmethod
     def requires_backfill(cls, operations: Operations, name: str) -> None:
-        """Refuse to go on before a backfill has been run to its end."""
+        """Refuse to go on before a backfill has been run to its end, calls written since too."""
         if operations.get_context().as_sql:
             return
         connection = operations.get_bind()
@@ -188,6 +188,32 @@ class Safe(MigrateOperation):
                 source=engine.label(connection.engine.url),
                 exit_code=3,
             )
+        if n_behind := _behind(connection, name):
+            raise MigrationError(
+                f"this revision needs the backfill {name}, and {n_behind:,} messages with calls "
+                "have been written since it was done",
+                state="this revision was not applied",
+                then="stop what writes them there, run: chatdata db backfill run "
+                f"{name} URL, and then the same command again",
+                source=engine.label(connection.engine.url),
+                exit_code=3,
+            )
+
+
+def _behind(connection: sa.Connection, name: str) -> int:
+    """Count the messages with calls that came after a backfill had been run to its end."""
+    inspector = sa.inspect(connection)
+    named = inspector.get_columns("messages") if inspector.has_table("messages") else ()
+    if "tool_calls" not in {column["name"] for column in named}:
+        return 0
+    found = connection.scalar(
+        sa.text(
+            "SELECT count(*) FROM messages WHERE id > (SELECT cursor FROM chatdata_backfill"
+            " WHERE name = :name) AND CAST(tool_calls AS TEXT) NOT IN ('', '[]', '{}', 'null')"
+        ),
+        {"name": name},
+    )
+    return int(found or 0)
 
 
 NAMES = (

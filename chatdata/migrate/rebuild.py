@@ -35,6 +35,8 @@ _LOST = {
     "ON CONFLICT": r"\bON\s+CONFLICT\b",
     "WITHOUT ROWID": r"\bWITHOUT\s+ROWID\b",
     "STRICT": r"\)\s*STRICT\b",
+    "MATCH": r"\bMATCH\s+\w",
+    "a descending PRIMARY KEY": r"\bPRIMARY\s+KEY\s*\([^)]*\bDESC\b",
 }
 _NAMED_CHECK = re.compile(r"\bCONSTRAINT\s+(\"[^\"]*\"|\w+)\s+CHECK\s*\(", re.IGNORECASE)
 _STRINGS = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -67,6 +69,7 @@ def rebuilding(
     if copy_from is None:
         refuse_losses(connection, table)
     orphans = _orphans(connection)
+    actions = _actions(connection, table)
     before = _inventory(connection, table)
     objects = _objects(connection)
     aside = [o for o in objects if o.kind in ("view", "trigger")]
@@ -83,6 +86,12 @@ def rebuilding(
     _bring_back(connection, [o for o in aside if o.kind == "view"])
     _bring_back(connection, [o for o in aside if o.kind == "trigger"])
     broken = [name for name in sorted(working) if not _reads(connection, name)]
+    after = _actions(connection, table)
+    broken += [
+        f"ON UPDATE or ON DELETE of the key of {', '.join(key[0])}"
+        for key, told in sorted(actions.items())
+        if after.get(key, told) != told
+    ]
     if broken or _inventory(connection, table) != before or _orphans(connection) - orphans:
         harmed = ", ".join(broken) or "rows, objects or references"
         raise MigrationError(
@@ -130,6 +139,20 @@ def _objects(connection: sa.Connection) -> list[_Object]:
 def _inventory(connection: sa.Connection, table: str) -> tuple[int, frozenset[tuple[str, str]]]:
     rows = connection.exec_driver_sql(f"SELECT count(*) FROM {quoted(table)}").scalar_one()
     return rows, frozenset((o.kind, o.name) for o in _objects(connection))
+
+
+def _actions(
+    connection: sa.Connection, table: str
+) -> dict[tuple[tuple[str, ...], str], tuple[str, str]]:
+    """Give what each foreign key does on update and on delete, by its columns and its table."""
+    rows = connection.exec_driver_sql(f"PRAGMA foreign_key_list({quoted(table)})").mappings().all()
+    return {
+        (tuple(each["from"] for each in rows if each["id"] == row["id"]), row["table"]): (
+            row["on_update"],
+            row["on_delete"],
+        )
+        for row in rows
+    }
 
 
 def _orphans(connection: sa.Connection) -> set[Any]:

@@ -188,7 +188,9 @@ def _run(
     directory = chain(scripts)
     goal = _goal(directory, to)
     before = current_revision(target, schema=schema)
-    if before is None or before != goal:
+    if down:
+        _refuse_down(target, directory, before, goal, schema)
+    if before != goal or (before is None and not down):
         if isinstance(target, sa.Connection):
             _command(target, to, scripts, down=down)
         else:
@@ -199,6 +201,38 @@ def _run(
     steps = [step.revision for step in _steps(directory, upper or "base", lower or "base")]
     order = steps if down else steps[::-1]
     return Run(_label(target), before, after, tuple(order), time.monotonic() - started)
+
+
+def _refuse_down(
+    target: str | sa.URL | sa.Connection,
+    directory: ScriptDirectory,
+    before: str | None,
+    goal: str | None,
+    schema: str | None,
+) -> None:
+    """Refuse to go down to what is above, or into tables that are the application's own."""
+    known = {step.revision for step in directory.walk_revisions()}
+    if before == goal or (before is not None and before not in known):
+        return
+    if before is None or not _steps(directory, before, goal or "base"):
+        raise MigrationError(
+            f"is at {before or 'base'}, which is not above {goal}",
+            then="see where it stands: chatdata db status URL",
+            source=_label(target),
+            exit_code=2,
+        )
+    if isinstance(target, sa.Connection):
+        floor = history.adopted(target)
+    else:
+        with engine.read(target, schema=schema) as connection:
+            floor = history.adopted(connection)
+    if floor is not None and _steps(directory, floor, goal or "base"):
+        raise MigrationError(
+            f"was adopted at {floor}; below it are the application's own tables",
+            then="see where it stands: chatdata db status URL",
+            source=_label(target),
+            exit_code=3,
+        )
 
 
 def _command(connection: sa.Connection, to: str, scripts: Path | None, *, down: bool) -> None:
