@@ -80,3 +80,12 @@ def test_a_user_may_be_a_number(tmp_path):
         cd.scan(path, mapping=mapping, user_id=user).messages.collect().height for user in (1, "1")
     ]
     assert counts == [2, 2]
+
+
+def test_a_window_that_ends_before_it_begins_is_refused():
+    """
+    Nothing lies in such a window, and that is no answer; an empty one is.
+    """
+    with pytest.raises(QueryError, match="expected until after since"):
+        cd.scan("sample", since="2025-10-01", until="2025-09-02")
+    assert cd.scan("sample", since="2025-10-01", until="2025-10-01").messages.collect().is_empty()

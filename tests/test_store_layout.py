@@ -12,6 +12,7 @@ import chatdata as cd
 from chatdata.chats import from_rows
 from chatdata.formats.lake import OWN, parts
 from chatdata.load.scope import Scope, scoped
+from chatdata.moments import moment
 
 START = datetime(2025, 1, 20, 12, tzinfo=UTC)
 UNKNOWN = "__HIVE_DEFAULT_PARTITION__"
@@ -179,7 +180,7 @@ def test_a_window_misses_nothing(lake, first, days):
     """
     since = START + timedelta(days=first)
     until = since + timedelta(days=days)
-    expected = scoped(cd.scan(lake).collect(), Scope(since=since, until=until))
+    expected = scoped(cd.scan(lake).collect(), Scope(since=moment(since), until=moment(until)))
     found = cd.scan(lake, since=since, until=until)
     for name in ("conversations", "messages", "tool_calls"):
         key = expected.frames[name].collect_schema().names()[0]

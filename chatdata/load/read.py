@@ -122,14 +122,14 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     Raises:
         SourceError: the source does not exist or cannot be read.
         UnknownFormatError: nothing in it is a chat log of a known format.
-        QueryError: a time or a time zone is none, or `since` is not before `until`.
+        QueryError: a time or a time zone is none, or `until` lies before `since`.
         EngineError: there is no such engine, it cannot be started, or cannot read this source.
     """
     if format is not None:
         named(format)
     begin, end = moment(since), moment(until)
-    if begin is not None and end is not None and begin >= end:
-        raise QueryError(f"a window from {begin} until {end}; expected since before until")
+    if begin is not None and end is not None and begin > end:
+        raise QueryError(f"a window from {begin} until {end}; expected until after since")
     scope = Scope(
         name,
         begin,
