@@ -150,7 +150,8 @@ def together(sources: Iterable[str | Path]) -> list[Document]:
     Raises:
         SourceError: as `documents`.
     """
-    listed = {found.place: found for source in sources for found in documents(source)}
+    each = (found for source in sources for found in documents(source))
+    listed = {found.place if found.is_here else found.path: found for found in each}
     here = [found for found in listed.values() if found.is_here]
     root = os.path.commonpath([os.path.dirname(found.place) for found in here]) if here else ""  # noqa: PTH120 - they are texts
     return [
