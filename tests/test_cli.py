@@ -76,6 +76,22 @@ def test_an_image_is_a_result(run):
     assert (1, 1) == (found["tool_calls"], found["tool_results"])
 
 
+def test_scan_says_which_tokens_are_in_no_sum(run, tmp_path):
+    """
+    A response without a message has no row for its tokens.
+    """
+    call = {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"}
+    usage = {"input_tokens": 7, "output_tokens": 5}
+    body = {"id": "r", "object": "response", "output": [call], "usage": usage}
+    path = tmp_path / "responses.jsonl"
+    path.write_text(json.dumps(body))
+
+    assert 1 == asked(run, "scan", str(path), "--json")["conversations_with_other_tokens"]
+    said = "not those of responses without a message, in 1 conversations"
+    assert said in run("scan", str(path))[1]
+    assert "not those" not in run("scan", str(DATA / "openai-chat" / "pairs.jsonl"))[1]
+
+
 def test_scan_json_counts_what_is_there(run):
     """
     Every key is there, and every number is the one that SQL over the frames gives.

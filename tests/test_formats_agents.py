@@ -206,3 +206,57 @@ def test_tokens_that_a_cache_gave(tmp_path):
         .collect()
         .rows()
     )
+
+
+def test_tokens_of_a_rollout_with_events_alone(tmp_path):
+    """
+    Where texts exist as events only, tokens go to the answer before them, and to the first one
+    where none came before.
+    """
+
+    def told(kind, second, **more):
+        return item({"type": kind, **more}, second) | {"type": "event_msg"}
+
+    def spent(second, total):
+        total = {"input_tokens": total, "cached_input_tokens": 0, "output_tokens": total // 10}
+        return told("token_count", second, info={"total_token_usage": total})
+
+    lines = [
+        META,
+        told("user_message", 1, message="a"),
+        spent(2, 100),
+        told("agent_message", 3, message="b"),
+        spent(4, 300),
+        told("user_message", 5, message="c"),
+        told("agent_message", 6, message="d"),
+        spent(7, 350),
+    ]
+    messages = scanned(tmp_path, "rollout.jsonl", lines).messages.sort("position").collect()
+
+    assert ["a", "b", "c", "d"] == messages["content"].to_list()
+    assert [None, 300, None, 50] == messages["input_tokens"].to_list()
+    assert [None, 30, None, 5] == messages["output_tokens"].to_list()
+
+
+def test_a_gemini_session_before_and_after_it_was_written_as_lines(tmp_path):
+    """
+    A session kept as one object and as lines is one, though the lines know more of a message.
+    """
+    meta = {"sessionId": "7c1d", "projectHash": "h", "startTime": "2026-01-01T00:00:00.000Z"}
+    call = {"id": "c1", "name": "ls", "args": {}, "status": "executing"}
+    answer = {"id": "m2", "timestamp": "2026-01-01T00:00:01.000Z", "type": "gemini"}
+    asked = {**answer, "id": "m1", "type": "user", "content": "go"}
+    early = {**answer, "content": "", "toolCalls": [call]}
+    late = {
+        **answer,
+        "content": "I look",
+        "toolCalls": [{**call, "status": "success", "result": "x"}],
+    }
+    (tmp_path / "s.json").write_text(json.dumps({**meta, "messages": [asked, early]}))
+    lines = [meta, asked, late, {**answer, "id": "m3", "content": "done"}]
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    chats = cd.scan(tmp_path)
+
+    assert 1 == chats.conversations.collect().height
+    assert ["go", "I look", "done"] == chats.messages.collect()["content"].to_list()
+    assert ["ok"] == chats.tool_calls.collect()["status"].to_list()

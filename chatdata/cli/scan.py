@@ -98,6 +98,8 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
 
     tokens = {name: n for name, n in found["tokens"].items() if n is not None}
     silent = found["conversations_without_messages"]
+    n_apart = found["conversations_with_other_tokens"]
+    apart = f"not those of responses without a message, in {n_apart:,} conversations"
     n_more = len(found["not_read"]) - _UNREAD
     return [
         ("conversations", f"{found['conversations']:,} ({silent:,} without messages)"),
@@ -107,6 +109,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("tool calls", _by(f"{found['tool_calls']:,}", found["calls_by_tool"])),
         ("", _by(f"{found['tool_results']:,} with a result", found["calls_by_status"])),
         ("tokens", _listed(tokens) or "not recorded"),
+        *([("", apart)] if n_apart else []),
         ("time", _span(found["first_message_at"], found["last_message_at"])),
         ("rejects", f"{found['rejects']:,}"),
         *(("not read", plain(what)) for what in found["not_read"][:_UNREAD]),

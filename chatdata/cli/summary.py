@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
     from chatdata.chats import Chats, Finding
 
+_APART = '"usage_unattached":'
 _TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 
 
 def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
-    """Count what was read; `messages` are the rows that are no events."""
+    """Count what was read; `messages` are the rows that are no events.
+
+    `conversations_with_other_tokens` have responses without a message: what those spent stands in
+    the conversation's `extra` and in no sum.
+    """
     real = chats.messages.filter(pl.col("kind") != "event")
     spoken = chats.messages.select("conversation_id").unique()
     of_conversations, silent, of_messages, roles, of_calls, tools, statuses, rejects = (
@@ -28,6 +33,7 @@ def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
                     pl.col("user_id").drop_nulls().n_unique().alias("users"),
                     pl.col("source").unique().sort().implode().alias("formats"),
                     pl.col("origin").unique().sort().implode().alias("origins"),
+                    pl.col("extra").str.contains(_APART, literal=True).sum().alias("apart"),
                 ),
                 chats.conversations.join(spoken, on="conversation_id", how="anti").select(pl.len()),
                 real.select(
@@ -66,6 +72,7 @@ def summary(chats: Chats[pl.LazyFrame]) -> dict[str, Any]:
         "calls_by_status": dict(statuses.rows()),
         "rejects": rejects.item(),
         "tokens": {name: said[name] for name in _TOKENS},
+        "conversations_with_other_tokens": talk["apart"],
         "first_message_at": _iso(said["first"]),
         "last_message_at": _iso(said["last"]),
         "not_read": [f"{f.subject}: {f.reason}" for f in chats.findings if _is_unread(f)],

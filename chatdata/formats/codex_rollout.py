@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -65,7 +67,7 @@ class Rollout:
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.ends: dict[str, list[Line]] = {}
         self.total: dict[str, int] | None = None
-        self.waiting: Usage | None = None
+        self.waiting: list[tuple[int, Usage]] = []
         self.spawned: list[tuple[str, str]] = []
 
     def meta(self, line: Line) -> None:
@@ -105,8 +107,9 @@ class Rollout:
             row.generation_id = self.run
             self._take_thoughts(row)
             self.answer = row
-            if self.waiting:
-                row.usage, self.waiting = self.waiting, None
+            for _, usage in self.waiting:
+                row.usage = _added(row.usage, usage)
+            self.waiting.clear()
             return
         self.run = None
         if row.role_raw == "user" and row.kind is None:
@@ -238,7 +241,8 @@ class Rollout:
         elif self.mirrors:
             self.reading.count("mirrored", len(self.mirrors), n_messages=len(self.mirrors))
         if self.waiting:
-            conversation.extra["usage_unattached"] = msgspec.structs.asdict(self.waiting)
+            spent = reduce(_added, (usage for _, usage in self.waiting))
+            conversation.extra["usage_unattached"] = msgspec.structs.asdict(spent)
         if self.thoughts:
             conversation.extra["reasoning_unattached"] = [_stamped(t) for t in self.thoughts]
         for asked in self.calls.values():
@@ -301,6 +305,17 @@ class Rollout:
             row.extra = untold(line["payload"], {"message": row.content}) | {"mirror": True}
             row.extra |= Line.of(line).around("event_msg")
             rows.insert(place, row)
+        self._spend_on_mirrors()
+
+    def _spend_on_mirrors(self) -> None:
+        """Give tokens to the answer before them, or to the first one."""
+        spoke = [i for i, (_, row, _) in enumerate(self.mirrors) if row.role_raw == "assistant"]
+        for n_before, usage in self.waiting if spoke else ():
+            nearest = spoke[max(0, bisect_left(spoke, n_before) - 1)]
+            row = self.mirrors[nearest][1]
+            row.usage = _added(row.usage, usage)
+        if spoke:
+            self.waiting.clear()
 
     def _link(self, payload: dict[str, Any]) -> None:
         source = payload.get("source")
@@ -331,7 +346,7 @@ class Rollout:
             (m for m in reversed(self.conversation.messages) if m.role_raw == "assistant"), None
         )
         if last is None:
-            self.waiting = _added(self.waiting, read)
+            self.waiting.append((len(self.mirrors), read))
         else:
             last.usage = _added(last.usage, read)
 

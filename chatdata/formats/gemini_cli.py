@@ -5,7 +5,7 @@ A recording is `{sessionId, projectHash, messages: [{id, type, content, toolCall
 lines of messages (the same `id` again is an update: the last one wins, at the place of the first),
 `{"$set": {…}}` with metadata or messages once more, and `{"$rewindTo": id}`, which abandons that
 message and all after it; abandoned rows stay, off the main path. A call, its result and its status
-are one object, so there are no tool rows.
+are one object, so there are no tool rows. A session that stands in a file of each kind is one.
 
 In a stream, consecutive `delta` lines of the assistant are one message, a new `init` is a new
 conversation, and the statistics of the end stay in the conversation's `extra`.
@@ -87,10 +87,14 @@ class _Recording:
         """Give the conversation, with what only its end tells."""
         meta, conversation = self.meta, self.conversation
         conversation.id = conversation.native_id = text(meta.get("sessionId"))
+        conversation.joins = conversation.id is not None
         conversation.created_at = at(meta.get("startTime"))
         conversation.updated_at = at(meta.get("lastUpdated"))
         conversation.relation = "subagent" if meta.get("kind") == "subagent" else None
         conversation.messages = list(self.rows.values())
+        if conversation.id is not None:
+            for message in conversation.messages:
+                message.twin = message.native_id and f"{conversation.id}:{message.native_id}"
         conversation.extra = rest(meta, _TAKEN)
         first = next((row for row in conversation.messages if row.role_raw == "user"), None)
         if first and (first.content or "").lstrip().startswith("<session_context>"):

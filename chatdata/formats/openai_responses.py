@@ -4,9 +4,9 @@ One body is one conversation, or a turn of one: `conversation` names it, else th
 that `previous_response_id` leads to within the document. Every message item is a row; reasoning
 items before it go with it. A call belongs to the answer before it, else to the first one of its
 response, or to none; one whose approval was refused is `denied`. Tokens and the reason for stopping
-stand once, on the last message; a response without one keeps them in `extra.usage_unattached`.
-`instructions` and the settings are in the conversation's `extra`, those of later turns under the
-id of their response. The body of an error is no conversation.
+stand once, on the last message; a response without one keeps them in `extra.usage_unattached`, and
+`scan` says how many do. `instructions` and the settings are in the conversation's `extra`, those of
+later turns under the id of their response. The body of an error is no conversation.
 
 Gives: times, models, tokens, calls with results and outcomes where the item holds them.
 """

@@ -12,9 +12,9 @@ _NUMBERED = r"~\d+$"
 def owned(messages: pl.LazyFrame, rows: pl.DataFrame, conversations: pl.LazyFrame) -> pl.DataFrame:
     """Mark for each row whether it is the one that counts, and whose it is.
 
-    Of copies the fullest counts (most output tokens, most records): a file may end in the middle of
-    an answer that another has whole. It counts where the owner has it; of two exports of one
-    conversation, where the newer one has it, which also knows what a reader saw last.
+    Of copies the fullest counts (most output tokens, most records, most text): a file may end in
+    the middle of an answer that another has whole. It counts where the owner has it; of two exports
+    of one conversation, where the newer one has it, which also knows what a reader saw last.
 
     Adds `_old_id`, `_key` (the id of the message), `_owner` (the conversation that has it), `_at`
     (its place in reading order) and `_counts`; renames different messages that would share a key
@@ -44,7 +44,7 @@ def owned(messages: pl.LazyFrame, rows: pl.DataFrame, conversations: pl.LazyFram
         .agg(_own_start=pl.col("created_at").min())
     )
     first = {"_owner": "conversation_id", "_key": "message_id", "_at": "_row"}
-    fullest = (pl.col("output_tokens").fill_null(-1), pl.col("_n_parts"))
+    fullest = (pl.col("output_tokens").fill_null(-1), "_n_parts", pl.col("n_chars").fill_null(0))
     return (
         rows.join(own, on="conversation_id", how="left", maintain_order="left")
         .with_columns(_version=-pl.col("_version").cast(pl.Int64).fill_null(0))

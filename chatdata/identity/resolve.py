@@ -44,6 +44,7 @@ _KEYS = (
     "model",
     "created_at",
     "output_tokens",
+    "n_chars",
 )
 
 
