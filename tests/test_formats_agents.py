@@ -260,3 +260,55 @@ def test_a_gemini_session_before_and_after_it_was_written_as_lines(tmp_path):
     assert 1 == chats.conversations.collect().height
     assert ["go", "I look", "done"] == chats.messages.collect()["content"].to_list()
     assert ["ok"] == chats.tool_calls.collect()["status"].to_list()
+
+
+def test_a_subagent_of_gemini(tmp_path):
+    """
+    The call that started a sub-agent names it; what it is asked, nobody typed.
+    """
+    meta = {"projectHash": "h", "startTime": "2026-01-01T00:00:00.000Z"}
+    row = {"timestamp": "2026-01-01T00:00:01.000Z", "type": "gemini", "content": ""}
+    call = {"id": "c1", "name": "helper", "args": {}, "status": "success", "agentId": "helper-1"}
+    asked = {**row, "type": "user", "content": "go"}
+    for id_, more in (
+        ("main", [{**asked, "id": "m1"}, {**row, "id": "m2", "toolCalls": [call]}]),
+        ("helper-1", [{**asked, "id": "m1"}, {**row, "id": "m2", "content": "done"}]),
+    ):
+        kind = "main" if id_ == "main" else "subagent"
+        lines = [{**meta, "sessionId": id_, "kind": kind}, *more]
+        (tmp_path / f"{id_}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    chats = cd.scan(tmp_path)
+    child = chats.conversations.filter(pl.col("conversation_id") == "helper-1").collect()
+
+    assert ["main"] == child["parent_conversation_id"].to_list()
+    assert ["main:c1"] == child["parent_tool_call_id"].to_list()
+    assert ["main:c1"] == chats.tool_calls.collect()["tool_call_id"].to_list()
+    assert 1 == cd.analysis.conversation_length(chats).collect()["n_prompts"].sum()
+
+
+def test_a_subagent_of_codex_that_names_no_parent(tmp_path):
+    """
+    Who spawned an agent tells whose it is, where its own file does not.
+    """
+    spawn = {"type": "function_call", "name": "spawn_agent", "call_id": "c", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": '{"agent_id": "child"}'}
+    said = {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "output_text", "text": "x"}],
+    }
+    (tmp_path / "a.jsonl").write_text(
+        "".join(
+            json.dumps(line) + "\n"
+            for line in (META, item(said, 1), item(spawn, 2), item(output, 3))
+        )
+    )
+    child = {**META, "payload": {**META["payload"], "id": "child"}}
+    (tmp_path / "b.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in (child, item(said, 4)))
+    )
+    found = cd.scan(tmp_path).conversations.filter(pl.col("conversation_id") == "child").collect()
+
+    assert ["subagent"] == found["relation"].to_list()
+    assert ["s"] == found["parent_conversation_id"].to_list()
+    assert ["s:c"] == found["parent_tool_call_id"].to_list()

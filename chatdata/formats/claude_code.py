@@ -156,8 +156,8 @@ def _user(session: Session, source: dict[str, Any]) -> Message:
     session.answer(row, source, results, moment)
     if row.kind == "event":
         session.interrupt()
-    if row.kind == "chat" and session.begins_sidechain(source):
-        row.kind = "injected"
+    if row.kind == "chat" and (source.get("isSidechain") or text(source.get("parent_tool_use_id"))):
+        row.kind = "injected"  # the parent model wrote it
     return row
 
 

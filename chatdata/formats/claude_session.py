@@ -250,11 +250,6 @@ class Session:
         self.queue.append(row)
         return row
 
-    def begins_sidechain(self, source: dict[str, Any]) -> bool:
-        """Whether a record starts a sidechain: the parent model wrote it."""
-        marked = source.get("isSidechain") or text(source.get("parent_tool_use_id"))
-        return bool(marked) and source.get("parentUuid") is None
-
     def finished(self, reading: Reading) -> Conversation:
         """Give the conversation, with what only its end tells."""
         typed = {m.content for m in self.conversation.messages if m.role_raw == "user"}

@@ -261,7 +261,13 @@ class Rollout:
         if id_ and self.conversation.relation != "fork":
             for agent, call in self.spawned:
                 yield Conversation(
-                    id=agent, hint=True, joins=True, n_records=0, parent_call=f"{id_}:{call}"
+                    id=agent,
+                    hint=True,
+                    joins=True,
+                    n_records=0,
+                    parent_id=id_,
+                    relation="subagent",
+                    parent_call=f"{id_}:{call}",
                 )
 
     @property

@@ -12,7 +12,8 @@ conversation, and the statistics of the end stay in the conversation's `extra`.
 
 Gives: times, models, tokens (`input` without its cached part, `output` with thoughts), reasoning,
 calls with results and outcomes. Does not give: times of calls, the project (only its hash).
-`info`, `error` and `warning` are events; a first `<session_context>` is `injected`.
+`info`, `error` and `warning` are events; a first `<session_context>` is `injected`, and what
+a sub-agent is asked. The `agentId` of a call names the sub-agent's session.
 """
 
 from __future__ import annotations
@@ -101,6 +102,22 @@ class _Recording:
             first.kind = "injected"
         return conversation
 
+    def hints(self) -> Iterator[Conversation]:
+        """Tell which call started each sub-agent."""
+        id_ = self.conversation.id
+        calls = (call for row in self.conversation.messages for call in row.calls)
+        for call in calls if id_ else ():
+            if agent := text(call.extra.get("agentId")):
+                yield Conversation(
+                    id=agent,
+                    hint=True,
+                    joins=True,
+                    n_records=0,
+                    parent_id=id_,
+                    relation="subagent",
+                    parent_call=f"{id_}:{call.native_id}",
+                )
+
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
     records = reading.records()
@@ -120,6 +137,7 @@ def _recorded(reading: Reading, records: Iterator[Record]) -> Iterator[Conversat
     for record in records:
         if recording is not None and _is_other(recording, record.value):
             yield recording.finished()
+            yield from recording.hints()
             recording = None
         recording = recording or _Recording(record.number)
         try:
@@ -128,6 +146,7 @@ def _recorded(reading: Reading, records: Iterator[Record]) -> Iterator[Conversat
             reading.reject(record, "not a gemini-cli record")
     if recording is not None and (recording.meta or recording.rows):
         yield recording.finished()
+        yield from recording.hints()
 
 
 def _is_other(recording: _Recording, line: Any) -> bool:  # noqa: ANN401 - any JSON value
