@@ -21,17 +21,33 @@ def owned(messages: pl.LazyFrame, rows: pl.DataFrame, conversations: pl.LazyFram
     to ~2, ~3 in source order.
     """
     rows = rows.with_columns(
-        _old_id=pl.col("message_id"), _base=pl.col("message_id").str.replace(_NUMBERED, "")
+        _old_id=pl.col("message_id"),
+        _key=pl.col("message_id"),
+        _owner=pl.col("conversation_id"),
+        _at=pl.col("_row"),
+        _counts=pl.lit(value=True),
+        _base=pl.col("message_id").str.replace(_NUMBERED, ""),
     )
     twins = pl.col("_twin").is_not_null() & pl.col("_twin").is_duplicated()
-    if not rows.select((twins | pl.col("_base").is_duplicated()).any()).item():
-        return rows.with_columns(
-            _key=pl.col("message_id"),
-            _owner=pl.col("conversation_id"),
-            _at=pl.col("_row"),
-            _counts=pl.lit(value=True),
-        )
-    rows = _copies(messages, rows).join(
+    met = rows.select(twins | pl.col("_base").is_duplicated()).to_series()
+    if not met.any():
+        return rows.drop("_base")
+    # Most rows meet no other: only those that do are compared.
+    begun = rows.filter(~met).select("conversation_id", "kind", "created_at")
+    decided = _decided(_copies(messages, rows.filter(met)), begun, conversations)
+    names = ("message_id", "_key", "_owner", "_at", "_counts")
+    found = decided.select("_row", *(pl.col(name).alias(f"{name}_") for name in names))
+    return (
+        rows.drop("_base")
+        .join(found, on="_row", how="left", maintain_order="left")
+        .with_columns(pl.coalesce(f"{name}_", name).alias(name) for name in names)
+        .drop(f"{name}_" for name in names)
+    )
+
+
+def _decided(rows: pl.DataFrame, alone: pl.DataFrame, conversations: pl.LazyFrame) -> pl.DataFrame:
+    """Choose the owner of each copy, and the copy that counts."""
+    rows = rows.join(
         conversations.select("_bundle", _version="updated_at").collect().unique("_bundle"),
         on="_bundle",
         how="left",
@@ -39,7 +55,8 @@ def owned(messages: pl.LazyFrame, rows: pl.DataFrame, conversations: pl.LazyFram
     )
     shared = pl.col("conversation_id").n_unique().over("_copy") > 1
     own = (
-        rows.filter(~shared & (pl.col("kind") != "event"))
+        pl.concat([alone, rows.filter(~shared).select(alone.columns)])
+        .filter(pl.col("kind") != "event")
         .group_by("conversation_id")
         .agg(_own_start=pl.col("created_at").min())
     )
@@ -52,8 +69,6 @@ def owned(messages: pl.LazyFrame, rows: pl.DataFrame, conversations: pl.LazyFram
         .with_columns(pl.col(column).first().over("_copy").alias(n) for n, column in first.items())
         .sort(*fullest, pl.col("_row") == pl.col("_at"), descending=True, maintain_order=True)
         .with_columns(_counts=pl.int_range(pl.len()).over("_copy") == 0)
-        .sort("_row")
-        .drop("_own_start", "_base", "_version")
     )
 
 
@@ -100,25 +115,49 @@ def _copies(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 def found_parents(messages: pl.LazyFrame, rows: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
     """Point parents at the rows that count; one that is nowhere becomes null and `_lost_parent`."""
-    moved = rows.select(parent_message_id="_old_id", _bundle="_bundle", _parent="_key").unique(
-        ["parent_message_id", "_bundle"], keep="first"
+    parent = pl.col("parent_message_id")
+    # As a rule the parent is the row before, which needs no search.
+    follows = (parent == pl.col("_old_id").shift()) & (
+        pl.col("_bundle") == pl.col("_bundle").shift()
     )
-    anywhere = rows.select(parent_message_id="message_id", _elsewhere="_key").unique(
-        "parent_message_id", keep="first"
+    before = pl.when(follows).then(pl.col("_key").shift())
+    kept = kept.with_columns(_before=before)
+    away = kept.filter(pl.col("_before").is_null() & parent.is_not_null())
+    found = _searched(messages, rows, away.select("_row", "_bundle", "parent_message_id"))
+    return (
+        kept.join(found, on="_row", how="left", maintain_order="left")
+        .with_columns(_parent=pl.coalesce("_before", "_parent"))
+        .with_columns(
+            _lost_parent=pl.when(pl.col("_parent").is_null()).then(parent),
+            parent_message_id="_parent",
+        )
+        .drop("_before", "_parent")
     )
-    kept = kept.join(
-        moved, on=["parent_message_id", "_bundle"], how="left", maintain_order="left"
-    ).join(anywhere, on="parent_message_id", how="left", maintain_order="left")
-    kept = kept.with_columns(_parent=pl.coalesce("_parent", "_elsewhere")).drop("_elsewhere")
-    lost = pl.col("parent_message_id").is_not_null() & pl.col("_parent").is_null()
-    if kept.select(lost.any()).item():
+
+
+def _searched(messages: pl.LazyFrame, rows: pl.DataFrame, away: pl.DataFrame) -> pl.DataFrame:
+    """Find the parents of some rows (`_row`, `_parent`): in their file, elsewhere, by any name."""
+    wanted = away.select("parent_message_id").unique()
+    there = rows.select(parent_message_id="_old_id", _bundle="_bundle", _parent="_key").join(
+        wanted, on="parent_message_id", how="semi", maintain_order="left"
+    )
+    here = there.unique(["parent_message_id", "_bundle"], keep="first", maintain_order=True)
+    anywhere = (
+        rows.select(parent_message_id="message_id", _elsewhere="_key")
+        .join(wanted, on="parent_message_id", how="semi", maintain_order="left")
+        .unique("parent_message_id", keep="first", maintain_order=True)
+    )
+    found = (
+        away.join(here, on=["parent_message_id", "_bundle"], how="left", maintain_order="left")
+        .join(anywhere, on="parent_message_id", how="left", maintain_order="left")
+        .with_columns(_parent=pl.coalesce("_parent", "_elsewhere"))
+    )
+    if found["_parent"].has_nulls():
         named = names(messages, rows).select(parent_message_id="_name", _named="_key")
-        kept = kept.join(
+        found = found.join(
             named, on="parent_message_id", how="left", maintain_order="left"
         ).with_columns(_parent=pl.coalesce("_parent", "_named"))
-    return kept.with_columns(
-        _lost_parent=pl.when(lost).then("parent_message_id"), parent_message_id="_parent"
-    )
+    return found.select("_row", "_parent")
 
 
 def names(messages: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
