@@ -6,30 +6,10 @@ import json
 
 import polars as pl
 import pytest
+from agent_records import META, item, record, scanned
 
 import chatdata as cd
 from chatdata.errors import UnknownFormatError
-
-
-def scanned(folder, name, records):
-    """
-    A session file of these records.
-    """
-    path = folder / name
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return cd.scan(path)
-
-
-def record(kind, number, body, session="S", **more):
-    return {
-        "type": kind,
-        "sessionId": session,
-        "uuid": f"{session}.{number}",
-        "parentUuid": f"{session}.{number - 1}" if number else None,
-        "timestamp": f"2025-03-01T10:00:{number:02}.000Z",
-        "message": body,
-        **more,
-    }
 
 
 def called(number, id_, session="S", answer=None, **more):
@@ -129,21 +109,6 @@ def test_contents_of_gemini_in_the_same_frame(tmp_path):
     body = {"role": "user", "parts": [{"text": "go"}]}
     with pytest.raises(UnknownFormatError):
         scanned(tmp_path, "s.jsonl", [record("user", n, body) for n in range(3)])
-
-
-def item(payload, second):
-    return {
-        "timestamp": f"2025-03-01T10:00:{second:02}.000Z",
-        "type": "response_item",
-        "payload": payload,
-    }
-
-
-META = {
-    "timestamp": "2025-03-01T10:00:00.000Z",
-    "type": "session_meta",
-    "payload": {"id": "s", "timestamp": "2025-03-01T10:00:00.000Z", "cwd": "/w", "originator": "x"},
-}
 
 
 @pytest.mark.parametrize(

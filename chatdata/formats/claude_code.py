@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 
 _TITLES = {"custom-title": 3, "agent-name": 2, "ai-title": 2, "summary": 1}
 _TITLE_KEYS = ("customTitle", "agentName", "aiTitle", "title", "summary")
-_MARKERS = frozenset({"queue-operation", "last-prompt", "permission-mode", "mode"} | _TITLES.keys())
+_MARKERS = frozenset(
+    {"queue-operation", "last-prompt", "permission-mode", "mode", "worktree-state", "pr-link"}
+    | {"agent-setting", "agent-color", "tag", "bridge-session", "content-replacement"}
+    | _TITLES.keys()
+)
 _BODY = {"user": "message", "assistant": "message", "attachment": "attachment"}
 _MESSAGES = frozenset({"user", "assistant"})
 _NO_RECORD = "not a claude-code record"
@@ -207,7 +211,9 @@ def _twin(source: dict[str, Any], content: str | None, results: list[dict[str, A
         return None
     answered = [str(block.get("tool_use_id")) for block in results]
     print_ = crc32("\0".join([content or "", *answered]).encode("utf-8", "replace"))
-    return f"{moment}:{len(content or '')}:{print_}"
+    # Sub-agents that were started together are asked the same in the same instant.
+    agent = text(source.get("agentId")) or ""
+    return f"{moment}:{agent}:{len(content or '')}:{print_}"
 
 
 def _title(source: dict[str, Any], current: str | None) -> Conversation:

@@ -27,6 +27,16 @@ _DENIED = (
     "The user doesn't want to",
     "Claude requested permissions",
     "This command requires approval",
+    "The agent proposed a plan that was rejected by the user",
+    "Permission for this tool use was denied",
+    "Permission to use ",
+    "User rejected tool use",
+)
+_STOPPED = (
+    "[Request interrupted by user",
+    "Interrupted by user",
+    "<tool_use_error>Cancelled: parallel tool call",
+    "<tool_use_error>Sibling tool call errored",
 )
 _COMMANDS = (
     "<command-name>",
@@ -38,9 +48,20 @@ _COMMANDS = (
     "<bash-stdout>",
     "<bash-stderr>",
 )
-_INJECTED = ("<system-reminder>", "<task-notification>", "<local-command-caveat>", "Caveat:")
-# What an editor adds stands alone, or before what a person wrote.
-_BY_EDITOR = re.compile(r"<(ide_selection|ide_opened_file)>.*</\1>\s*", re.DOTALL)
+_INJECTED = (
+    "<system-reminder>",
+    "<task-notification>",
+    "<bash-notification>",
+    "<agent-notification>",
+    "<teammate-message",
+    "<cross-session-message",
+    "<user-prompt-submit-hook>",
+    "<local-command-caveat>",
+    "Caveat:",
+)
+# What the program or an editor adds stands alone, or before what a person wrote.
+_ADDED = re.compile(r"<(ide_selection|ide_opened_file|system-reminder)>.*?</\1>\s*", re.DOTALL)
+_CONTINUED = "This session is being continued from a previous conversation"
 # Rows that hang beside the chain: parallel results, notes of the program.
 _BESIDE = frozenset({"tool_result", "event", "injected"})
 _INTERRUPTED = "[Request interrupted by user"
@@ -48,14 +69,17 @@ _INTERRUPTED = "[Request interrupted by user"
 
 def user_kind(source: dict[str, Any], content: str | None) -> str:
     """Say what a user record without results is: typed by a person, or written by the program."""
+    start = (content or "").lstrip()
     if source.get("isMeta"):
         return "injected"
-    if source.get("isCompactSummary"):
+    if source.get("isSynthetic") and not start.startswith(_CONTINUED):
+        return "injected"
+    if source.get("isCompactSummary") or source.get("isSynthetic"):
         return "summary"
-    start = (content or "").lstrip()
     if start.startswith(_COMMANDS):
         return "command"
-    if start.startswith(_INJECTED) or _BY_EDITOR.fullmatch(start):
+    typed = _ADDED.sub("", start) if start.startswith("<") else start
+    if typed.startswith(_INJECTED) or (start and not typed):
         return "injected"
     return "event" if start.startswith(_INTERRUPTED) else "chat"
 
@@ -208,8 +232,8 @@ class Session:
         row.results = [blocks.result(block) for block in results]
         for result in row.results:
             result.ended_at = moment
-            if result.status == "error" and (denial or (result.text or "").startswith(_DENIED)):
-                result.status = "cancelled" if denial == "interrupted" else "denied"
+            if result.status == "error" and (stopped := _stopped(result.text or "", denial)):
+                result.status = stopped
                 result.error_source = result.error_class = None
             if structured is not None:
                 result.extra["toolUseResult"] = cut(light, result.text or "")
@@ -252,16 +276,28 @@ class Session:
 
     def finished(self, reading: Reading) -> Conversation:
         """Give the conversation, with what only its end tells."""
-        typed = {m.content for m in self.conversation.messages if m.role_raw == "user"}
-        for row in self.queue:
-            if row.content in typed:
-                row.role, row.kind = "system", "event"
+        self._drop_queued()
         if self.conversation.relation == "subagent":
-            self.conversation.agent = _agent_type(reading)
+            beside = _beside(reading)
+            self.conversation.agent = text(beside.get("agentType"))
+            self.conversation.parent_call = self.conversation.parent_call or text(
+                beside.get("toolUseId")
+            )
         self._mark_main_path()
         if self.steady:
             self.conversation.extra["record"] = self.steady
         return self.conversation
+
+    def _drop_queued(self) -> None:
+        """Make events of queued prompts that a later record has as well, each of one record."""
+        queued = {id(row) for row in self.queue}
+        waiting: dict[str | None, list[Message]] = {}
+        for row in self.conversation.messages if queued else ():
+            if id(row) in queued:
+                waiting.setdefault(row.content, []).append(row)
+            elif row.role_raw == "user" and waiting.get(row.content):
+                again = waiting[row.content].pop(0)
+                again.role, again.kind = "system", "event"
 
     def _add_call(self, row: Message, call: Call, moment: At | None) -> None:
         if call.native_id and any(known.native_id == call.native_id for known in row.calls):
@@ -308,6 +344,15 @@ class Session:
         )
 
 
+def _stopped(said: str, denial: str | None) -> str | None:
+    """Say how a call was kept from running, if it was: by the record's word, or by fixed words."""
+    if denial:
+        return "cancelled" if denial == "interrupted" else "denied"
+    if said.startswith(_STOPPED):
+        return "cancelled"
+    return "denied" if said.startswith(_DENIED) else None
+
+
 def _light(structured: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Keep a structured result; only images are looked through for bytes."""
     if isinstance(structured, dict) and structured.get("type") in {"image", "pdf"}:
@@ -315,10 +360,11 @@ def _light(structured: Any) -> Any:  # noqa: ANN401 - any JSON value
     return structured
 
 
-def _agent_type(reading: Reading) -> str | None:
-    """Read the sub-agent's type from the small file that lies beside its log."""
+def _beside(reading: Reading) -> dict[str, Any]:
+    """Read the small file that lies beside a sub-agent's log, if it is there."""
     try:
         beside = Path(reading.document.path).with_suffix(".meta.json").read_bytes()
-        return text(msgspec.json.decode(beside).get("agentType"))
-    except (OSError, AttributeError, msgspec.DecodeError):
-        return None
+        found = msgspec.json.decode(beside)
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -138,6 +138,8 @@ def _take_event(rollout: Rollout, line: Line) -> None:
             rollout.mcp_ended(payload)
         elif kind == "turn_aborted":
             rollout.abort()
+        elif kind == "thread_rolled_back":
+            rollout.roll_back(payload.get("num_turns"))
         elif kind == "thread_name_updated":
             rollout.conversation.title = (
                 text(payload.get("thread_name")) or rollout.conversation.title

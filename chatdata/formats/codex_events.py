@@ -2,16 +2,22 @@
 
 `thread.started {thread_id}`, `turn.started`, `turn.completed {usage}`, `turn.failed {error}`, and
 `item.started`, `item.updated`, `item.completed` with `item {id, type, …}`. Of an item, the last
-event counts. Usage is a running total. What was asked is not printed.
+event counts. Usage is a running total of the thread, so it tells turns apart where a resumed run
+counts its items anew; what a thread spent before the first turn of a file goes to that turn. What
+was asked is not printed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import msgspec
 
 from chatdata.formats.content import text, untold
 from chatdata.formats.items import output_text
-from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage
+from chatdata.formats.records import encode
+from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage, added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +31,7 @@ _ARGUMENTS = {
     "file_change": ("changes",),
     "web_search": ("query",),
     "mcp_tool_call": ("arguments",),
+    "collab_tool_call": ("prompt", "receiver_thread_ids"),
 }
 _STATUSES = {"completed": "ok", "failed": "error", "declined": "denied"}
 _COUNTERS = {
@@ -78,6 +85,8 @@ class Thread:
         self.calls: dict[str, Call] = {}
         self.thoughts: list[dict[str, Any]] = []
         self.answer: Message | None = None
+        self.last: Message | None = None
+        self.of_turn: list[Message | Call] = []
         self.total: dict[str, int] = {}
 
     def take(self, record: Record) -> None:
@@ -120,7 +129,8 @@ class Thread:
             row.extra["reasoning"] = [_without(thought, "text", said) for thought, said in kept]
         self.thoughts = []
         self.conversation.messages.append(row)
-        self.answer = row
+        self.of_turn.append(row)
+        self.answer = self.last = row
 
     def _call(self, event: dict[str, Any], item: dict[str, Any]) -> None:
         kind, id_ = item["type"], text(item.get("id"))
@@ -129,6 +139,7 @@ class Thread:
             call = Call(native_id=id_, n_records=1, extra={"events": []})
             if id_:
                 self.calls[id_] = call
+            self.of_turn.append(call)
             (self.answer or self.conversation).calls.append(call)
         else:
             self.reading.count("part of another record")
@@ -163,9 +174,22 @@ class Thread:
         row = Message(role_raw=str(event["type"]), role="system", kind="event", n_records=1)
         row.extra["event"] = event
         self.conversation.messages.append(row)
-        counts = event.get("usage")
-        if event["type"] == "turn.completed" and isinstance(counts, dict) and self.answer:
-            self.answer.usage = self._used(counts)
+        if event["type"] in {"thread.started", "turn.started"}:
+            self.answer, self.of_turn = None, []
+        self.of_turn.append(row)
+        if event["type"] == "turn.completed" and isinstance(event.get("usage"), dict):
+            self._spend(event["usage"])
+
+    def _spend(self, counts: dict[str, Any]) -> None:
+        """Give a turn's tokens to its answer, else to the one before, and name what it holds."""
+        used, last = self._used(counts), self.answer or self.last
+        if last is None:
+            self.conversation.extra["usage_unattached"] = msgspec.structs.asdict(used)
+        else:
+            last.usage = added(last.usage, used)
+        turn = crc32(encode(self.total).encode())
+        for place, item in enumerate(self.of_turn if self.conversation.id else ()):
+            item.key = f"{self.conversation.id}:{turn}:{item.native_id or f'#{place}'}"
 
     def _used(self, counts: dict[str, Any]) -> Usage:
         """Give the tokens since the total before; one that falls began anew."""

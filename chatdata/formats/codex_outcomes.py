@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _EXIT_CODE = re.compile(
     r"\AExit code: (-?\d{1,9})$|^Process exited with code (-?\d{1,9})$", re.MULTILINE
 )
+_STOPPED = re.compile(
+    r"(?:Wall time: [\d.]+ seconds\n)?(?:((?:exec command|patch) rejected)|aborted) by user"
+)
 
 
 def exit_code(result: str | None) -> int | None:
@@ -29,6 +32,13 @@ def exit_code(result: str | None) -> int | None:
         return code if isinstance(code, int) else None
     found = _EXIT_CODE.search(result.split("\nOutput:", 1)[0])
     return int(found.group(1) or found.group(2)) if found else None
+
+
+def stopped_by(result: str | None) -> str | None:
+    """Say how the user kept a call from running to its end, by the program's own fixed words."""
+    if result is None or not (found := _STOPPED.match(result)):
+        return None
+    return "denied" if found.group(1) else "cancelled"
 
 
 def judge_by_server(call: Call, outcome: dict[str, Any]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -12,10 +10,11 @@ import msgspec
 
 from chatdata.formats import items
 from chatdata.formats.codex_lines import Line, refer
-from chatdata.formats.codex_outcomes import agent_id, exit_code, judge_by_server
+from chatdata.formats.codex_outcomes import agent_id, exit_code, judge_by_server, stopped_by
+from chatdata.formats.codex_tokens import Tokens
 from chatdata.formats.content import absent, cut, keep, mcp_server, text, tool_names, untold
 from chatdata.formats.records import encode
-from chatdata.formats.rows import Call, Conversation, Message, Usage
+from chatdata.formats.rows import Call, Conversation, Message
 from chatdata.formats.times import at, spelled
 
 if TYPE_CHECKING:
@@ -34,16 +33,14 @@ _INJECTED = (
     "<turn_aborted>",
     "<skill>",
     "<subagent_notification>",
+    "<user_action>",
+    "<hook_prompt",
+    "<goal_context>",
+    "<recommended_plugins>",
     "# AGENTS.md",
 )
 _MIRROR_ROLES = {"user_message": "user", "agent_message": "assistant"}
 _UUID = 32
-_COUNTERS = (
-    ("input_tokens", "input"),
-    ("output_tokens", "output"),
-    ("cached_input_tokens", "cache_read"),
-    ("reasoning_output_tokens", "reasoning"),
-)
 
 
 class Rollout:
@@ -66,8 +63,9 @@ class Rollout:
         self.of_turn: list[Call] = []
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.ends: dict[str, list[Line]] = {}
-        self.total: dict[str, int] | None = None
-        self.waiting: list[tuple[int, Usage]] = []
+        self.spent = Tokens()
+        self.goes_on_from: str | None = None
+        self.undone = False
         self.spawned: list[tuple[str, str]] = []
 
     def meta(self, line: Line) -> None:
@@ -107,12 +105,11 @@ class Rollout:
             row.generation_id = self.run
             self._take_thoughts(row)
             self.answer = row
-            for _, usage in self.waiting:
-                row.usage = _added(row.usage, usage)
-            self.waiting.clear()
+            self.spent.spend_on(row)
             return
         self.run = None
         if row.role_raw == "user" and row.kind is None:
+            self.spent.spend_on(self._last_answer())
             self.answer = None
             self.of_turn.clear()
 
@@ -200,6 +197,25 @@ class Rollout:
         if id_ is not None and isinstance(outcome, dict):
             self.outcomes[id_] = outcome
 
+    def roll_back(self, n_turns: object) -> None:
+        """Take the last turns off the main path; what follows goes on from the row before them."""
+        rows = self.conversation.messages
+        typed = [
+            place
+            for place, row in enumerate(rows)
+            if row.role_raw == "user" and row.kind is None and row.is_main_path
+        ]
+        if not isinstance(n_turns, int) or n_turns < 1 or not typed:
+            return
+        begin = typed[-min(n_turns, len(typed))]
+        for row in rows[begin:]:
+            row.is_main_path = False
+        before = next((row for row in reversed(rows[:begin]) if row.is_main_path), None)
+        self.undone, self.goes_on_from = True, None
+        if before is not None:
+            self.goes_on_from = f"{self._name}:row {begin}"
+            before.aliases = (*before.aliases, self.goes_on_from)
+
     def abort(self) -> None:
         """End the calls of the turn that wait for a result: it was stopped."""
         for call in self.of_turn:
@@ -215,23 +231,11 @@ class Rollout:
         """Add the difference between running totals to the last assistant message."""
         self.reading.count("cumulative")
         self._beside(line.source)
-        info = line.payload.get("info")
-        info = info if isinstance(info, dict) else {}
-        total = info.get("total_token_usage")
-        if not isinstance(total, dict):
-            return
-        now = {key: total[key] for key, _ in _COUNTERS if isinstance(total.get(key), int)}
-        before = self.total
-        if before is None and self.conversation.parent_id is not None:
-            last = info.get("last_token_usage")
-            last = last if isinstance(last, dict) else {}
-            before = {key: value - _number(last.get(key)) for key, value in now.items()}
-        if before and any(value < before.get(key, 0) for key, value in now.items()):
-            before = None
-        self.total = now
-        delta = {key: value - (before or {}).get(key, 0) for key, value in now.items()}
-        if any(delta.values()):
-            self._use(delta)
+        info, inherits = line.payload.get("info"), self.conversation.parent_id is not None
+        usage = self.spent.since(info, inherits=inherits)
+        if usage is not None:
+            self.spent.keep(usage, len(self.mirrors))
+            self.spent.spend_on(self.answer)
 
     def finished(self) -> Conversation:
         """Give the conversation, with what only its end tells."""
@@ -240,9 +244,9 @@ class Rollout:
             self._read_mirrors()
         elif self.mirrors:
             self.reading.count("mirrored", len(self.mirrors), n_messages=len(self.mirrors))
-        if self.waiting:
-            spent = reduce(_added, (usage for _, usage in self.waiting))
-            conversation.extra["usage_unattached"] = msgspec.structs.asdict(spent)
+        self.spent.spend_on(self._last_answer())
+        if any(msgspec.structs.astuple(rest := self.spent.take())):
+            conversation.extra["usage_unattached"] = msgspec.structs.asdict(rest)
         if self.thoughts:
             conversation.extra["reasoning_unattached"] = [_stamped(t) for t in self.thoughts]
         for asked in self.calls.values():
@@ -276,6 +280,8 @@ class Rollout:
 
     def _append(self, row: Message, line: Line, kind: str, said: str) -> None:
         row.at, row.n_records = line.at, 1
+        if self.undone:
+            row.parent, self.undone = self.goes_on_from, False
         row.extra |= line.around(kind)
         row.twin = self._twin(row.role_raw, said)
         row.stamped = self.conversation.parent_id is not None
@@ -311,27 +317,17 @@ class Rollout:
             row.extra = untold(line["payload"], {"message": row.content}) | {"mirror": True}
             row.extra |= Line.of(line).around("event_msg")
             rows.insert(place, row)
-        self._spend_on_mirrors()
-
-    def _spend_on_mirrors(self) -> None:
-        """Give tokens to the answer before them, or to the first one."""
-        spoke = [i for i, (_, row, _) in enumerate(self.mirrors) if row.role_raw == "assistant"]
-        for n_before, usage in self.waiting if spoke else ():
-            nearest = spoke[max(0, bisect_left(spoke, n_before) - 1)]
-            row = self.mirrors[nearest][1]
-            row.usage = _added(row.usage, usage)
-        if spoke:
-            self.waiting.clear()
+        self.spent.spend_by_place([row for _, row, _ in self.mirrors])
 
     def _link(self, payload: dict[str, Any]) -> None:
         source = payload.get("source")
-        spawn: Any = source.get("subagent") if isinstance(source, dict) else None
-        spawn = spawn.get("thread_spawn") if isinstance(spawn, dict) else None
+        started: Any = source.get("subagent") if isinstance(source, dict) else None
+        spawn = started.get("thread_spawn") if isinstance(started, dict) else None
         spawned = spawn.get("parent_thread_id") if isinstance(spawn, dict) else None
         forked = text(payload.get("forked_from_id"))
         parent = text(payload.get("parent_thread_id")) or text(spawned)
         conversation = self.conversation
-        if parent or payload.get("thread_source") == "subagent":
+        if parent or started or payload.get("thread_source") == "subagent":
             conversation.relation, conversation.parent_id = "subagent", parent or forked
         elif forked:
             conversation.relation, conversation.parent_id = "fork", forked
@@ -344,17 +340,9 @@ class Rollout:
             row.extra["reasoning"] = [items.without_thoughts(_stamped(t)) for t in self.thoughts]
         self.thoughts = []
 
-    def _use(self, delta: dict[str, int]) -> None:
-        read = Usage(**{name: delta[key] for key, name in _COUNTERS if key in delta})
-        if read.input is not None and read.cache_read is not None:
-            read.input -= min(read.cache_read, read.input)
-        last = next(
-            (m for m in reversed(self.conversation.messages) if m.role_raw == "assistant"), None
-        )
-        if last is None:
-            self.waiting.append((len(self.mirrors), read))
-        else:
-            last.usage = _added(last.usage, read)
+    def _last_answer(self) -> Message | None:
+        rows = reversed(self.conversation.messages)
+        return next((row for row in rows if row.role_raw == "assistant"), None)
 
     def _judge(self, call: Call) -> None:
         """Set a call's status by its exit code, where one is recorded, and keep its times."""
@@ -366,6 +354,8 @@ class Rollout:
         if ends:
             call.extra["ends"] = [cut(line.source, call.result or "") for line in ends]
         code = recorded if recorded is not None else exit_code(call.result)
+        if call.status == "unknown":
+            call.status = stopped_by(call.result) or call.status
         if code is not None and call.has_result:
             call.extra["exit_code"] = code
             call.status = "error" if code else "ok"
@@ -388,14 +378,3 @@ def _stamped(thought: dict[str, Any]) -> dict[str, Any]:
     if moment is not None and "timestamp" not in thought.get("line", {}):
         thought["line"] = {**thought.get("line", {}), "timestamp": spelled(moment, "")}
     return thought
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _added(before: Usage | None, more: Usage) -> Usage:
-    if before is None:
-        return more
-    pairs = ((name, getattr(before, name), getattr(more, name)) for name in Usage.__struct_fields__)
-    return Usage(**{n: (a or 0) + (b or 0) for n, a, b in pairs if a is not None or b is not None})

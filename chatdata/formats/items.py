@@ -27,7 +27,7 @@ def is_call(item: dict[str, Any]) -> bool:
 
 def is_output(item: dict[str, Any]) -> bool:
     """Whether an item answers a call."""
-    return str(item.get("type")).endswith("_call_output")
+    return str(item.get("type")).endswith(("_call_output", "tool_search_output"))
 
 
 def message(item: dict[str, Any]) -> Message:
@@ -101,11 +101,10 @@ def output(item: dict[str, Any]) -> Result:
 
     What its columns do not tell goes below `result`: the call that takes it has an `extra` too.
     """
-    said = item.get("output")
+    key = "output" if "output" in item else "tools"
+    said = item.get(key)
     result = Result(native_id=text(item.get("call_id")), text=output_text(said))
-    extra = untold(
-        item, {"type": "function_call_output", "call_id": result.native_id, "output": said}
-    )
+    extra = untold(item, {"type": "function_call_output", "call_id": result.native_id, key: said})
     if said is not None and not isinstance(said, str):
         extra["output"] = "value"
     if extra:

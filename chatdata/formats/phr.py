@@ -15,6 +15,8 @@ the front matter stays in `extra` as it is written, and the headings beside it.
 from __future__ import annotations
 
 import re
+import textwrap
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 _PAIR = re.compile(r"([A-Za-z_][\w-]*):(?:\s+(.*?))?\s*\Z")
+_BLOCK = re.compile(r"[|>][-+\d]{0,2}\Z")
+_FOLD = re.compile(r"(?<!\n)\n(?!\n)")
 _PARTS = {"user": "prompt", "assistant": "response"}
 _PROMPTS = ("prompt", "original prompt", "user input", "user prompt")
 _NOTHING = re.compile(r"(none|null|~|\{\{.*\}\})?\Z", re.IGNORECASE)
@@ -128,12 +132,15 @@ def _front_matter(block: str) -> dict[str, Any]:
     """Read `key: value` lines, lists and one level of nesting; values stay text."""
     found: dict[str, Any] = {}
     key = ""
-    for line in block.split("\n"):
+    lines = deque(block.split("\n"))
+    while lines:
+        line = lines.popleft()
         inner = line.strip()
         pair = _PAIR.match(inner)
         if not line[:1].isspace() and pair:
-            key = pair.group(1)
-            found[key] = _value(pair.group(2) or "")
+            key, written = pair.group(1), pair.group(2) or ""
+            is_block = _BLOCK.match(written)
+            found[key] = (is_block and _block(written, lines)) or _value(written)
         elif key and inner.startswith("- "):
             items = found[key] if isinstance(found[key], list) else []
             found[key] = [*items, _unquoted(inner[2:])]
@@ -142,6 +149,15 @@ def _front_matter(block: str) -> dict[str, Any]:
         elif key and inner and isinstance(found[key], str):
             found[key] = f"{found[key]}\n{inner}".removeprefix("|\n").removeprefix(">\n")
     return found
+
+
+def _block(mark: str, lines: deque[str]) -> str:
+    """Take the indented lines that follow, as they are, or folded where the mark says so."""
+    taken = []
+    while lines and (not lines[0].strip() or lines[0][0].isspace()):
+        taken.append(lines.popleft())
+    text = textwrap.dedent("\n".join(taken)).strip("\n")
+    return _FOLD.sub(" ", text) if mark.startswith(">") else text
 
 
 def _value(written: str) -> Any:  # noqa: ANN401 - text, a list of texts, or None

@@ -60,6 +60,14 @@ class Usage(Struct, gc=False):
     reasoning: int | None = None
 
 
+def added(before: Usage | None, more: Usage) -> Usage:
+    """Add up what two responses spent; what neither counts stays unknown."""
+    if before is None:
+        return more
+    pairs = ((name, getattr(before, name), getattr(more, name)) for name in Usage.__struct_fields__)
+    return Usage(**{n: (a or 0) + (b or 0) for n, a, b in pairs if a is not None or b is not None})
+
+
 class Call(Struct, kw_only=True, gc=False):
     """One tool invocation.
 

@@ -1,0 +1,104 @@
+"""What Claude Code itself writes into a session, and which calls were kept from running."""
+
+from __future__ import annotations
+
+import pytest
+from agent_records import record, scanned
+
+import chatdata as cd
+
+ANSWER = {"id": "m", "role": "assistant", "content": [{"type": "text", "text": "ok"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "kind"),
+    [
+        ("<bash-notification>\nx</bash-notification>", {}, "injected"),
+        ('<teammate-message teammate_id="a">x</teammate-message>', {}, "injected"),
+        ("<system-reminder>x</system-reminder>", {}, "injected"),
+        ("<system-reminder>x</system-reminder>\nReally?", {}, "chat"),
+        (
+            "<ide_opened_file>f</ide_opened_file><system-reminder>x</system-reminder>",
+            {},
+            "injected",
+        ),
+        ("Go on", {"isSynthetic": True}, "injected"),
+        (
+            "This session is being continued from a previous conversation that",
+            {"isSynthetic": True},
+            "summary",
+        ),
+        ("Go on", {"isSidechain": True}, "injected"),
+        ("", {}, "chat"),
+    ],
+)
+def test_who_wrote_a_user_record(tmp_path, content, more, kind):
+    """
+    What the program writes into the user's place is no prompt; what stands after it is one.
+    """
+    first = record("user", 0, {"role": "user", "content": content}, **more)
+    messages = scanned(tmp_path, "s.jsonl", [first, record("assistant", 1, ANSWER)]).messages
+
+    assert kind == messages.sort("position").collect()["kind"][0]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("[Request interrupted by user for tool use]", "cancelled"),
+        (
+            "<tool_use_error>Cancelled: parallel tool call Bash errored</tool_use_error>",
+            "cancelled",
+        ),
+        ("The agent proposed a plan that was rejected by the user. The plan:", "denied"),
+        ("Permission to use Bash with command rm has been denied.", "denied"),
+        ("Permission denied", "error"),
+    ],
+)
+def test_calls_that_never_ran(tmp_path, said, status):
+    """
+    A call that the user kept from running did not fail.
+    """
+    use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": said}
+    asked = record("assistant", 0, {"id": "m", "role": "assistant", "content": [use]})
+    answered = record("user", 1, {"role": "user", "content": [result]})
+    calls = scanned(tmp_path, "s.jsonl", [asked, answered]).tool_calls.collect()
+
+    assert [status] == calls["status"].to_list()
+
+
+def test_a_queued_prompt_that_was_typed_before(tmp_path):
+    """
+    A prompt waits in the queue: it is one of its own unless a later record has it again.
+    """
+    queued = {"type": "queued_command", "prompt": "continue", "commandMode": "prompt"}
+    typed = {"role": "user", "content": "continue"}
+    records = [
+        record("user", 0, typed),
+        record("assistant", 1, ANSWER),
+        record("attachment", 2, None) | {"attachment": queued},
+    ]
+    chats = scanned(tmp_path, "s.jsonl", records)
+    again = scanned(tmp_path, "s.jsonl", [*records, record("user", 3, typed)])
+
+    assert 2 == cd.analysis.conversation_length(chats).collect()["n_prompts"].sum()
+    assert 2 == cd.analysis.conversation_length(again).collect()["n_prompts"].sum()
+
+
+def test_subagents_that_are_asked_the_same(tmp_path):
+    """
+    Sub-agents that start in the same instant with the same task are not copies of each other; the
+    small file beside a log names the call that started it.
+    """
+    task = {"role": "user", "content": "Look"}
+    (tmp_path / "subagents").mkdir()
+    for agent in ("a1", "a2"):
+        body = record("user", 0, task, agentId=agent, isSidechain=True) | {"uuid": agent}
+        scanned(tmp_path / "subagents", f"agent-{agent}.jsonl", [body])
+    (tmp_path / "subagents" / "agent-a1.meta.json").write_text('{"toolUseId": "toolu_1"}')
+    chats = cd.scan(tmp_path)
+    talks = chats.conversations.sort("conversation_id").collect()
+
+    assert 2 == chats.messages.collect().height
+    assert ["toolu_1", None] == talks["parent_tool_call_id"].to_list()
