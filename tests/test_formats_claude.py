@@ -102,3 +102,17 @@ def test_subagents_that_are_asked_the_same(tmp_path):
 
     assert 2 == chats.messages.collect().height
     assert ["toolu_1", None] == talks["parent_tool_call_id"].to_list()
+
+
+def test_the_end_of_a_run_alone(tmp_path):
+    """
+    Where a run prints its end only, that is the answer; after the answer it is an event.
+    """
+    end = {"type": "result", "subtype": "success", "session_id": "S", "result": "Final"}
+    end["usage"] = {"input_tokens": 9, "output_tokens": 400}
+    said = record("assistant", 0, ANSWER)
+    alone = scanned(tmp_path, "a.jsonl", [end]).messages.collect()
+    after = scanned(tmp_path, "b.jsonl", [said, end]).messages.sort("position").collect()
+
+    assert [("assistant", "Final", 400)] == alone.select("role", "content", "output_tokens").rows()
+    assert ["chat", "event"] == after["kind"].to_list()

@@ -33,6 +33,9 @@ _REASONING = ("thoughts", "reasoning_recap")
 _TEXT_KEYS = {
     "code": "text",
     "execution_output": "text",
+    "system_error": "text",
+    "sonic_webpage": "text",
+    "citable_code_output": "output_str",
     "tether_quote": "text",
     "tether_browsing_display": "result",
     "reasoning_recap": "content",
@@ -206,9 +209,14 @@ def _find_calls(nodes: dict[str, Any], messages: dict[str, Message]) -> None:
             call = Call(name=recipient, arguments=message.content or message.reasoning)
             message.calls = [call]
             asking[key] = call
-        elif asked and message.role_raw == "tool" and _name(source) == asked.name:
+        elif asked and message.role_raw == "tool" and _answers(asked, _name(source)):
             asking[key] = asked
             _answer(asked, message)
+
+
+def _answers(call: Call, tool: str | None) -> bool:
+    """Whether a tool is the one called; `file_search.msearch` is answered by `file_search`."""
+    return tool is not None and tool in {call.name, (call.name or "").partition(".")[0]}
 
 
 def _answer(call: Call, message: Message) -> None:

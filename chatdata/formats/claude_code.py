@@ -20,7 +20,9 @@ tool-use id) are unique in the world, so what a fork or a resumed session copied
 
 Gives: times, trees, models, tokens, calls with results, outcomes and times. A refusal by the user
 is `denied`, an interrupted call `cancelled`, `<tool_use_error>` a protocol error. Text that repeats
-per record (`cwd`, `version`, …) is kept once in the conversation's `extra.record`.
+per record (`cwd`, `version`, …) is kept once in the conversation's `extra.record`. What a program
+prints while it runs (`stream-json`) has the tokens of a response's beginning; those of the whole
+run are in the `extra` of its end (`result`), which is the answer where nothing else was printed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Gemini API: lists of contents, requests and their responses, batches, rows for tuning.
 
 `contents` are messages `{role: user | model, parts: […]}`: in a request `{contents,
-systemInstruction, tools}`, in a row for tuning, or bare, as Gemini CLI saves a conversation. A
-response `{candidates, usageMetadata}` stands alone or beside its request, `{request, response}`,
-also as a line of a batch's output; several candidates are siblings. Keys are read in both of their
-spellings. Results (`functionResponse`) come in the next message, by order where they have no id;
-code that the model ran has its result in the same message.
+systemInstruction, tools}`, in a row for tuning, or bare or as `history`, as Gemini CLI saves a
+conversation. A response `{candidates, usageMetadata}` stands alone or beside its request,
+`{request, response}`, also as a line of a batch's output; several candidates are siblings. Keys are
+read in both of their spellings. Results (`functionResponse`) come in the next message, by order
+where they have no id; code that the model ran has its result in the same message.
 
 Gives: models and tokens of responses (cached ones taken out of the input), calls with results; a
 result is `unknown` unless it is nothing but an `error`. Does not give: times, but of responses.
@@ -57,8 +57,10 @@ def _conversation(record: Record) -> Conversation:
     bare = isinstance(record.value, list)
     source: dict[str, Any] = {"contents": record.value} if bare else record.value
     asked, answer = _halves(source)
-    if "contents" not in asked and not {"candidates", "error"} & answer.keys():
+    key = _key(asked)
+    if key is None and not {"candidates", "error"} & answer.keys():
         raise TypeError("neither contents nor candidates")
+    contents = asked.get(key) if key else None
     native = text(source.get("key")) or text(source.get("id"))
     declared = [_both(tool, "functionDeclarations") for tool in asked.get("tools") or ()]
     conversation = Conversation(
@@ -67,9 +69,9 @@ def _conversation(record: Record) -> Conversation:
         native_id=native,
         model=text(asked.get("model")),
         declared_tools=tool_names(list(chain.from_iterable(d for d in declared if d))) or None,
-        messages=[_message(item) for item in listed(asked.get("contents") or [])],
+        messages=[_message(item) for item in listed(contents or [])],
     )
-    told = {"contents": asked.get("contents"), "model": conversation.model}
+    told = {key or "contents": contents, "model": conversation.model}
     if isinstance(answer.get("candidates"), list):
         conversation.messages += _answers(answer, conversation.messages[-1:])
         told["candidates"] = answer["candidates"]
@@ -78,6 +80,11 @@ def _conversation(record: Record) -> Conversation:
     conversation.extra = untold(source, told | inner)
     conversation.extra |= {key: more for key, half in inner.items() if (more := untold(half, told))}
     return conversation
+
+
+def _key(asked: dict[str, Any]) -> str | None:
+    """Name the key that holds the messages: of a request, or of a saved conversation."""
+    return next((key for key in ("contents", "history") if key in asked), None)
 
 
 def _halves(source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -202,9 +209,10 @@ def _sniff(evidence: Evidence) -> float:
         candidates = answer.get("candidates")
         if isinstance(candidates, list) and candidates:
             return LIKELY if isinstance(candidates[0].get("content"), dict) else 0.0
-        if "contents" not in asked:
+        key = _key(asked)
+        if key is None:
             return LIKELY if _is_content(value) else 0.0
-        contents = asked["contents"]
+        contents = asked[key]
     if not isinstance(contents, list) or not contents:
         return 0.0
     return LIKELY if _is_content(contents[0], "" if contents is value else "user") else 0.0
