@@ -6,6 +6,7 @@ import pytest
 from agent_records import record, scanned
 
 import chatdata as cd
+from chatdata.errors import UnknownFormatError
 
 ANSWER = {"id": "m", "role": "assistant", "content": [{"type": "text", "text": "ok"}]}
 
@@ -116,3 +117,22 @@ def test_the_end_of_a_run_alone(tmp_path):
 
     assert [("assistant", "Final", 400)] == alone.select("role", "content", "output_tokens").rows()
     assert ["chat", "event"] == after["kind"].to_list()
+
+
+def test_another_program_in_the_same_frame(tmp_path):
+    """
+    What Cursor's agent prints has its calls in lines of their own: it is not read as if they were
+    none.
+    """
+    said = {"role": "assistant", "content": [{"type": "text", "text": "I look"}]}
+    call = {"type": "tool_call", "subtype": "completed", "call_id": "c", "tool_call": {"read": {}}}
+    lines = [
+        {"type": "system", "subtype": "init"},
+        {"type": "user", "message": {**said, "role": "user"}},
+        {"type": "assistant", "message": said},
+        call,
+        {"type": "assistant", "message": said},
+        {"type": "result", "subtype": "success"},
+    ]
+    with pytest.raises(UnknownFormatError):
+        scanned(tmp_path, "s.jsonl", [{**line, "session_id": "s"} for line in lines])
