@@ -123,7 +123,7 @@ AT = "2025-03-01T10:00:00.000Z"
         ("codex", {"id": "a", "thread_name": "Repairs", "updated_at": AT}),
         ("claude-code", {"type": "user", "uuid": "u", "sessionId": "s", "message": SAYS}),
         ("claude-code", {"type": "system", "subtype": "init", "session_id": "s", "tools": []}),
-        ("claude-code", {"type": "assistant", "session_id": "s", "message": SAYS}),
+        ("claude-code", {"type": "assistant", "session_id": "s", "message": SAYS | {"id": "m"}}),
         ("claude-code", {"type": "stream_event", "session_id": "s", "event": {}}),
         ("claude-code", {"type": "result", "subtype": "success", "session_id": "s"}),
         ("gemini-cli", {"type": "init", "timestamp": AT, "session_id": "s", "model": "g"}),
