@@ -147,12 +147,17 @@ class Reading:
         with self.document.open() as stream:
             return stream.read().decode("utf-8-sig", "backslashreplace").strip("\0")
 
-    def each(self, convert: Callable[[Record], Iterable[Conversation]]) -> Iterator[Conversation]:
+    def each(
+        self,
+        convert: Callable[[Record], Iterable[Conversation]],
+        records: Iterable[Record] | None = None,
+    ) -> Iterator[Conversation]:
         """Convert record by record; one that is not built as the format promises is a reject.
 
-        A record that gives nothing, and may, is counted as empty.
+        A record that gives nothing, and may, is counted as empty. `records` are all there are,
+        unless some are given.
         """
-        for record in self.records():
+        for record in self.records() if records is None else records:
             try:
                 converted = tuple(convert(record))
             except UNEXPECTED:

@@ -6,7 +6,8 @@ items before it go with it. A call belongs to the answer before it, else to the 
 response, or to none; one whose approval was refused is `denied`. Tokens and the reason for stopping
 stand once, on the last message; a response without one keeps them in `extra.usage_unattached`, and
 `scan` says how many do. `instructions` and the settings are in the conversation's `extra`, those of
-later turns under the id of their response. The body of an error is no conversation.
+later turns under the id of their response. The body of an error is no conversation. Of the events
+of a stream the last one holds the response; a stream without it is a reject.
 
 Gives: times, models, tokens, calls with results and outcomes where the item holds them.
 """
@@ -30,6 +31,7 @@ _TAKEN = frozenset({"id", "output", "model", "input", "created_at"})
 _KINDS = frozenset(
     {"reasoning", "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "compaction"}
 )
+_ENDS = frozenset({"response.completed", "response.failed", "response.incomplete"})
 
 
 class _Open:
@@ -57,10 +59,42 @@ class _Open:
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
     waiting = _Open()
-    for part in reading.each(lambda record: _conversations(record, waiting)):
+    for part in reading.each(lambda record: _conversations(record, waiting), _whole(reading)):
         yield from waiting.released(part)
     for parts in waiting.parts.values():
         yield from parts
+
+
+def _whole(reading: Reading) -> Iterator[Record]:
+    """Give the records that hold a response; of a stream's events that is the last one."""
+    begun: Record | None = None
+    n_steps = 0
+    for record in reading.records():
+        if _is_step(record.value):
+            if record.value["type"] == "response.created":
+                _leave_out(reading, begun, n_steps)
+                begun, n_steps = record, 0
+            else:
+                n_steps += 1
+            continue
+        _leave_out(reading, None, n_steps + (begun is not None))
+        begun, n_steps = None, 0
+        yield record
+    _leave_out(reading, begun, n_steps)
+
+
+def _leave_out(reading: Reading, begun: Record | None, n_steps: int) -> None:
+    """Account for the steps of a stream, and for one that never came to its end."""
+    if n_steps:
+        reading.count("part of another record", n_steps)
+    if begun is not None:
+        reading.reject(begun, "a stream that ends before its response does")
+
+
+def _is_step(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether a record is an event of a stream, other than its end."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    return isinstance(kind, str) and kind.startswith("response.") and kind not in _ENDS
 
 
 def _conversations(record: Record, waiting: _Open) -> list[Conversation]:
@@ -253,6 +287,8 @@ def _sniff(evidence: Evidence) -> float:
     value = evidence.value
     if not isinstance(value, dict):
         return 0.0
+    if _is_step(value):
+        return LIKELY if value.keys() & {"response", "item_id", "item", "sequence_number"} else 0.0
     value = _body(value)
     output = value.get("output")
     error = value.get("error")
