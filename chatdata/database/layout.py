@@ -16,6 +16,7 @@ from chatdata.database.binding import Binding, Layout, bind_called
 from chatdata.database.choice import choose_messages
 from chatdata.database.columns import bind, listed, same
 from chatdata.database.looks import (
+    conversation_key,
     conversation_rank,
     exchange,
     holds_no_role,
@@ -27,6 +28,7 @@ from chatdata.database.looks import (
     looks_like_checkpoints,
     looks_like_messages,
     looks_like_results,
+    looks_like_steps,
     looks_like_tool_calls,
     says_who_speaks,
 )
@@ -79,6 +81,8 @@ def _unread(tables: Sequence[Table], layout: Layout) -> Iterator[Table]:
             or looks_like_results(table)
             or is_named_for_calls(table)
             or looks_like_checkpoints(table)
+            or looks_like_steps(table)
+            or (conversation_key(table) is not None and exchange(table) is not None)
             or _is_other_half(table, layout)
         ):
             yield table

@@ -52,16 +52,16 @@ def looks_like_results(table: Table) -> bool:
 def role_column(table: Table) -> Column | None:
     """Find the column that says who speaks: the first whose values do, else the first by name."""
     may = [column for name in names.MAY_SPEAK if (column := table.find(name))]
-    return next(filter(_holds_roles, may), table.find(*names.SPEAKERS))
+    return next(filter(speaks, may), table.find(*names.SPEAKERS))
 
 
 def says_who_speaks(table: Table) -> bool:
     """Ask for a column that says who speaks, and does so wherever it has been looked into."""
     column = role_column(table)
-    return column is not None and (not column.seen or _holds_roles(column))
+    return column is not None and (not column.seen or speaks(column))
 
 
-def _holds_roles(column: Column) -> bool:
+def speaks(column: Column) -> bool:
     """Whether most of the values seen are roles, a person's or a model's among them."""
     known = _known_roles(column)
     most = len(known) * 2 > len(column.seen or ())

@@ -185,16 +185,20 @@ def unread(snapshot: Snapshot, layout: Layout) -> Iterator[Finding]:
     A table that cannot be looked into is named too.
     """
     for table in layout.unread:
-        try:
-            is_empty = not snapshot.rows(f"SELECT 1 AS one FROM {quoted(table.name)} LIMIT 1")
-        except SourceError:
-            is_empty = False
-        if not is_empty:
+        if has_rows(snapshot, table.name):
             reason = (
                 "a table that looks as if it held messages, calls or results of this chat too;"
                 " a mapping can name it in place of another"
             )
             yield Finding(snapshot.name, table.name, "not read", reason)
+
+
+def has_rows(snapshot: Snapshot, table: str) -> bool:
+    """Whether a table has rows, or may have: one that cannot be looked into."""
+    try:
+        return bool(snapshot.rows(f"SELECT 1 AS one FROM {quoted(table)} LIMIT 1"))
+    except SourceError:
+        return True
 
 
 _DOCUMENTS = ({"type", "data"}, {"role", "content"}, {"type", "content"}, {"role", "parts"})

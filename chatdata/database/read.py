@@ -13,6 +13,7 @@ from chatdata.database import catalog, ranges, scope
 from chatdata.database.assemble import assemble
 from chatdata.database.connect import TypeMismatchError, open_snapshot, target
 from chatdata.database.extract import Plan, Source, fill, plan, sample
+from chatdata.database.known import beside
 from chatdata.database.layout import describe, infer
 from chatdata.database.probe import (
     elsewhere,
@@ -117,6 +118,8 @@ def _read(
             try:
                 with open_snapshot(where, schema) as snapshot:
                     found = look_into(snapshot, catalog.tables(snapshot, schema))
+                    known = beside(snapshot, found, mapping or {})
+                    found = found if known is None else known.others(found)
                     try:
                         layout = infer(found, source=where.name, mapping=mapping)
                     except LayoutError as error:
@@ -132,7 +135,9 @@ def _read(
                         for planned in plans:
                             fill(snapshots, planned)
                     # Last, since a table that this role may not read ends a transaction.
-                    return (*_left_out(snapshot, layout, wanted), *unread(snapshot, layout))
+                    left_out = _left_out(snapshot, layout, wanted)
+                    others = () if known is None else known.not_read(snapshot)
+                    return (*left_out, *unread(snapshot, layout), *others)
             except BaseException as error:
                 for planned in plans:
                     planned.inflow.end(error)

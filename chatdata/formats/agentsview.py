@@ -52,6 +52,7 @@ _COUNTED = (
 )
 _FAILED = frozenset({"error", "errored", "failed"})
 _COLUMNS = frozenset({"sessions.agent", "messages.ordinal", "tool_calls.tool_name"})
+_BESIDE = {"tool_result_events", "usage_events"}
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:
@@ -206,4 +207,11 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if evidence.kind == "tables" and evidence.names >= _COLUMNS else 0.0
 
 
-FORMAT = Format("agentsview", "agentsview archives (SQLite)", _sniff, _parse, __doc__)
+FORMAT = Format(
+    "agentsview",
+    "agentsview archives (SQLite)",
+    _sniff,
+    _parse,
+    __doc__,
+    tables=_COLUMNS | _BESIDE,
+)

@@ -75,6 +75,8 @@ class Format:
         notes: the module's docstring, for the documentation.
         by_line: whether, in a document of lines that begins with this value, what a line gives
             depends on that line alone; a file that grew is then read on from where it ended.
+        tables: of a SQLite file, where it keeps what was said: tables by name, or as
+            `table.column` where another program may have a table of that name too.
     """
 
     name: str
@@ -83,6 +85,11 @@ class Format:
     parse: Callable[[Reading], Iterable[Conversation | Batch]]
     notes: str = ""
     by_line: Callable[[Any], bool] = lambda _: False
+    tables: frozenset[str] = frozenset()
+
+    def own(self, names: frozenset[str]) -> frozenset[str]:
+        """Name its tables among those of a SQLite file, as `tables` names these."""
+        return frozenset(name.partition(".")[0] for name in self.tables & names)
 
 
 @dataclass(frozen=True)
@@ -263,7 +270,7 @@ def sniff(document: Document) -> Detection:
         # As a rule all records are of one format, so the last winner is asked first.
         sureness = 0.0 if last is None else _sureness(last, evidence)
         if sureness < SURE:
-            last = _surest(evidence)
+            last = surest(evidence)
         votes[None if last is None else last.name] += 1
         if sureness >= SURE and votes.total() == _ENOUGH and len(votes) == 1:
             break
@@ -281,9 +288,10 @@ def sniff(document: Document) -> Detection:
     return Detection(named(name), share, f"{votes[name]} of {what} fit", others, form)
 
 
-def _surest(evidence: Evidence) -> Format | None:
-    surest = max(formats(), key=lambda format_: (_sureness(format_, evidence), format_.name))
-    return surest if _sureness(surest, evidence) > 0 else None
+def surest(evidence: Evidence) -> Format | None:
+    """Give the format that is surest of a piece of evidence, if any is."""
+    found = max(formats(), key=lambda format_: (_sureness(format_, evidence), format_.name))
+    return found if _sureness(found, evidence) > 0 else None
 
 
 def _sureness(format_: Format, evidence: Evidence) -> float:

@@ -216,4 +216,11 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if isinstance(first, dict) and is_message(first) else 0.0
 
 
-FORMAT = Format("langchain", "LangChain messages (JSON, SQLite)", _sniff, _parse, __doc__)
+FORMAT = Format(
+    "langchain",
+    "LangChain messages (JSON, SQLite)",
+    _sniff,
+    _parse,
+    __doc__,
+    tables=frozenset({"message_store"}),
+)

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("thread_id", "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "type")
 _TABLE = frozenset(f"checkpoints.{name}" for name in (*_COLUMNS, "checkpoint"))
-_TEXTS = (".content", ".message", ".output")
 _EARLIER = "earlier"
 _DELTAS = "counters_since_delta_snapshot"
 
@@ -214,12 +213,14 @@ def _metadata(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - any column
 
 
 def _sniff(evidence: Evidence) -> float:
-    if evidence.kind != "tables" or not evidence.names >= _TABLE:
-        return 0.0
-    ours = ("checkpoints.", "writes.", "checkpoint_")
-    beside = [name for name in evidence.names if not name.startswith(ours)]
-    # Chats in tables of the application's own are what such a file is read for.
-    return 0.0 if any(name.endswith(_TEXTS) for name in beside) else SURE
+    return SURE if evidence.kind == "tables" and evidence.names >= _TABLE else 0.0
 
 
-FORMAT = Format("langgraph", "LangGraph checkpoints (SQLite)", _sniff, _parse, __doc__)
+FORMAT = Format(
+    "langgraph",
+    "LangGraph checkpoints (SQLite)",
+    _sniff,
+    _parse,
+    __doc__,
+    tables=frozenset({"checkpoints", "writes"}),
+)

@@ -39,6 +39,9 @@ _TURN_TAKEN = frozenset(
     {"id", "thread_id", "parent_message_hash", "tip_message_hash", "model", "resolved_model"}
     | {"input_tokens", "output_tokens", "datetime_utc"}
 )
+_OLD = frozenset({"responses.prompt", "responses.datetime_utc", "responses.conversation_id"})
+_NEW = frozenset({"messages.hash", "turns.thread_id", "turns.datetime_utc", "parts.message_hash"})
+_BESIDE = {"conversations.model", "tool_calls.response_id", "tool_results.response_id"}
 _CALL_TAKEN = frozenset({"name", "arguments", "tool_call_id"})
 _RESULT_TAKEN = frozenset({"name", "output", "tool_call_id", "exception"})
 
@@ -54,6 +57,8 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
 
 def _threads(connection: sqlite3.Connection, reading: Reading) -> Iterator[Conversation]:
     """Read threads oldest first, each with the messages that no older one has."""
+    if "turns" not in sqlite.tables(connection):
+        return  # a table of messages beside the old tables is somebody else's
     messages = {row["hash"]: row for row in sqlite.rows(connection, "messages")}
     parents = {hash_: row["parent_hash"] for hash_, row in messages.items()}
     listed = sqlite.rows(connection, "parts", "message_hash, position")
@@ -216,10 +221,16 @@ def _offered(connection: sqlite3.Connection) -> dict[str, list[str]]:
 
 
 def _sniff(evidence: Evidence) -> float:
-    old, new = {"responses", "conversations"}, {"threads", "turns", "parts"}
     known = "_llm_migrations" in evidence.names and evidence.names & {"responses", "turns"}
-    ours = old <= evidence.names or new <= evidence.names
+    ours = evidence.names >= _OLD or evidence.names >= _NEW
     return SURE if evidence.kind == "tables" and (known or ours) else 0.0
 
 
-FORMAT = Format("llm-logs-db", "llm logs (SQLite)", _sniff, _parse, __doc__)
+FORMAT = Format(
+    "llm-logs-db",
+    "llm logs (SQLite)",
+    _sniff,
+    _parse,
+    __doc__,
+    tables=frozenset({*_OLD, *_NEW, *_BESIDE}),
+)

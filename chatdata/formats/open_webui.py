@@ -146,4 +146,11 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if isinstance(chat, dict) and "history" in chat else 0.0
 
 
-FORMAT = Format("open-webui", "Open WebUI", _sniff, _parse, __doc__)
+FORMAT = Format(
+    "open-webui",
+    "Open WebUI",
+    _sniff,
+    _parse,
+    __doc__,
+    tables=frozenset({"chat.chat", "chat_message.chat_id"}),
+)

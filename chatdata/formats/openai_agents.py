@@ -91,4 +91,11 @@ def _sniff(evidence: Evidence) -> float:
     return SURE if evidence.kind == "tables" and evidence.names >= _TABLES else 0.0
 
 
-FORMAT = Format("openai-agents", "OpenAI Agents SDK sessions (SQLite)", _sniff, _parse, __doc__)
+FORMAT = Format(
+    "openai-agents",
+    "OpenAI Agents SDK sessions (SQLite)",
+    _sniff,
+    _parse,
+    __doc__,
+    tables=frozenset({"agent_sessions", "agent_messages"}),
+)

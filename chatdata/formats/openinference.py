@@ -115,7 +115,7 @@ def _moment(value: Any) -> At | None:  # noqa: ANN401 - whatever was exported
 
 def _sniff(evidence: Evidence) -> float:
     if evidence.kind == "tables":
-        return SURE if {"spans", "traces"} <= evidence.names else 0.0
+        return SURE if {"spans.trace_rowid", "traces.trace_id"} <= evidence.names else 0.0
     value = evidence.value
     if not isinstance(value, dict):
         return 0.0
@@ -129,4 +129,6 @@ def _sniff(evidence: Evidence) -> float:
     return LIKELY if isinstance(value.get("spanContext"), dict) else 0.0
 
 
-FORMAT = Format("openinference", "OpenInference spans", _sniff, _parse, __doc__)
+FORMAT = Format(
+    "openinference", "OpenInference spans", _sniff, _parse, __doc__, tables=frozenset({"spans"})
+)

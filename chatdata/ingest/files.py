@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from chatdata.chats import Finding
 from chatdata.errors import SourceError
-from chatdata.formats.base import sniff
 from chatdata.formats.frames import Builder
 from chatdata.formats.sources import Document, documents
 from chatdata.ingest.archive import digest, keep, restore
@@ -16,7 +15,7 @@ from chatdata.ingest.growing import read_on
 from chatdata.ingest.manifest import Manifest, Seen
 from chatdata.ingest.raw import RawBatch, clear
 from chatdata.ingest.settle import settle
-from chatdata.load.collect import Found, take
+from chatdata.load.collect import Found, is_application, take
 from chatdata.spool import folder
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def _import_file(run: Run, document: Document, before: Seen | None) -> None:
         return
     if run.progress:
         run.progress(document.path, stat.st_size)
-    if run.asked.format is None and _is_application(document):
+    if run.asked.format is None and is_application(document):
         name = run.manifest.free_name(document.name)
         run.n_rows += import_database(
             run.change, run.manifest, str(document.file), run.scope, run.asked, name=name
@@ -184,7 +183,3 @@ def _read(  # noqa: PLR0913, PLR0917 - all that a reading of a file needs
     run.dead.extend(run.manifest.replace_parts(number, parts, since=stands))
     run.manifest.note_lines(number, grown.now if grown else None)
     return n_bytes - (grown.before.n_bytes if grown else 0)
-
-
-def _is_application(document: Document) -> bool:
-    return document.kind == "sqlite" and sniff(document).format is None

@@ -54,7 +54,7 @@ def read_on(  # noqa: PLR0913, PLR0917 - all that a reading of a file needs
     if not document.is_plain_text():
         return None
     document = beginning(document, n_bytes)
-    detection = detected(document, format_name, scope)
+    detection = detected(document, format_name, scope.mapping)
     format_ = detection.format
     if format_ is None or not reads_by_line(format_, document):
         return None

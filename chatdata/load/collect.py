@@ -20,7 +20,7 @@ from chatdata.formats.sources import Document, members
 from chatdata.identity import sum_or_null
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from chatdata.formats.base import Format
     from chatdata.load.scope import Scope
@@ -80,7 +80,7 @@ def take(
 def _read(found: Found, document: Document, format_name: str | None, scope: Scope) -> None:
     """Read a document as what it is; an archive that no format wants whole, member by member."""
     kind = document.kind
-    detection = detected(document, format_name, scope)
+    detection = detected(document, format_name, scope.mapping)
     wanted = detection.format is not None and detection.format.name == (
         format_name or detection.format.name
     )
@@ -105,6 +105,11 @@ def _read(found: Found, document: Document, format_name: str | None, scope: Scop
         shape=detection.shape,
     )
     parse(found, reading, detection.format)
+    if kind == "sqlite":
+        from chatdata.database.known import not_read, own_messages
+
+        own = own_messages(document.local(), detection.format)
+        found.findings.extend(not_read(own, origin, detection.format))
 
 
 def parse(found: Found, reading: Reading, format_: Format) -> None:
@@ -129,13 +134,35 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(often, *rest)
 
 
-def detected(document: Document, format_name: str | None, scope: Scope) -> Detection:
-    """Say what a document is: as was asked, a table where a mapping was, or by its content."""
-    if scope.mapping is not None and document.kind != "sqlite" and format_name is None:
+def detected(
+    document: Document, format_name: str | None, mapping: Mapping[str, str] | None
+) -> Detection:
+    """Say what a document is: as was asked, a table where a mapping was, or by its content.
+
+    An application's own tables of a SQLite file are no format, and go before what a known program
+    keeps beside them.
+    """
+    kind = document.kind
+    if mapping is not None and format_name is None and kind == "sqlite":
+        return Detection(None, 1.0, "tables of an application, by a mapping")
+    if mapping is not None and format_name is None:
         format_name = "mapped"
-    if format_name and document.kind != "zip":
+    if format_name and kind != "zip":
         return Detection(named(format_name), 1.0, "asked for")
-    return sniff(document)
+    detection = sniff(document)
+    if kind != "sqlite" or detection.format is None:
+        return detection
+    # Most sources are of files alone, and the drivers take a while.
+    from chatdata.database.known import own_messages, say_who_speaks
+
+    if say_who_speaks(own_messages(document.local(), detection.format)):
+        return replace(detection, format=None, reason="an application's own messages")
+    return detection
+
+
+def is_application(document: Document, mapping: Mapping[str, str] | None = None) -> bool:
+    """Whether a document is a database of an application."""
+    return document.kind == "sqlite" and detected(document, None, mapping).format is None
 
 
 def found_out(document: Document, detection: Detection) -> Finding:

@@ -15,13 +15,14 @@ from chatdata import engines
 from chatdata.chats import Chats, Finding, from_frames
 from chatdata.errors import EngineError, QueryError, SourceError
 from chatdata.formats import remote
-from chatdata.formats.base import named, sniff
+from chatdata.formats.base import named
 from chatdata.formats.lake import MARK, is_lake, open_lake, scan_files, stored
 from chatdata.formats.sources import Document, documents, together, without_copies
 from chatdata.identity import resolve
 from chatdata.load.collect import (
     Found,
     accounting,
+    is_application,
     places,
     read_database,
     refuse,
@@ -145,7 +146,7 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
     if memory_limit is not None and engine != "duckdb":
         raise EngineError(f"a memory limit for {engine}; only engine='duckdb' keeps to one")
     if engine == "polars":
-        return read(recognised(source, format), scope)
+        return read(recognised(source, format, mapping), scope)
     engines.engine(engine)
     if engine == "spark":
         from chatdata.engines.session import session
@@ -153,8 +154,8 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
 
         if "://" in str(source) and not names_database(str(source)):
             return scoped(lake_there(str(source), session(spark)), scope)
-        return read_there(recognised(source, format), scope, session(spark))
-    found = recognised(source, format)
+        return read_there(recognised(source, format, mapping), scope, session(spark))
+    found = recognised(source, format, mapping)
     if memory_limit is not None:
         from chatdata.engines.duckdb import limit
 
@@ -185,14 +186,16 @@ class Source:
     copies: tuple[Finding, ...] = ()
 
 
-def recognised(source: Sources, format_name: str | None = None) -> Source:
+def recognised(
+    source: Sources, format_name: str | None = None, mapping: Mapping[str, str] | None = None
+) -> Source:
     """Tell what a source is, by its name and by what lies there.
 
     Raises:
         SourceError: nothing lies there, or several sources are not all files.
     """
     if not isinstance(source, str | Path):
-        return _several([str(each) for each in source], format_name)
+        return _several([str(each) for each in source], format_name, mapping)
     where = str(source)
     if names_database(where) or where.split("?", 1)[0] == "sample":
         return Source("database" if "://" in where else "sample", where)
@@ -201,15 +204,17 @@ def recognised(source: Sources, format_name: str | None = None) -> Source:
     if where and is_lake(Path(where).expanduser()):
         return Source("lake", str(Path(where).expanduser()))
     listed = documents(where)
-    if len(listed) == 1 and format_name is None and _is_database(listed[0]):
+    if len(listed) == 1 and format_name is None and is_application(listed[0], mapping):
         return Source("database", str(listed[0].local()))
     return _files(where, listed, format_name)
 
 
-def _several(sources: list[str], format_name: str | None) -> Source:
+def _several(
+    sources: list[str], format_name: str | None, mapping: Mapping[str, str] | None
+) -> Source:
     if len(sources) == 1:
-        return recognised(sources[0], format_name)
-    others = [each for each in sources if recognised(each, format_name).kind != "files"]
+        return recognised(sources[0], format_name, mapping)
+    others = [each for each in sources if recognised(each, format_name, mapping).kind != "files"]
     if others or not sources:
         raise SourceError(
             "only files and folders are read as one log; put databases, lakes and the sample "
@@ -281,10 +286,6 @@ def _sample(where: str) -> Chats[pl.LazyFrame]:
             "the sample takes conversations= and seed=, both whole numbers", source=where
         )
     return sample(**{key: int(value) for key, value in asked.items()})
-
-
-def _is_database(document: Document) -> bool:
-    return document.kind == "sqlite" and sniff(document).format is None
 
 
 def chats_of(found: Found) -> Chats[pl.LazyFrame]:

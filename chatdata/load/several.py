@@ -27,7 +27,7 @@ def scan_all(sources: Sequence[str], **questions: Any) -> Chats[Any]:  # noqa: A
     each = list(dict.fromkeys(sources))
     if len(each) == 1:
         return scan(each[0], **questions)
-    files = [source for source in each if _is_file(source, questions.get("format"))]
+    files = [source for source in each if _is_file(source, questions)]
     if len(files) == len(each):
         return scan(files, **questions)
     others = [source for source in each if source not in files]
@@ -35,5 +35,6 @@ def scan_all(sources: Sequence[str], **questions: Any) -> Chats[Any]:  # noqa: A
     return concat(**parts, **({FILES: scan(files, **questions)} if files else {}))
 
 
-def _is_file(source: str, format_name: str | None) -> bool:
-    return "://" not in source and recognised(source, format_name).kind == "files"
+def _is_file(source: str, questions: dict[str, Any]) -> bool:
+    asked = questions.get("format"), questions.get("mapping")
+    return "://" not in source and recognised(source, *asked).kind == "files"
