@@ -12,6 +12,7 @@ from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import report, tables
 from chatdata.database.calls import find_source, read_calls
 from chatdata.database.conversations import conversations_of
+from chatdata.database.echoes import once
 from chatdata.database.messages import Context, read_chunk
 from chatdata.database.order import KEYS, in_order, order_of
 from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
@@ -128,14 +129,14 @@ def _computed(
         order = order_of(part, source, own)
         frame = conversations_of(source.conversations, source.name, own, order.keys, scope)
         done.conversations.add(detached(frame))
-        _compute_calls(done, part, order.keys, table, source, scope, has_calls=has_calls)
+        _compute_calls(done, part, order, table, source, scope, has_calls=has_calls)
         yield part, order
 
 
 def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is computed with
     done: _Frames,
     part: Part,
-    keys: pl.DataFrame,
+    order: Order,
     table: pl.DataFrame | None,
     source: Source,
     scope: Scope,
@@ -143,8 +144,12 @@ def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is com
     has_calls: bool,
 ) -> None:
     """Compute the calls of one part, and what became of those that are none."""
-    kernel = part.calls.whole()
-    stored = None if kernel is None else _linked(kernel, keys)
+    kernel, keys = part.calls.whole(), order.keys
+    stored = again = None
+    if kernel is not None:
+        said = pl.concat(part.rows.columns("_answer"))["_answer"]
+        told = once(_linked(kernel, keys), order, said)
+        stored, again = told.calls, told.again
     if table is not None and source.tool_calls is not None:
         table = tables.tool_calls(source.tool_calls, table, keys, scope)
     mirror, beside = None, table
@@ -154,7 +159,7 @@ def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is com
             stored = _timed(stored, mirror)
     tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
-    done.counts += report.of_tool_calls(calls, mirror)
+    done.counts += report.of_tool_calls(calls, mirror, again)
     done.rejects.append(report.rejects(calls, source.name))
     done.has_calls.append(calls is not None)
     if calls is not None:

@@ -54,6 +54,12 @@ class Binding:
         """Whether its table holds what was said, what was called, and the runs they are of."""
         return self.rows is not None and self.half is None
 
+    @property
+    def answer_columns(self) -> tuple[Column, ...]:
+        """The columns of which one is filled where a message may be the result of a call."""
+        found = (self.columns.get("tool_call_id"), self.flat.get("name"))
+        return tuple(column for column in found if column is not None)
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -89,7 +89,8 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
     """Read the calls of a chunk of messages.
 
     Returns:
-        The kernel's columns, with `message_id` replaced by `_row` (u32), the place in the chunk.
+        The kernel's columns, with `message_id` replaced by `_row` (u32), the place in the chunk,
+        and `_is_flat`, whether they were columns of their own.
     """
     row = pl.int_range(stored.height, dtype=pl.UInt32, eager=True)
     if source.flat is not None:
@@ -108,7 +109,7 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
             has_text = text.str.contains(source.inside, literal=True)
         batches = _batches(pl.DataFrame(table).filter(has_text))
         found = [extract_tool_calls(batch, inside=source.inside) for batch in batches]
-    return _rows(found)
+    return _rows(found).with_columns(_is_flat=pl.lit(source.flat is not None))
 
 
 def _batches(frame: pl.DataFrame) -> list[pa.RecordBatch]:

@@ -165,10 +165,10 @@ def plan(
         told = [LIKE, *([LIKE_TEXT] if content.kind == "json" else [])]
         is_told = " OR ".join(f"{words} LIKE {literal(pattern)}" for pattern in told)
         fields.append(_Field("parts", f"CASE WHEN {is_told} THEN {words} END", "''"))
-        answers = binding.columns.get("tool_call_id")
-        if answers is not None:
+        if answers := binding.answer_columns:
             # A result in a message of its own tells how its call ended; it goes no further.
-            answer = f"CASE WHEN {quoted(answers.name)} IS NOT NULL THEN {words} END"
+            is_one = " OR ".join(f"{quoted(column.name)} IS NOT NULL" for column in answers)
+            answer = f"CASE WHEN {is_one} THEN {words} END"
             fields.append(_Field("answer", answer, "''"))
     table = quoted(binding.table.name)
     queries = (_select(fields, [f"{table}{where}"], dialect, loose=loose) for where in wheres)

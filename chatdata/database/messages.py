@@ -66,7 +66,7 @@ def read_chunk(
             "_sequence": _number(stored, raw, "sequence"),
             "_number": raw.numbers(stored),
             "_tool_call_id": raw.part(stored, "tool_call_id").cast(pl.String),
-            "_answer": values.only(answer, raw.part(stored, "tool_call_id").is_not_null()),
+            "_answer": values.only(answer, _may_answer(stored, raw)),
         }
     )
     left = _leftovers(stored, raw, context, calls)
@@ -81,6 +81,14 @@ def read_chunk(
         role, raw.binding.role, is_user=is_user, are_types=raw.binding.is_of_steps
     )
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
+
+
+def _may_answer(stored: pl.DataFrame, raw: Raw) -> pl.Series:
+    named = (raw.named(column) for column in raw.binding.answer_columns)
+    filled = [pl.col(name).is_not_null() for name in named if name is not None]
+    return stored.select(
+        pl.any_horizontal(filled) if filled else pl.repeat(value=False, n=pl.len())
+    ).to_series()
 
 
 def _number(stored: pl.DataFrame, raw: Raw, what: str) -> pl.Series:

@@ -117,6 +117,7 @@ TOOL_CALLS = {
     "created_at": TIMES,
 }
 FLAT = {
+    "native_id": CALL_KEYS,
     "name": ("tool_used", *TOOL_NAMES),
     "arguments": ("tool_parameters", "tool_input", "tool_arguments", "tool_args"),
     "result": ("tool_result", "tool_output"),

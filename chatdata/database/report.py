@@ -58,7 +58,7 @@ def of_parts(origin: str, raw: Raw, n_read: int, n_unread: int) -> Iterator[Find
 
 def mirrored(origin: str, counts: list[pl.DataFrame]) -> Iterator[Finding]:
     """Say that a table of calls was left aside, since the messages hold the calls too."""
-    again = pl.concat(counts).filter(cause="mirrored")
+    again = pl.concat(counts).filter(pl.col("n_records") > 0, cause="mirrored")
     if n := again["n_records"].sum():
         reason = "a second copy: the messages hold the calls, and their column is the truth"
         yield Finding(origin, again["_table"][0], f"{n} rows not counted", reason)
@@ -103,13 +103,16 @@ def of_conversations(listed: pl.DataFrame) -> pl.DataFrame:
     return _part(listed, pl.lit("kept"), n_records=pl.lit(1))
 
 
-def of_tool_calls(calls: pl.DataFrame | None, mirror: pl.DataFrame | None) -> list[pl.DataFrame]:
+def of_tool_calls(
+    calls: pl.DataFrame | None, mirror: pl.DataFrame | None, again: pl.DataFrame | None
+) -> list[pl.DataFrame]:
     """Count calls.
 
     Args:
         calls: the kernel's rows that count, with `_table`; those of a table of calls have `_of`,
             and each is a record. Malformed parts of a message are rejected, but no records.
         mirror: the rows of a table of calls that the messages hold too.
+        again: calls of messages that repeat another message's.
     """
     one, parts = pl.lit(1), []
     if calls is not None:
@@ -120,6 +123,8 @@ def of_tool_calls(calls: pl.DataFrame | None, mirror: pl.DataFrame | None) -> li
         parts.append(_part(counted, cause, n_records=own_rows.cast(pl.Int32), n_tool_calls=one))
     if mirror is not None:
         parts.append(_part(mirror, pl.lit("mirrored"), n_records=one, n_tool_calls=one))
+    if again is not None and again.height:
+        parts.append(_part(again, pl.lit("mirrored"), n_tool_calls=one))
     return parts
 
 

@@ -1,0 +1,136 @@
+"""Calls in flat columns, named on the row that calls and again on the row of the result."""
+
+from __future__ import annotations
+
+import pytest
+from chat_tables import conversations, messages, rows
+
+KEYED = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
+TALK = conversations((1, "u", None), (2, "u", None))
+WANTED = ("message_id", "name", "arguments", "result", "result_message_id")
+
+
+def called(scanned, *said, flat="tool_name TEXT, tool_input TEXT", **asked):
+    """
+    The calls of messages that follow each other, numbered, in the first conversation.
+    """
+    numbered = [(number, 1, *one) for number, one in enumerate(said, 1)]
+    chats = scanned(TALK, messages(*numbered, columns=f"{KEYED}, {flat}"), **asked)
+    return rows(chats.check().tool_calls, *WANTED, by="message_id")
+
+
+def test_a_call_and_its_result_are_one_call(scanned):
+    """
+    The row that calls counts, and has the text of the other one as its result.
+    """
+    said = (
+        ("user", "How warm?", None, None),
+        ("assistant", None, "search", '{"q":1}'),
+        ("tool", "9 degrees", "search", None),
+        ("assistant", "Nine.", None, None),
+    )
+
+    assert [("2", "search", '{"q":1}', "9 degrees", "3")] == called(scanned, *said)
+
+
+def test_the_copy_is_in_the_accounting(scanned):
+    """
+    What is not counted again shows in the audit.
+    """
+    said = ((1, 1, "assistant", None, "a"), (2, 1, "tool", "x", "a"))
+    chats = scanned(TALK, messages(*said, columns=f"{KEYED}, tool_name TEXT"))
+    counted = [
+        one for one in rows(chats.accounting, "cause", "n_records", "n_tool_calls") if one[2]
+    ]
+
+    assert [("kept", 2, 1), ("mirrored", 0, 1)] == sorted(counted)
+
+
+def test_the_result_brings_what_the_call_does_not_say(scanned):
+    """
+    Arguments and a result that stand on the second row only are the call's.
+    """
+    said = (
+        ("assistant", "Let me see", "search", None, None),
+        ("tool", None, "search", '{"q":1}', "9"),
+    )
+    flat = "tool_name TEXT, tool_input TEXT, tool_result TEXT"
+
+    assert [("1", "search", '{"q":1}', "9", "2")] == called(scanned, *said, flat=flat)
+
+
+def test_results_follow_the_order_of_their_calls(scanned):
+    """
+    Of calls at once the first result is the first one's; a call that nobody answered keeps none.
+    """
+    said = (
+        ("assistant", "Old", "search", '{"q":0}'),
+        ("user", "And now?", None, None),
+        ("assistant", None, "search", '{"q":1}'),
+        ("assistant", None, "search", '{"q":2}'),
+        ("assistant", None, "fetch", "{}"),
+        ("tool", "f", "fetch", None),
+        ("tool", "one", "search", None),
+        ("tool", "two", "search", None),
+        ("assistant", None, "search", '{"q":3}'),
+        ("tool", "three", "search", None),
+    )
+
+    assert [
+        ("1", "search", '{"q":0}', None, None),
+        ("3", "search", '{"q":1}', "one", "7"),
+        ("4", "search", '{"q":2}', "two", "8"),
+        ("5", "fetch", "{}", "f", "6"),
+        ("9", "search", '{"q":3}', "three", "10"),
+    ] == called(scanned, *said)
+
+
+@pytest.mark.parametrize("asks", ["c2", None])
+def test_ids_go_before_the_order(scanned, asks):
+    """
+    Rows of one id are one call, and rows of different ids are never.
+    """
+    said = (
+        ("assistant", None, "search", '{"q":1}', "c1"),
+        ("assistant", None, "search", '{"q":2}', asks),
+        ("tool", "two", "search", None, "c2"),
+        ("tool", "one", "search", None, "c1"),
+    )
+    flat = "tool_name TEXT, tool_input TEXT, tool_call_id TEXT"
+
+    assert [
+        ("1", "search", '{"q":1}', "one", "4"),
+        ("2", "search", '{"q":2}', "two", "3"),
+    ] == called(scanned, *said, flat=flat)
+
+
+def test_calls_that_only_results_name_are_calls(scanned):
+    """
+    Where no row before names the tool, the row of the result is the call.
+    """
+    said = (
+        ("assistant", "Let me see", None, None),
+        ("tool", "9", "search", None),
+        ("assistant", None, "fetch", "{}"),
+        ("tool", "8", "search", None),
+    )
+
+    assert ["2", "3", "4"] == [one[0] for one in called(scanned, *said)]
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_counts_are_the_same_without_text(scanned, text):
+    """
+    Without any text the call counts once too, and ends as it does with it.
+    """
+    columns = f"{KEYED}, tool_name TEXT"
+    said = (
+        (1, 1, "assistant", None, "a"),
+        (2, 1, "tool", "Error: no", "a"),
+        (3, 2, "tool", "", "b"),
+    )
+    chats = scanned(TALK, messages(*said, columns=columns), text=text)
+
+    assert [("1", "a", "error", "2"), ("3", "b", "no_result", None)] == rows(
+        chats.tool_calls, "message_id", "name", "status", "result_message_id", by="message_id"
+    )
