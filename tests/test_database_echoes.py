@@ -1,9 +1,9 @@
-"""Calls in flat columns, named on the row that calls and again on the row of the result."""
+"""Calls that are stored twice: on the row of their result too, or in a table beside mere names."""
 
 from __future__ import annotations
 
 import pytest
-from chat_tables import conversations, messages, rows
+from chat_tables import conversations, messages, rows, table
 
 KEYED = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
 TALK = conversations((1, "u", None), (2, "u", None))
@@ -133,4 +133,78 @@ def test_counts_are_the_same_without_text(scanned, text):
 
     assert [("1", "a", "error", "2"), ("3", "b", "no_result", None)] == rows(
         chats.tool_calls, "message_id", "name", "status", "result_message_id", by="message_id"
+    )
+
+
+NAMED = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT, {} TEXT"
+CALLS = "id INTEGER PRIMARY KEY, message_id INTEGER, tool_name TEXT, arguments TEXT"
+TWO = ["search,fetch", "search, fetch", '["search", "fetch"]', '[{"name": "search"}, "fetch"]']
+
+
+def beside(scanned, name, *names, calls):
+    """
+    Names and arguments of the calls of answers, which have names of tools and a table of calls.
+    """
+    said = [
+        one
+        for n, used in enumerate(names, 1)
+        for one in ((2 * n - 1, 1, "user", "?", None), (2 * n, 1, "assistant", "!", used))
+    ]
+    rows_of_calls = [(number, *call) for number, call in enumerate(calls, 1)]
+    chats = scanned(
+        TALK,
+        messages(*said, columns=NAMED.format(name)),
+        table("tool_calls", CALLS, *rows_of_calls),
+    ).check()
+    return sorted(rows(chats.tool_calls, "message_id", "name", "arguments"))
+
+
+@pytest.mark.parametrize(
+    ("name", "used"), [*(("tools_used", used) for used in TWO), ("tool_used", TWO[0])]
+)
+def test_a_table_of_calls_wins_over_mere_names(scanned, name, used):
+    """
+    Names beside a table that has the calls of their message are no further calls.
+    """
+    calls = ((2, "search", '{"q":1}'), (2, "search", '{"q":2}'), (2, "fetch", "{}"))
+
+    assert [(str(message), *rest) for message, *rest in sorted(calls)] == beside(
+        scanned, name, used, calls=calls
+    )
+
+
+def test_names_that_no_table_has_are_calls(scanned):
+    """
+    What only the names tell still counts: of another message, or of another tool.
+    """
+    calls = ((2, "search", '{"q":1}'),)
+
+    assert [("2", "other", None), ("2", "search", '{"q":1}'), ("4", "search", None)] == beside(
+        scanned, "tools_used", '["search", "other"]', '["search"]', calls=calls
+    )
+
+
+@pytest.mark.parametrize("text", ["none", "No", "null", "true"])
+def test_a_word_for_nothing_is_no_tool(scanned, text):
+    """
+    A column of names may say that there are none.
+    """
+    chats = scanned(
+        TALK, messages((1, 1, "assistant", "!", text), columns=NAMED.format("tools_used"))
+    )
+
+    assert [] == rows(chats.tool_calls, "name")
+
+
+@pytest.mark.parametrize("name", ["tools_used", "tool_used"])
+def test_names_with_commas_are_as_many_calls(scanned, name):
+    """
+    Without any table each of the names is a call, one after the other.
+    """
+    chats = scanned(
+        TALK, messages((1, 1, "assistant", "!", "search, fetch"), columns=NAMED.format(name))
+    )
+
+    assert [("search", 0), ("fetch", 1)] == rows(
+        chats.tool_calls, "name", "position", by="position"
     )

@@ -12,7 +12,7 @@ from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import report, tables
 from chatdata.database.calls import find_source, read_calls
 from chatdata.database.conversations import conversations_of
-from chatdata.database.echoes import once
+from chatdata.database.echoes import once, two_eras, without_names
 from chatdata.database.messages import Context, read_chunk
 from chatdata.database.order import KEYS, in_order, order_of
 from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
@@ -154,8 +154,12 @@ def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is com
         table = tables.tool_calls(source.tool_calls, table, keys, scope)
     mirror, beside = None, table
     if has_calls and table is not None and stored is not None:
-        mirror, beside = _parted(table, stored, source.tool_calls)
-        if tables.is_ours(source.tool_calls):
+        is_ours = tables.is_ours(source.tool_calls)
+        if not is_ours:
+            stored, names = without_names(stored, table)
+            again = pl.concat([again, names]) if again is not None else names
+        mirror, beside = two_eras(table, stored, keys, is_ours=is_ours)
+        if is_ours:
             stored = _timed(stored, mirror)
     tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
@@ -272,30 +276,6 @@ def _linked(calls: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
         started_at=pl.lit(None, schema.TIME),
         ended_at=pl.lit(None, schema.TIME),
     )
-
-
-def _parted(
-    table: pl.DataFrame, stored: pl.DataFrame, raw: Raw | None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part the rows of a table of calls into those that repeat what messages hold, and others.
-
-    An application may have begun with the one and gone on with the other. A row repeats where its
-    message holds calls, or where a message of its conversation holds that very call: it may name
-    the prompt that it is about. Our own table names the message wherever there is one.
-    """
-    rows = table.with_row_index("_nth")
-    asked = rows.filter(pl.col("message_id").is_not_null()) if tables.is_ours(raw) else rows
-    called = stored.filter(pl.col("outcome") == "call")
-    told, held = (pl.col(name).str.replace_all(r"\s", "") for name in ("arguments", "_held"))
-    same = (told == held) | told.is_null() | held.is_null()
-    alike = asked.join(
-        called.select("conversation_id", "name", _held="arguments"),
-        on=["conversation_id", "name"],
-        nulls_equal=True,
-    ).filter(same)
-    again = pl.col("message_id").is_in(called["message_id"].implode()).fill_null(value=False)
-    again |= pl.col("_nth").is_in(alike["_nth"].implode())
-    return rows.filter(again).drop("_nth"), rows.filter(~again).drop("_nth")
 
 
 def _timed(stored: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
+from chatdata.database import names
 from chatdata.tool_calls import NOTHING, OUTPUT, extract_tool_calls, extract_tool_rows
 
 if TYPE_CHECKING:
@@ -19,24 +20,29 @@ if TYPE_CHECKING:
 
     from chatdata.database.extract import Raw
 
+_NAMES = r"^\s*[A-Za-z_][\w.:/-]*\s*(,\s*[A-Za-z_][\w.:/-]*\s*)*$"
+_WORDS = ("none", "null", "nan", "true", "false", "yes", "no")
+
 
 @dataclass(frozen=True)
 class CallSource:
     """The columns of a message table that hold its calls, by their names in the raw rows.
 
-    Either `text` (with `results` beside it), or `flat`: a column for each part of one call.
+    Either `text` (with `results` beside it), or `flat`: a column for each part of one call. Where
+    `may_list`, the text or the name may be names with commas between them.
     """
 
     text: str | None = None
     inside: str | None = None
     results: str | None = None
     flat: Mapping[str, str] | None = None
+    may_list: bool = False
 
     @property
     def columns(self) -> frozenset[str]:
         """The raw columns it reads whole, so that nothing of them is left over."""
-        names = {self.results, *(self.flat or {}).values()}
-        return frozenset(name for name in {*names, None if self.inside else self.text} if name)
+        held = {self.results, *(self.flat or {}).values()}
+        return frozenset(name for name in {*held, None if self.inside else self.text} if name)
 
 
 def find_source(raw: Raw) -> CallSource | None:
@@ -61,7 +67,12 @@ def _places(raw: Raw) -> Iterator[CallSource]:
     for candidate in raw.binding.call_columns:
         text = raw.named(candidate.column)
         if text is not None:
-            yield CallSource(text, candidate.inside, None if candidate.inside else companion)
+            yield CallSource(
+                text,
+                candidate.inside,
+                None if candidate.inside else companion,
+                may_list=candidate.column.plain in names.CALL_NAMES,
+            )
             if candidate.inside:
                 yield CallSource(text, "toolCalls")
     flat = {
@@ -70,7 +81,7 @@ def _places(raw: Raw) -> Iterator[CallSource]:
         if (name := raw.named(column)) is not None
     }
     if "name" in flat:
-        yield CallSource(flat=flat)
+        yield CallSource(flat=flat, may_list=True)
 
 
 def _outcomes(raw: Raw, source: CallSource) -> set[str]:
@@ -97,10 +108,13 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
         asked = {part: stored[name].cast(pl.String) for part, name in source.flat.items()}
         chosen = asked["name"].is_not_null() & ~asked["name"].is_in(NOTHING)
         table = {"message_id": row.cast(pl.String), **asked}
-        batches = _batches(pl.DataFrame(table).filter(chosen))
+        calls = pl.DataFrame(table).filter(chosen)
+        batches = _batches(_one_each(calls) if source.may_list else calls)
         found = [extract_tool_rows(batch) for batch in batches]
     else:
         text = stored[source.text or ""].cast(pl.String)
+        if source.may_list:
+            text = pl.select(_as_json(pl.lit(text))).to_series()
         table = {"message_id": row.cast(pl.String), "text": text}
         if source.results:
             table["results"] = stored[source.results].cast(pl.String)
@@ -109,7 +123,29 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
             has_text = text.str.contains(source.inside, literal=True)
         batches = _batches(pl.DataFrame(table).filter(has_text))
         found = [extract_tool_calls(batch, inside=source.inside) for batch in batches]
-    return _rows(found).with_columns(_is_flat=pl.lit(source.flat is not None))
+    rows = _rows(found).with_columns(_is_flat=pl.lit(source.flat is not None))
+    if source.flat is None or not source.may_list:
+        return rows
+    return rows.with_columns(position=pl.int_range(pl.len(), dtype=pl.UInt32).over("_row"))
+
+
+def _one_each(calls: pl.DataFrame) -> pl.DataFrame:
+    """Take several names in one column for as many calls, where nothing else is said of them."""
+    said = pl.any_horizontal(pl.exclude("message_id", "name").is_not_null(), pl.lit(value=False))
+    name = pl.when(said).then(pl.concat_list("name")).otherwise(_name_list(pl.col("name")))
+    return calls.with_columns(name).explode("name")
+
+
+def _name_list(text: pl.Expr) -> pl.Expr:
+    listed = text.str.replace_all(r"\s", "").str.split(",")
+    return pl.when(text.str.contains(_NAMES)).then(listed).otherwise(pl.concat_list(text))
+
+
+def _as_json(text: pl.Expr) -> pl.Expr:
+    """Write names with commas between them as the list that they are."""
+    listed = pl.concat_str(pl.lit('["'), _name_list(text).list.join('","'), pl.lit('"]'))
+    is_list = text.str.contains(_NAMES) & ~text.str.to_lowercase().is_in(_WORDS)
+    return pl.when(is_list).then(listed).otherwise(text)
 
 
 def _batches(frame: pl.DataFrame) -> list[pa.RecordBatch]:

@@ -1,9 +1,4 @@
-"""Calls in flat columns that are stored twice: where they are made, and where their result stands.
-
-A row of role tool that names a tool is a call of its own only where no row before it holds the
-call: the same id, or, where one of the two has none, the same tool, asked for since the last
-results. Counted is the row that calls; it takes from the other what it does not say itself.
-"""
+"""Calls that are stored twice, and count once: in two messages, or in a message and a table."""
 
 from __future__ import annotations
 
@@ -18,6 +13,8 @@ if TYPE_CHECKING:
     from chatdata.database.order import Order
 
 _PAIR = ("conversation_id", "name")
+_SAID = ("native_id", "arguments_raw", "result", "status_evidence")
+_IS_NAME = (pl.col("outcome") == "call") & pl.all_horizontal(pl.col(*_SAID).is_null())
 _ARGUMENTS = ("arguments_raw", "arguments", "arguments_status")
 
 
@@ -30,7 +27,11 @@ class Told:
 
 
 def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
-    """Tell apart calls and the rows of their results, which name them again.
+    """Tell apart calls in flat columns and the rows of their results, which name them again.
+
+    A row of role tool that names a tool is a call of its own only where no row before it holds the
+    call: the same id, or, where one of the two has none, the same tool, asked for since the last
+    results. Counted is the row that calls; it takes from the other what it does not say itself.
 
     Args:
         calls: the kernel's rows with the ids of the contract; `_is_flat` says of which columns.
@@ -113,3 +114,47 @@ def _completed(calls: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
         status=pl.lit(None, pl.String),
     )
     return answered(given, answers).with_columns(native_id="_own")
+
+
+def without_names(stored: pl.DataFrame, table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part calls of messages and mere names of them, where a table has the calls themselves."""
+    rows, key = stored.with_row_index("_nth"), ["message_id", "name"]
+    names = rows.filter(_IS_NAME).join(
+        table.filter(pl.col("outcome") == "call"), on=key, how="semi"
+    )
+    again = pl.col("_nth").is_in(names["_nth"].implode())
+    return rows.filter(~again).drop("_nth"), rows.filter(again).drop("_nth")
+
+
+def two_eras(
+    table: pl.DataFrame, stored: pl.DataFrame, keys: pl.DataFrame, *, is_ours: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part the rows of a table of calls into those that repeat what messages hold, and others.
+
+    An application may have begun with the one and gone on with the other. A row repeats where its
+    message holds calls, or where a message of its conversation holds that very call: it may name
+    the prompt that it is about. Our own table names the message wherever there is one. A mere name
+    in a message is repeated by no row that names another answer.
+
+    Args:
+        table: the rows of the table.
+        stored: calls of messages, as `without_names` leaves them.
+        keys: `message_id` and `role` of the messages.
+        is_ours: whether the table is made from the messages.
+    """
+    rows = table.with_row_index("_nth")
+    asked = rows.filter(pl.col("message_id").is_not_null()) if is_ours else rows
+    is_bare = _IS_NAME & pl.lit(not is_ours)
+    called = stored.filter(pl.col("outcome") == "call").with_columns(_is_bare=is_bare)
+    answers = keys.filter(pl.col("role") == "assistant")["message_id"]
+    told, held = (pl.col(name).str.replace_all(r"\s", "") for name in ("arguments", "_held"))
+    same = (told == held) | told.is_null() | held.is_null()
+    alike = asked.join(
+        called.select("conversation_id", "name", "_is_bare", _held="arguments"),
+        on=["conversation_id", "name"],
+        nulls_equal=True,
+    ).filter(same, ~(pl.col("_is_bare") & pl.col("message_id").is_in(answers.implode())))
+    full = called.filter(~pl.col("_is_bare"))["message_id"]
+    again = pl.col("message_id").is_in(full.implode()).fill_null(value=False)
+    again |= pl.col("_nth").is_in(alike["_nth"].implode())
+    return rows.filter(again).drop("_nth"), rows.filter(~again).drop("_nth")

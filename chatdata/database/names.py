@@ -54,6 +54,8 @@ CALL_COLUMNS = (
     *("tool_calls", "tool_call_results", "used_tools", "tool_invocations", "function_calls"),
     *("function_call", "tool_call", "tool_calls_json", "toolcalls", "tools_used", "tool_uses"),
 )
+CALL_NAMES = ("used_tools", "tools_used", "tool_uses")
+"""Columns of calls that may hold mere names, with commas between them."""
 CALL_OBJECTS = (  # and metadata_, which is plain
     *("message_metadata", "metadata_json", "metadata", "meta", "extra", "extra_data"),
     *("additional_kwargs", "additional_data", "payload", "data", "details"),
