@@ -10,7 +10,7 @@ import polars as pl
 from chatdata import schema
 from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import report, tables
-from chatdata.database.calls import find_source, read_calls
+from chatdata.database.calls import find_sources, read_each, together
 from chatdata.database.conversations import conversations_of
 from chatdata.database.echoes import once, two_eras, without_names
 from chatdata.database.messages import Context, read_chunk
@@ -181,13 +181,12 @@ def _taken(
     """Read one message table: its messages, and the kernel's rows of the calls in them."""
     name = raw.binding.table.name
     sample = source.sample_of(raw)
-    holder = (find_source(sample) if sample else None) or find_source(raw)
-    if sample is not None and holder is not None:
-        known.samples.extend(read_calls(part, holder) for part in sample.rows)
-    if holder is not None:
-        known.findings.append(report.of_calls(source.name, raw, holder))
+    places = (find_sources(sample) if sample else ()) or find_sources(raw)
+    if sample is not None:
+        known.samples.extend(one for part in sample.rows for one in read_each(part, places))
+    known.findings.extend(report.of_calls(source.name, raw, places))
     context = Context(
-        calls=holder,
+        places,
         prefix=f"{raw.binding.label}:" if len(source.messages) > 1 else "",
         time_zone=scope.time_zone,
         text=scope.text,
@@ -196,16 +195,16 @@ def _taken(
     n_stored = n_untimed = n_unknown = n_parts = n_unread = 0
     words = set[str | None]()
     for stored in raw.rows.drain():
-        calls = None if holder is None else read_calls(stored, holder)
+        each = read_each(stored, places)
         said, n_bad = unfolded(_texts(raw, stored), is_json=content.kind == "json")
         n_parts, n_unread = n_parts + said.height, n_unread + n_bad
         row = pl.int_range(n_stored + 1, n_stored + stored.height + 1, eager=True)
         opened = put_in(stored, raw.named(content), said) if said.height else stored
-        frame = read_chunk(opened, raw, context, calls).with_columns(
+        frame = read_chunk(opened, raw, context, each).with_columns(
             _table=pl.lit(name), _record=pl.coalesce("_number", pl.lit(row))
         )
         frame = told(frame, said, content.name, text=scope.text)
-        calls = calls_in(said, calls)
+        calls = calls_in(said, together(each))
         n_stored += stored.height
         unknown = frame.filter(pl.col("kind") == "event")["role_raw"]
         n_unknown, words = n_unknown + unknown.len(), words.union(unknown.unique())

@@ -16,7 +16,7 @@ from chatdata.database import names
 from chatdata.tool_calls import NOTHING, OUTPUT, extract_tool_calls, extract_tool_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chatdata.database.extract import Raw
 
@@ -45,20 +45,44 @@ class CallSource:
         return frozenset(name for name in {*held, None if self.inside else self.text} if name)
 
 
-def find_source(raw: Raw) -> CallSource | None:
-    """Take the first place of a message table that holds calls.
+def find_sources(raw: Raw) -> tuple[CallSource, ...]:
+    """Take the places of a message table that hold calls, in the order of the rules.
 
-    Where none does, the first column of calls that holds something malformed is the place, so that
-    it is not passed over in silence.
+    An application may have begun with one and gone on with another. Where none holds any, the
+    first column of calls that holds something malformed is the place, so that it is not passed
+    over in silence.
     """
-    malformed = None
+    found, malformed = [], []
     for source in _places(raw):
         outcomes = _outcomes(raw, source)
         if "call" in outcomes:
-            return source
-        if "malformed" in outcomes and source.text and not source.inside:
-            malformed = malformed or source
-    return malformed
+            found.append(source)
+        elif "malformed" in outcomes and source.text and not source.inside:
+            malformed.append(source)
+    return tuple(found or malformed[:1])
+
+
+def read_each(stored: pl.DataFrame, sources: Sequence[CallSource]) -> tuple[pl.DataFrame, ...]:
+    """Read the calls of a chunk of messages, each message's from the first place that has any.
+
+    Returns:
+        For each of the places what `read_calls` gives.
+    """
+    found: list[pl.DataFrame] = []
+    for source in sources:
+        rows = read_calls(stored, source)
+        for before in found:
+            called = before.filter(outcome="call")["_row"]
+            rows = rows.filter(~pl.col("_row").is_in(called.implode()))
+        found.append(rows)
+    return tuple(found)
+
+
+def together(found: Sequence[pl.DataFrame]) -> pl.DataFrame | None:
+    """Put calls of several places together, in the order of their messages; None for no place."""
+    if len(found) < 2:  # noqa: PLR2004 - one is in order already
+        return found[0] if found else None
+    return pl.concat(found).sort("_row", maintain_order=True)
 
 
 def _places(raw: Raw) -> Iterator[CallSource]:

@@ -12,7 +12,6 @@ from chatdata.database.settle import answered
 if TYPE_CHECKING:
     from chatdata.database.order import Order
 
-_PAIR = ("conversation_id", "name")
 _SAID = ("native_id", "arguments_raw", "result", "status_evidence")
 _IS_NAME = (pl.col("outcome") == "call") & pl.all_horizontal(pl.col(*_SAID).is_null())
 _ARGUMENTS = ("arguments_raw", "arguments", "arguments_status")
@@ -27,7 +26,7 @@ class Told:
 
 
 def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
-    """Tell apart calls in flat columns and the rows of their results, which name them again.
+    """Tell apart calls and the rows of their results, which name them again in flat columns.
 
     A row of role tool that names a tool is a call of its own only where no row before it holds the
     call: the same id, or, where one of the two has none, the same tool, asked for since the last
@@ -39,8 +38,8 @@ def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
         answers: what each message says, where it may be a result.
     """
     row = calls["_row"]
-    is_call = (calls["outcome"] == "call") & calls["_is_flat"]
-    is_result = is_call & (order.keys["role"].gather(row) == "tool")
+    is_call = calls["outcome"] == "call"
+    is_result = is_call & calls["_is_flat"] & (order.keys["role"].gather(row) == "tool")
     if not is_result.any() or is_result.sum() == is_call.sum():
         return Told(calls, calls.clear())
     placed = calls.with_row_index("_nth").with_columns(
@@ -48,11 +47,11 @@ def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
     )
     placed = placed.join(_rounds(order, placed), on="_row", how="left", maintain_order="left")
     made, results = placed.filter(is_call & ~is_result), placed.filter(is_result)
-    by_id = _paired(made, results, "native_id")
+    by_id = _paired(made, results, "conversation_id", "native_id")
     by_round = _paired(
         made.join(by_id, on="_nth", how="anti"),
         results.join(by_id, left_on="_nth", right_on="_result", how="anti"),
-        "_round",
+        *("conversation_id", "name", "_round"),
     )
     pairs = pl.concat([by_id, by_round])
     again = pl.col("_nth").is_in(pairs["_result"].implode())
@@ -80,13 +79,12 @@ def _rounds(order: Order, calls: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _paired(made: pl.DataFrame, results: pl.DataFrame, by: str) -> pl.DataFrame:
+def _paired(made: pl.DataFrame, results: pl.DataFrame, *key: str) -> pl.DataFrame:
     """Pair calls with the rows of their results, the last with the last: `_nth` and `_result`."""
-    key = [*_PAIR, by]
     nth = pl.col("_nth").rank("ordinal", descending=True).over(key, order_by=("_position", "_nth"))
     one, other = (rows.with_columns(_rank=nth) for rows in (made, results))
     pairs = one.join(other, on=[*key, "_rank"], suffix="_result")
-    if by != "native_id":
+    if "native_id" not in key:
         # Different ids are different calls.
         pairs = pairs.filter(pl.any_horizontal(pl.col("native_id", "native_id_result").is_null()))
     return pairs.select("_nth", _result="_nth_result")

@@ -13,6 +13,8 @@ from chatdata.database.extract import call_names
 from chatdata.tool_calls import NOTHING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatdata.database.calls import CallSource
     from chatdata.database.extract import Raw
 
@@ -24,14 +26,14 @@ _TEXTS = ("reasoning", "model", "finish_reason")
 class Context:
     """What the rows of one message table are read against."""
 
-    calls: CallSource | None
+    calls: tuple[CallSource, ...]
     prefix: str  # before the ids of a table that is not the only one
     time_zone: str
     text: bool
 
 
 def read_chunk(
-    stored: pl.DataFrame, raw: Raw, context: Context, calls: pl.DataFrame | None
+    stored: pl.DataFrame, raw: Raw, context: Context, calls: Sequence[pl.DataFrame]
 ) -> pl.DataFrame:
     """Read part of a message table.
 
@@ -39,7 +41,7 @@ def read_chunk(
         stored: the part.
         raw: the table it is of.
         context: what it is read against.
-        calls: what the kernel found in it.
+        calls: what the kernel found in it, place by place.
 
     Returns:
         The columns of the contract less those that need an order, and `_user`, `_sequence`,
@@ -110,18 +112,13 @@ def _unread_number(
 
 
 def _leftovers(
-    stored: pl.DataFrame, raw: Raw, context: Context, calls: pl.DataFrame | None
+    stored: pl.DataFrame, raw: Raw, context: Context, calls: Sequence[pl.DataFrame]
 ) -> dict[str, pl.Series]:
     """What no column of the frames took; stored calls only where something in them is left."""
     taken = {one.name for what, one in raw.binding.columns.items() if what != "tool_call_id"}
     holders = {call.column.name for call in raw.binding.call_columns}
     calls_in = call_names(raw.binding)
-    rows = pl.int_range(stored.height, dtype=pl.UInt32, eager=True)
-    has_call = wrong = pl.repeat(value=False, n=stored.height, eager=True)
-    if calls is not None:
-        is_call = calls["outcome"] == "call"
-        has_call = rows.is_in(calls.filter(is_call)["_row"].implode())
-        wrong = rows.is_in(calls.filter(~is_call)["_row"].implode())
+    unsaid = _unsaid(stored, context.calls, calls)
     left: dict[str, pl.Series] = {}
     for column in raw.binding.table.columns:
         name = raw.named(column)
@@ -130,12 +127,31 @@ def _leftovers(
         if not context.text and column.name in calls_in:
             continue
         value = stored[name]
-        if context.calls is not None and name in context.calls.columns:
-            # A row with a call has taken what stands beside it, unless something found no call.
-            unsaid = wrong if name == context.calls.text else wrong | ~has_call
-            left[column.name] = values.only(value, unsaid)
+        if name in unsaid:
+            left[column.name] = values.only(value, unsaid[name])
         elif column.name in holders and value.dtype == pl.String:
             left[column.name] = values.only(value, ~value.is_in(NOTHING))
         else:
             left[column.name] = values.leftover(value, column.kind)
     return values.filled(left)
+
+
+def _unsaid(
+    stored: pl.DataFrame, places: Sequence[CallSource], calls: Sequence[pl.DataFrame]
+) -> dict[str, pl.Series]:
+    """Say of each column of calls in which rows no place took what it holds."""
+    rows = pl.int_range(stored.height, dtype=pl.UInt32, eager=True)
+    before = pl.repeat(value=False, n=stored.height, eager=True)
+    unsaid: dict[str, pl.Series] = {}
+    for place, found in zip(places, calls, strict=True):
+        is_call = found["outcome"] == "call"
+        has_call = rows.is_in(found.filter(is_call)["_row"].implode())
+        wrong = rows.is_in(found.filter(~is_call)["_row"].implode())
+        for name in place.columns:
+            # A row with a call has taken what stands beside it, unless something found no call.
+            left = wrong | ~has_call
+            if name == place.text:
+                left = wrong | (before & ~stored[name].cast(pl.String).is_in(NOTHING))
+            unsaid[name] = unsaid[name] & left if name in unsaid else left
+        before |= has_call
+    return unsaid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,14 +11,21 @@ from chatdata import schema
 from chatdata.chats import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from chatdata.database.calls import CallSource
     from chatdata.database.extract import Raw
 
 
-def of_calls(origin: str, raw: Raw, source: CallSource) -> Finding:
+def of_calls(origin: str, raw: Raw, places: Sequence[CallSource]) -> Iterator[Finding]:
     """Say where the calls of a message table were found."""
+    for place in places:
+        found = _of_place(origin, raw, place)
+        beside = "; of messages that have none in the places before" if place != places[0] else ""
+        yield replace(found, reason=f"{found.reason}{beside}")
+
+
+def _of_place(origin: str, raw: Raw, source: CallSource) -> Finding:
     names = {alias: name for name, alias in raw.columns.items()}
     table = raw.binding.table.name
     if source.flat is not None:
@@ -26,7 +34,7 @@ def of_calls(origin: str, raw: Raw, source: CallSource) -> Finding:
         return Finding(origin, f"{table}.{columns}", "tool_calls", reason)
     inside = f" under {source.inside!r}" if source.inside else ""
     beside = f", results in {names[source.results]!r}" if source.results else ""
-    reason = f"the first place that holds calls{inside}{beside}"
+    reason = f"a place that holds calls{inside}{beside}"
     return Finding(origin, f"{table}.{names[source.text or '']}", "tool_calls", reason)
 
 
