@@ -18,7 +18,7 @@ from chatdata.database.order import KEYS, in_order, order_of
 from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
 from chatdata.database.scope import Scope, within
 from chatdata.database.settle import Facts, answered, named_by_row, settled
-from chatdata.database.unfold import calls_in, put_in, told, unfolded
+from chatdata.database.unfold import calls_in, opened_up, told
 from chatdata.spool import Spool, detached
 
 if TYPE_CHECKING:
@@ -191,19 +191,18 @@ def _taken(
         time_zone=scope.time_zone,
         text=scope.text,
     )
-    content = raw.binding.columns["content"]
     n_stored = n_untimed = n_unknown = n_parts = n_unread = 0
     words = set[str | None]()
     for stored in raw.rows.drain():
         each = read_each(stored, places)
-        said, n_bad = unfolded(_texts(raw, stored), is_json=content.kind == "json")
-        n_parts, n_unread = n_parts + said.height, n_unread + n_bad
+        opened = opened_up(stored, raw)
+        said = opened.said
+        n_parts, n_unread = n_parts + said.height, n_unread + opened.n_unread
         row = pl.int_range(n_stored + 1, n_stored + stored.height + 1, eager=True)
-        opened = put_in(stored, raw.named(content), said) if said.height else stored
-        frame = read_chunk(opened, raw, context, each).with_columns(
+        frame = read_chunk(opened.stored, raw, context, each).with_columns(
             _table=pl.lit(name), _record=pl.coalesce("_number", pl.lit(row))
         )
-        frame = told(frame, said, content.name, text=scope.text)
+        frame = told(frame, said, text=scope.text)
         calls = calls_in(said, together(each))
         n_stored += stored.height
         unknown = frame.filter(pl.col("kind") == "event")["role_raw"]
@@ -224,12 +223,6 @@ def _taken(
     if n_untimed:
         reason = "messages whose time cannot be read lie in no window"
         known.findings.append(Finding(source.name, name, f"{n_untimed} messages left out", reason))
-
-
-def _texts(raw: Raw, stored: pl.DataFrame) -> pl.Series:
-    """Give the texts that may be lists of parts, also where no text is to be kept."""
-    texts = stored["parts"] if "parts" in stored.columns else raw.part(stored, "content")
-    return texts.cast(pl.String)
 
 
 def _in_window(

@@ -137,6 +137,7 @@ def bind_halves(
     said = half(answer, frozenset([question.name]), "assistant", tells)
     calls = [*(call.column for call in said.call_columns), *said.flat.values()]
     calls += [said.companion] if said.companion else []
+    calls += [said.columns["parts"]] if "parts" in said.columns else []
     of_answer = frozenset(column.name for column in (answer, *calls))
     # What was called and what nobody answered stays a message, and so does an empty row.
     rows = " OR ".join([tells, *(f"{quoted(column.name)} IS NOT NULL" for column in calls)])

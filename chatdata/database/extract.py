@@ -165,6 +165,10 @@ def plan(
         told = [LIKE, *([LIKE_TEXT] if content.kind == "json" else [])]
         is_told = " OR ".join(f"{words} LIKE {literal(pattern)}" for pattern in told)
         fields.append(_Field("parts", f"CASE WHEN {is_told} THEN {words} END", "''"))
+        if listed := binding.columns.get("parts"):
+            parts = f"CAST({quoted(listed.name)} AS TEXT)"
+            beside = f"CASE WHEN {parts} LIKE {literal(LIKE)} THEN {parts} END"
+            fields.append(_Field("beside", beside, "''"))
         if answers := binding.answer_columns:
             # A result in a message of its own tells how its call ended; it goes no further.
             is_one = " OR ".join(f"{quoted(column.name)} IS NOT NULL" for column in answers)
@@ -312,7 +316,7 @@ def _is_telling(column: Column, binding: Binding) -> bool:
     """Say whether a column can be read without reading what people wrote."""
     what = next((what for what, one in binding.columns.items() if one.name == column.name), None)
     if what is not None:
-        return what not in ("content", "reasoning", "title")
+        return what not in ("content", "parts", "reasoning", "title")
     return column.name in call_names(binding) or column.kind not in ("json", "text")
 
 

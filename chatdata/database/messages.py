@@ -115,7 +115,8 @@ def _leftovers(
     stored: pl.DataFrame, raw: Raw, context: Context, calls: Sequence[pl.DataFrame]
 ) -> dict[str, pl.Series]:
     """What no column of the frames took; stored calls only where something in them is left."""
-    taken = {one.name for what, one in raw.binding.columns.items() if what != "tool_call_id"}
+    kept = ("tool_call_id", "parts")
+    taken = {one.name for what, one in raw.binding.columns.items() if what not in kept}
     holders = {call.column.name for call in raw.binding.call_columns}
     calls_in = call_names(raw.binding)
     unsaid = _unsaid(stored, context.calls, calls)

@@ -11,6 +11,8 @@ from chatdata.tool_calls import items
 
 CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id", "chat_id")
 TEXTS = ("content", "message", "response", "text", "body", "parts")
+PARTS = ("parts", "content_parts", "message_parts", "content_blocks")
+"""Columns that hold a message as a list of parts, beside its text."""
 ROLES = (
     *("role", "sender_type", "sender", "author_role", "author", "message_role", "sender_role"),
     *("speaker", "type", "direction", "message_type"),
@@ -75,6 +77,7 @@ MESSAGES = {
     "user_id": USERS,
     "role": SPEAKERS,
     "content": TEXTS,
+    "parts": PARTS,
     "created_at": TIMES,
     "sequence": SEQUENCES,
     "tool_call_id": ("tool_call_id",),

@@ -52,7 +52,8 @@ def of_unknown_roles(origin: str, raw: Raw, n_rows: int, n_words: int) -> Findin
 
 def of_parts(origin: str, raw: Raw, n_read: int, n_unread: int) -> Iterator[Finding]:
     """Say how many texts were lists of parts, and of how many nothing could be taken apart."""
-    place = f"{raw.binding.table.name}.{raw.binding.columns['content'].name}"
+    listed = [one.name for what in ("content", "parts") if (one := raw.binding.columns.get(what))]
+    place = f"{raw.binding.table.name}.{', '.join(listed)}"
     if n_read:
         reason = "lists of parts, or strings of JSON: their words, the calls and results among them"
         yield Finding(origin, place, f"{n_read} texts taken apart", reason)

@@ -8,6 +8,7 @@ nothing but words is a JSON string, and stands for them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from chatdata.formats.base import UNEXPECTED
 from chatdata.formats.records import encode
 
 if TYPE_CHECKING:
+    from chatdata.database.extract import Raw
     from chatdata.formats.rows import Call, Message
 
 LIKE = '[%{%"type"%:%'
@@ -72,7 +74,64 @@ def unfolded(texts: pl.Series, *, is_json: bool = False) -> tuple[pl.DataFrame, 
     return pl.DataFrame(rows, schema=SCHEMA, orient="row"), n_unread
 
 
-def put_in(stored: pl.DataFrame, content: str | None, said: pl.DataFrame) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Opened:
+    """Rows of messages with the words of lists of parts in the place of these.
+
+    Attributes:
+        stored: the rows.
+        said: what the lists say (`SCHEMA`), with the `_column` that they are kept under.
+        n_unread: how many could not be read.
+    """
+
+    stored: pl.DataFrame
+    said: pl.DataFrame
+    n_unread: int
+
+
+def opened_up(stored: pl.DataFrame, raw: Raw) -> Opened:
+    """Read the texts that are lists of parts, and the lists that stand beside texts.
+
+    A text goes before the words of the list beside it; where the two differ, the list stays whole.
+    """
+    columns = raw.binding.columns
+    content, listed = columns["content"], columns.get("parts")
+    text, beside = (
+        _texts(stored, raw, *names) for names in (("content", "parts"), ("parts", "beside"))
+    )
+    is_list = text.str.starts_with("[").fill_null(value=False)
+    is_beside = beside.str.starts_with("[").fill_null(value=False) & ~is_list
+    said, n_unread = unfolded(text.zip_with(~is_beside, beside), is_json=content.kind == "json")
+    if said.is_empty():
+        return Opened(stored, said.with_columns(_column=pl.lit(content.name)), n_unread)
+    place = said["_row"]
+    own = is_beside.gather(place)
+    is_empty = (_size(stored, text) == 0).gather(place)
+    differs = own & ~is_empty & said["content"].ne_missing(text.gather(place))
+    put = _put_in(stored, raw.named(content), said.filter(is_empty | ~own))
+    if listed is not None and (name := raw.named(listed)) is not None:
+        read = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(place.filter(own & ~differs).implode())
+        put = put.with_columns(pl.when(~read).then(name).alias(name))
+    under = pl.when(own).then(pl.lit((listed or content).name)).otherwise(pl.lit(content.name))
+    told = {
+        "shape": pl.when(~differs).then("shape"),
+        "only_results": pl.col("only_results") & (~own | is_empty),
+    }
+    return Opened(put, said.with_columns(_column=under, **told), n_unread)
+
+
+def _texts(stored: pl.DataFrame, raw: Raw, what: str, told: str) -> pl.Series:
+    """Give what may be lists of parts, also where no text is to be kept."""
+    texts = stored[told] if told in stored.columns else raw.part(stored, what)
+    return texts.cast(pl.String)
+
+
+def _size(stored: pl.DataFrame, text: pl.Series) -> pl.Series:
+    size = stored["n_chars"] if "n_chars" in stored.columns else text.str.len_bytes()
+    return size.cast(pl.Int64, strict=False).fill_null(0)
+
+
+def _put_in(stored: pl.DataFrame, content: str | None, said: pl.DataFrame) -> pl.DataFrame:
     """Put the words in the place of the lists, and their sizes."""
     row = pl.int_range(pl.len(), dtype=pl.UInt32).alias("_row")
     found = stored.select(row).join(
@@ -107,13 +166,13 @@ def calls_in(said: pl.DataFrame, calls: pl.DataFrame | None) -> pl.DataFrame | N
     return found if calls is None else pl.concat([calls, found]).sort("_row", maintain_order=True)
 
 
-def told(frame: pl.DataFrame, said: pl.DataFrame, column: str, *, text: bool) -> pl.DataFrame:
+def told(frame: pl.DataFrame, said: pl.DataFrame, *, text: bool) -> pl.DataFrame:
     """Complete messages with what their parts say; `text` says whether words may be shown."""
     if said.is_empty():
         return frame.with_columns(_results=pl.lit(None, RESULTS))
     row = pl.int_range(pl.len(), dtype=pl.UInt32).alias("_row")
     found = frame.with_columns(row).join(
-        said.select("_row", "_results", "only_results", "shape", _thought="reasoning"),
+        said.select("_row", "_results", "only_results", "shape", "_column", _thought="reasoning"),
         on="_row",
         how="left",
         maintain_order="left",
@@ -121,7 +180,9 @@ def told(frame: pl.DataFrame, said: pl.DataFrame, column: str, *, text: bool) ->
     answers = pl.col("only_results").fill_null(value=False) & (pl.col("kind") != "event")
     beside = {
         "reasoning": pl.coalesce("reasoning", "_thought"),
-        "extra": joined(pl.col("extra"), _kept(column)),
+        "extra": joined(
+            pl.col("extra"), pl.coalesce([_kept(name) for name in said["_column"].unique().sort()])
+        ),
     }
     return found.with_columns(
         role=pl.when(answers).then(pl.lit("tool")).otherwise("role"),
@@ -134,7 +195,8 @@ def _kept(column: str) -> pl.Expr:
     """Give the shape of the parts, which is JSON already, under the column's name."""
     name = json_object({column: pl.lit(0)})
     shape = pl.concat_str(name.str.head(-2), pl.col("shape"), pl.lit("}"))
-    return pl.when(pl.col("shape").is_not_null()).then(shape)
+    is_its = (pl.col("_column") == column) & pl.col("shape").is_not_null()
+    return pl.when(is_its).then(shape)
 
 
 def _decoded(text: str) -> Any:  # noqa: ANN401 - any JSON value
