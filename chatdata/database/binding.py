@@ -43,6 +43,7 @@ class Binding:
     call_columns: tuple[CallColumn, ...] = ()
     companion: Column | None = None
     flat: Mapping[str, Column] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)  # of values that are no words for one
 
     @property
     def label(self) -> str:
@@ -116,7 +117,17 @@ def bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason:
         call_columns=tuple(call for call in calls if call.column.name not in taken),
         companion=table.find(*names.COMPANIONS),
         flat={} if wanted else _flat_columns(table),
+        roles=roles_in(mapping),
     )
+
+
+def roles_in(mapping: Mapping[str, str]) -> dict[str, str]:
+    """Give what a mapping says of values of the role: `role.0=user`."""
+    return {
+        key.removeprefix(names.ROLE_VALUE): word
+        for key, word in mapping.items()
+        if key.startswith(names.ROLE_VALUE)
+    }
 
 
 def bind_halves(

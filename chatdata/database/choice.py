@@ -52,11 +52,14 @@ def choose_messages(
         table
         for table in tables
         if looks_like_messages(table)
-        and (table.find(*names.SPEAKERS) or is_named_for_messages(table))
+        and (_may_speak(table, mapping) or is_named_for_messages(table))
     ]
     if not candidates:
         raise _nothing(tables, source)
     ranked = sorted(candidates, key=lambda table: (table.is_empty, message_rank(table)))
+    if "role" in mapping and (named := [one for one in ranked if one.column(mapping["role"])]):
+        reason = "has a conversation key, a text and the role that the mapping names"
+        return (bind_messages(named[0], mapping, source, reason),)
     if ranked[0].find(*names.SPEAKERS):
         reason = "has a conversation key and a text; no value seen in it says who speaks"
         return (bind_messages(ranked[0], mapping, source, reason),)
@@ -70,6 +73,10 @@ def choose_messages(
         for role in ("user", "assistant")
         if role in first
     )
+
+
+def _may_speak(table: Table, mapping: Mapping[str, str]) -> bool:
+    return bool(table.find(*names.SPEAKERS) or table.column(mapping.get("role", "")))
 
 
 def _named(table: Table, mapping: Mapping[str, str], source: str) -> tuple[Binding, ...]:

@@ -7,12 +7,13 @@ any of them. Every decision is a `Finding`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatdata.chats import Finding
 from chatdata.database import names
-from chatdata.database.binding import Binding, Layout, bind_called
+from chatdata.database.binding import Binding, Layout, bind_called, roles_in
 from chatdata.database.choice import choose_messages
 from chatdata.database.columns import bind, listed, same
 from chatdata.database.looks import (
@@ -32,12 +33,16 @@ from chatdata.database.looks import (
     looks_like_tool_calls,
     says_who_speaks,
 )
+from chatdata.database.values import is_role
 from chatdata.errors import LayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from chatdata.database.catalog import ForeignKey, Table
+    from chatdata.database.catalog import Column, ForeignKey, Table
+
+_SMALL = re.compile(r"-?\d{1,3}")
+_FEW = 8
 
 
 def infer(
@@ -51,13 +56,15 @@ def infer(
         mapping: overrides. `messages`, `conversations` and `tool_calls` name tables, the last
             also a column of the message table. Any other key names the column that becomes a
             column of the messages (`role` or `messages.role`, …), with a prefix one of the other
-            two (`conversations.title`, `tool_calls.name`).
+            two (`conversations.title`, `tool_calls.name`); `role.0=user` says what a value stands
+            for.
 
     Raises:
         LayoutError: no table looks like messages, or the mapping names what is not there.
     """
     wanted = {key.removeprefix("messages."): value for key, value in (mapping or {}).items()}
     _check_mapping(tables, wanted, source)
+    tables = [_told(table, wanted) for table in tables]
     messages = choose_messages(tables, wanted, source)
     layout = Layout(
         messages,
@@ -66,6 +73,16 @@ def infer(
     )
     _check_use(layout, wanted, source)
     return replace(layout, unread=tuple(_unread(tables, layout)))
+
+
+def _told(table: Table, mapping: Mapping[str, str]) -> Table:
+    """Put into the place of values seen of the role what the mapping says that they stand for."""
+    roles = roles_in(mapping)
+    column = table.column(mapping.get("role", "")) or table.find(*names.SPEAKERS)
+    if not roles or column is None or not column.seen:
+        return table
+    told = replace(column, seen=frozenset(roles.get(value, value) for value in column.seen))
+    return replace(table, columns=tuple(told if one == column else one for one in table.columns))
 
 
 def _unread(tables: Sequence[Table], layout: Layout) -> Iterator[Table]:
@@ -118,12 +135,12 @@ def describe(layout: Layout, origin: str) -> Iterator[Finding]:
             )
             yield Finding(origin, binding.table.name, "not read", reason)
         elif _speaks_otherwise(binding):
-            name = binding.columns["role"].name
+            column = binding.columns["role"]
             reason = (
                 "who speaks: no value of it that was seen is a word for a role, and its rows are"
-                " events; map role to a column of the words user and assistant"
+                f" events; {_what_to_map(column)}"
             )
-            yield Finding(origin, f"{binding.table.name}.{name}", "not read", reason)
+            yield Finding(origin, f"{binding.table.name}.{column.name}", "not read", reason)
         elif binding.role is not None:
             named = "name" if binding.half is None else f"column {binding.half!r}"
             reason = f"the table has no role column; its {named} says who speaks"
@@ -145,6 +162,16 @@ def _speaks_otherwise(binding: Binding) -> bool:
     return column is not None and not binding.is_of_steps and holds_no_role(column)
 
 
+def _what_to_map(column: Column) -> str:
+    """Say which values stand for roles; numbers are shown, since what is a word may be a name."""
+    seen = sorted(column.seen or (), key=lambda value: (len(value), value))
+    if len(seen) > _FEW or not all(map(_SMALL.fullmatch, seen)):
+        return "map role to a column of the words user and assistant"
+    speakers = zip(seen, ("user", "assistant"), strict=False)
+    flags = " ".join(f"--map role.{value}={who}" for value, who in speakers)
+    return f"its values are {', '.join(seen)}: say what each stands for, as `{flags}`"
+
+
 def _check_mapping(tables: Sequence[Table], mapping: Mapping[str, str], source: str) -> None:
     found = tuple(table.name for table in tables)
     known = {f"conversations.{key}" for key in names.CONVERSATIONS} | {
@@ -152,6 +179,14 @@ def _check_mapping(tables: Sequence[Table], mapping: Mapping[str, str], source: 
     }
     known |= {"messages", "conversations", "tool_calls", "question", "answer", *names.MESSAGES}
     for key, value in mapping.items():
+        if key.startswith(names.ROLE_VALUE):
+            if not is_role(value):
+                raise LayoutError(
+                    f"the mapping takes {value!r} for {key}; expected user, assistant, system or"
+                    " tool",
+                    source=source,
+                )
+            continue
         if key not in known:
             raise LayoutError(
                 f"the mapping names {key!r}; it can be one of {', '.join(sorted(known))}",
@@ -174,6 +209,13 @@ def _check_use(layout: Layout, mapping: Mapping[str, str], source: str) -> None:
         raise LayoutError(
             f"the mapping takes {wanted!r} for tool_calls, which is neither a table nor a column"
             f" of {layout.messages[0].table.name!r}",
+            source=source,
+        )
+    spoken = any("role" in binding.columns for binding in layout.messages)
+    if roles_in(mapping) and not spoken:
+        raise LayoutError(
+            f"the mapping says what values of the role stand for, but table"
+            f" {layout.messages[0].table.name!r} has none; name its column with role=…",
             source=source,
         )
     halves = {binding.half for binding in layout.messages}

@@ -80,7 +80,11 @@ def read_chunk(
     column = raw.binding.columns.get("role")
     is_user = names.IS_USER.get(column.plain) if column else None
     spoken = values.roles(
-        role, raw.binding.role, is_user=is_user, are_types=raw.binding.is_of_steps
+        role,
+        raw.binding.role,
+        is_user=is_user,
+        are_types=raw.binding.is_of_steps,
+        named=raw.binding.roles,
     )
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
 

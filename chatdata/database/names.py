@@ -71,6 +71,8 @@ OTHER_ARGUMENTS = ("function_arguments", "action_input", "request", "payload")
 RESULTS = (*items.RESULTS, "observation")
 USERS = ("user_id", "owner_id", "account_id")
 
+ROLE_VALUE = "role."
+"""What keys of a mapping begin with that say what a value of the role stands for."""
 MESSAGES = {
     "id": ("id", "message_id", "uuid"),
     "conversation_id": CONVERSATION_KEYS,

@@ -27,14 +27,17 @@ MANY = 200
 """How many rows tell whether a column says who speaks."""
 
 
-def look_into(snapshot: Snapshot, tables: Collection[Table]) -> tuple[Table, ...]:
+def look_into(
+    snapshot: Snapshot, tables: Collection[Table], role: str | None = None
+) -> tuple[Table, ...]:
     """Say of tables with a conversation key whether they are empty, and what their roles are.
 
-    No text is read. What this role may not read, or somebody has locked, is left as it is.
+    No text is read; `role` is the column that a mapping takes for it. What may not be read here, or
+    somebody has locked, is left as it is.
     """
     open_ = _open_tables(snapshot, [table for table in tables if conversation_key(table)])
     return tuple(
-        _looked_into(snapshot, table) if table.name in open_ else table for table in tables
+        _looked_into(snapshot, table, role) if table.name in open_ else table for table in tables
     )
 
 
@@ -61,8 +64,8 @@ def _open_tables(snapshot: Snapshot, tables: Collection[Table]) -> frozenset[str
     )
 
 
-def _looked_into(snapshot: Snapshot, table: Table) -> Table:
-    asked = [column for column in table.columns if column.plain in names.MAY_SPEAK]
+def _looked_into(snapshot: Snapshot, table: Table, role: str | None) -> Table:
+    asked = [one for one in table.columns if one.plain in names.MAY_SPEAK or one.name == role]
     listed = [f"CAST({quoted(one.name)} AS TEXT) AS {quoted(one.name)}" for one in asked]
     query = f"SELECT {', '.join(['1 AS chatdata_one', *listed])} FROM {quoted(table.name)}"
     rows = snapshot.rows(f"{query} LIMIT {MANY}")

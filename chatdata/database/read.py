@@ -117,7 +117,7 @@ def _read(
             plans: list[Plan] = []
             try:
                 with open_snapshot(where, schema) as snapshot:
-                    found = look_into(snapshot, catalog.tables(snapshot, schema))
+                    found = look_into(snapshot, catalog.tables(snapshot, schema), _role(mapping))
                     known = beside(snapshot, found, mapping or {})
                     found = found if known is None else known.others(found)
                     try:
@@ -148,6 +148,12 @@ def _read(
         reading = reader.submit(read_tables)
         chats = assemble(opened.result(), wanted)
         return replace(chats, findings=(*chats.findings, *reading.result()))
+
+
+def _role(mapping: Mapping[str, str] | None) -> str | None:
+    """Give the column that a mapping takes for the role."""
+    asked = mapping or {}
+    return asked.get("role", asked.get("messages.role"))
 
 
 def _check_owner(layout: Layout, name: str) -> None:

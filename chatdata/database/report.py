@@ -43,7 +43,10 @@ def of_unknown_roles(origin: str, raw: Raw, n_rows: int, n_words: int) -> Findin
     column = raw.binding.columns.get("role")
     place = f"{raw.binding.table.name}.{column.name}" if column else raw.binding.table.name
     words = "word that is no role" if n_words == 1 else "different words that are no roles"
-    reason = f"{n_words} {words}; if another column says who speaks, map role to it"
+    reason = (
+        f"{n_words} {words}; if another column says who speaks, map role to it, or say what each"
+        " stands for, as `--map role.WORD=user`"
+    )
     if raw.binding.is_of_steps:
         types = "a type" if n_words == 1 else f"{n_words} types"
         reason = f"steps of {types} that nobody said or called: runs, generations and the like"

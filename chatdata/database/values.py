@@ -70,6 +70,7 @@ def roles(
     *,
     is_user: bool | None = None,
     are_types: bool = False,
+    named: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Give `role`, `role_raw` and `kind` for stored role words.
 
@@ -80,19 +81,26 @@ def roles(
         every: the role of all rows of a table that has no words.
         is_user: where the words are true and false: whether a true one stands for a person.
         are_types: whether they are types of steps, of which only messages are said by anybody.
+        named: of some words the role that they stand for.
     """
     raw = stored.cast(pl.String)
     read = _role if is_user is None else partial(_flagged, is_user=is_user)
     read = _role_of_step if are_types else read
     known = {word: every or read(word) for word in raw.unique().to_list()}
+    known |= {word: _role(named[word]) for word in known if named and word in named}
     kinds = {
         word: "event" if role is None else _KIND_OF.get(role, "chat")
         for word, role in known.items()
     }
-    named = {word: role or "system" for word, role in known.items()}
+    spoken = {word: role or "system" for word, role in known.items()}
     return pl.DataFrame(
-        {"role": _replaced(raw, named), "role_raw": raw, "kind": _replaced(raw, kinds)}
+        {"role": _replaced(raw, spoken), "role_raw": raw, "kind": _replaced(raw, kinds)}
     )
+
+
+def is_role(word: str) -> bool:
+    """Whether a word says who speaks."""
+    return _role(word) is not None
 
 
 def _role(word: str | None) -> str | None:

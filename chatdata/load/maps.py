@@ -1,11 +1,14 @@
 """Mappings of an analyst's own tables, as they are written down: flags and TOML.
 
 In a file, keys stand as they are on the command line (`role = "author"`), or below the frame they
-are about; `table` names its table:
+are about; `table` names its table, and a table `role` what values of the role stand for:
 
     [messages]
     table = "log"
     role = "author"
+
+    [role]
+    0 = "user"
 
     [conversations]
     title = "subject"
