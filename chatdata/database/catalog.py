@@ -10,6 +10,8 @@ from chatdata.database.sql import literal
 from chatdata.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from chatdata.database.connect import Snapshot
 
 Kind = Literal["integer", "real", "boolean", "time", "instant", "json", "text"]
@@ -83,23 +85,30 @@ class Table:
         return next((by_plain[name] for name in plain_names if name in by_plain), None)
 
 
-def tables(snapshot: Snapshot, schema: str | None) -> tuple[Table, ...]:
-    """Read the catalogue: ordinary tables in the order of their names.
+def tables(
+    snapshot: Snapshot, schema: str | None, *, views: Collection[str] = ()
+) -> tuple[Table, ...]:
+    """Read the catalogue: ordinary tables in the order of their names, and views of these names.
 
     Raises:
         SourceError: the schema does not exist.
     """
     if snapshot.dialect == "sqlite":
-        return _sqlite_tables(snapshot)
-    return _postgres_tables(snapshot, schema)
+        return _sqlite_tables(snapshot, views)
+    return _postgres_tables(snapshot, schema, views)
 
 
-def _sqlite_tables(snapshot: Snapshot) -> tuple[Table, ...]:
+def _sqlite_tables(snapshot: Snapshot, views: Collection[str]) -> tuple[Table, ...]:
     names = snapshot.rows(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
-        " ESCAPE '\\' AND sql NOT LIKE 'create virtual%' ORDER BY name"
+        " ESCAPE '\\' AND sql NOT LIKE 'create virtual%'"
+        f" OR type = 'view' AND name IN ({_listed(views)}) ORDER BY name"
     )
     return tuple(_sqlite_table(snapshot, row["name"]) for row in names)
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(map(literal, sorted(names))) or "NULL"
 
 
 def _sqlite_table(snapshot: Snapshot, name: str) -> Table:
@@ -133,7 +142,8 @@ FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
-WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND n.nspname = {schema}
+WHERE (c.relkind IN ('r', 'p', 'f') OR c.relkind IN ('v', 'm') AND c.relname IN ({views}))
+AND NOT c.relispartition AND n.nspname = {schema}
 ORDER BY c.relname, a.attnum
 """
 _POSTGRES_KEYS = """
@@ -151,13 +161,15 @@ ORDER BY c.oid, k.attnum
 """
 
 
-def _postgres_tables(snapshot: Snapshot, schema: str | None) -> tuple[Table, ...]:
+def _postgres_tables(
+    snapshot: Snapshot, schema: str | None, views: Collection[str]
+) -> tuple[Table, ...]:
     chosen = "current_schema()" if schema is None else literal(schema)
     if schema is not None and not snapshot.rows(
         f"SELECT nspname::text AS name FROM pg_namespace WHERE nspname = {chosen}"
     ):
         raise SourceError(f"no schema named {schema!r}; check `schema=`", source=snapshot.name)
-    columns = snapshot.rows(_POSTGRES_COLUMNS.format(schema=chosen))
+    columns = snapshot.rows(_POSTGRES_COLUMNS.format(schema=chosen, views=_listed(views)))
     keys = snapshot.rows(_POSTGRES_KEYS.format(schema=chosen))
     found = []
     for oid, name in dict.fromkeys((row["oid"], row["table"]) for row in columns):

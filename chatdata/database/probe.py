@@ -43,7 +43,7 @@ def look_into(
 
 _OPEN = """
 SELECT c.relname::text AS name FROM pg_class c
-WHERE c.oid = to_regclass({name}) AND c.relkind IN ('r', 'p')
+WHERE c.oid = to_regclass({name}) AND c.relkind IN ('r', 'p', 'v', 'm')
 AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
 AND NOT EXISTS (
     SELECT FROM pg_locks l

@@ -117,7 +117,8 @@ def _read(
             plans: list[Plan] = []
             try:
                 with open_snapshot(where, schema) as snapshot:
-                    found = look_into(snapshot, catalog.tables(snapshot, schema), _role(mapping))
+                    listed = catalog.tables(snapshot, schema, views=_tables_in(mapping))
+                    found = look_into(snapshot, listed, _role(mapping))
                     known = beside(snapshot, found, mapping or {})
                     found = found if known is None else known.others(found)
                     try:
@@ -148,6 +149,12 @@ def _read(
         reading = reader.submit(read_tables)
         chats = assemble(opened.result(), wanted)
         return replace(chats, findings=(*chats.findings, *reading.result()))
+
+
+def _tables_in(mapping: Mapping[str, str] | None) -> frozenset[str]:
+    """Give the tables that a mapping names; only these may be views."""
+    named = ("messages", "conversations", "tool_calls")
+    return frozenset(value for key, value in (mapping or {}).items() if key in named)
 
 
 def _role(mapping: Mapping[str, str] | None) -> str | None:
