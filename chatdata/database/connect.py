@@ -135,8 +135,12 @@ def open_snapshot(
 
     Raises:
         AccessError: it refuses us, is locked or encrypted.
-        SourceError: it cannot be reached.
+        SourceError: it cannot be reached, or has no schemas and one was named.
     """
+    if schema is not None and where.dialect == "sqlite":
+        raise SourceError(
+            "only a Postgres database has schemas; leave schema out", source=where.name
+        )
     with _explained(where.name):
         database = AdbcDatabase(driver=_driver(where.dialect), uri=where.uri)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from chatdata.ingest.databases import import_database
 from chatdata.ingest.files import Run, import_files
 from chatdata.load import names_database
 from chatdata.load.collect import refuse
+from chatdata.load.read import has_schemas, refuse_schema
 from chatdata.load.scope import Scope
 from chatdata.store.commit import changing
 
@@ -108,11 +109,17 @@ def ingest(  # noqa: PLR0913 - each is a question of its own, all but two by key
             "one name for several databases or files would mix their ids; import them one by one",
             source=origin,
         )
+    refuse_schema(schema, given)
     with changing(lake) as change:
-        asked = Asked(format, mapping, schema, time_zone)
+        asked = Asked(format, mapping, None, time_zone)
         run = Run.of(change, Scope(origin), asked, progress)
+        of_schema = replace(asked, schema=schema)
         n_rows = [
-            import_database(change, run.manifest, source, run.scope, asked) for source in databases
+            import_database(
+                *(change, run.manifest, source, run.scope),
+                of_schema if has_schemas(source) else asked,
+            )
+            for source in databases
         ]
         import_files(run, wanted)
         done = Imported(

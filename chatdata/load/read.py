@@ -141,6 +141,7 @@ def scan(  # noqa: PLR0913 - each is a question of its own, all but the first by
         zone(time_zone),
         mapping,
     )
+    refuse_schema(schema, [source] if isinstance(source, str | Path) else source)
     if spark is not None and engine != "spark":
         raise EngineError(f"a Spark session for {engine}; expected engine='spark' beside spark=")
     if memory_limit is not None and engine != "duckdb":
@@ -274,6 +275,23 @@ def names_database(source: str) -> bool:
     """Whether a source is the URL of a database, with or without the driver's name."""
     scheme, found, _ = source.partition("://")
     return bool(found) and scheme.partition("+")[0] in _DATABASES
+
+
+def has_schemas(source: str | Path) -> bool:
+    """Whether a source is a Postgres database."""
+    return names_database(str(source)) and str(source).startswith("postgres")
+
+
+def refuse_schema(schema: str | None, sources: Sequence[str | Path]) -> None:
+    """Refuse a schema where no source has any.
+
+    Raises:
+        SourceError: so it is.
+    """
+    if schema is not None and not any(map(has_schemas, sources)):
+        scheme, found, _ = str(next(iter(sources), "no source")).partition("://")
+        where = f"{scheme}://…" if found else scheme
+        raise SourceError("only a Postgres database has schemas; leave schema out", source=where)
 
 
 def _sample(where: str) -> Chats[pl.LazyFrame]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatdata.load.combine import concat, names
-from chatdata.load.read import recognised, scan
+from chatdata.load.read import has_schemas, recognised, refuse_schema, scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,13 @@ def scan_all(sources: Sequence[str], **questions: Any) -> Chats[Any]:  # noqa: A
     if len(files) == len(each):
         return scan(files, **questions)
     others = [source for source in each if source not in files]
-    parts = {name: scan(one, **questions) for name, one in zip(names(others), others, strict=True)}
-    return concat(**parts, **({FILES: scan(files, **questions)} if files else {}))
+    refuse_schema(questions.get("schema"), others)
+    without = {**questions, "schema": None}
+    parts = {
+        name: scan(one, **(questions if has_schemas(one) else without))
+        for name, one in zip(names(others), others, strict=True)
+    }
+    return concat(**parts, **({FILES: scan(files, **without)} if files else {}))
 
 
 def _is_file(source: str, questions: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from chatdata.errors import LayoutError
 from chatdata.formats.rows import ROLES
 from chatdata.formats.times import at
-from chatdata.load.read import names_database
+from chatdata.load.read import names_database, refuse_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +88,7 @@ def suggest_map(source: str | Path, *, schema: str | None = None) -> Suggestion:
         FormatError: the file holds no rows with named columns.
         SourceError: the source does not exist or cannot be read.
     """
+    refuse_schema(schema, [source])
     tables = _tables(str(source), schema)
     proposals = {table: _propose(_columns(columns)) for table, columns in tables.items()}
     best = max(proposals, key=lambda table: sum(fit for fit, _ in proposals[table].values()))
