@@ -65,6 +65,53 @@ MODEL = (
     ),
     ("assistant", [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "Full."}]),
 )
+GEMINI = (
+    ("user", [{"text": "Add milk."}]),
+    (
+        "model",
+        [
+            {"text": "I look,\nand add."},
+            {"functionCall": {"id": "a", "name": "list_tasks", "args": {}}},
+            {"functionCall": {"id": "b", "name": "add_task", "args": {"title": "milk"}}},
+        ],
+    ),
+    (
+        "user",
+        [
+            {"functionResponse": {"id": "a", "name": "list_tasks", "response": {"n": 0}}},
+            {"functionResponse": {"id": "b", "name": "add_task", "response": {"error": "full"}}},
+        ],
+    ),
+    ("model", [{"text": "Hm.", "thought": True}, {"text": "Full."}]),
+)
+BEDROCK = (
+    ("user", [{"text": "Add milk."}]),
+    (
+        "assistant",
+        [
+            {"text": "I look,\nand add."},
+            {"toolUse": {"toolUseId": "a", "name": "list_tasks", "input": {}}},
+            {"toolUse": {"toolUseId": "b", "name": "add_task", "input": {"title": "milk"}}},
+        ],
+    ),
+    (
+        "user",
+        [
+            {
+                "toolResult": {
+                    "toolUseId": "a",
+                    "content": [{"json": {"n": 0}}],
+                    "status": "success",
+                }
+            },
+            {"toolResult": {"toolUseId": "b", "content": [{"text": "full"}], "status": "error"}},
+        ],
+    ),
+    (
+        "assistant",
+        [{"reasoningContent": {"reasoningText": {"text": "Hm."}}}, {"text": "Full."}],
+    ),
+)
 TOOL = {"type": "tool-add_task", "toolCallId": "b", "input": {"title": "milk"}}
 SCREEN = (
     ("user", [{"type": "text", "text": "Add milk."}]),
@@ -113,6 +160,59 @@ def test_words_calls_and_results(scanned, said):
         *("tool_call_id", "native_id", "name", "arguments", "result"),
         *("result_message_id", "status", "error_source"),
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "result", "outcomes"),
+    [
+        (GEMINI, '{"error":"full"}', ["unknown", "error"]),
+        (BEDROCK, "full", ["ok", "error"]),
+    ],
+)
+@pytest.mark.parametrize("text", [True, False])
+def test_parts_that_are_told_apart_by_their_keys(tmp_path, said, result, outcomes, text):
+    """
+    Parts of Gemini and of Bedrock have no types.
+    """
+    url = build(f"sqlite:///{tmp_path / 'app.db'}", *talk(*said))
+    chats = read(url, text=text).check()
+
+    assert [("user", 9), ("assistant", 16), ("tool", None), ("assistant", 5)] == rows(
+        chats.messages, "role", "n_chars"
+    )
+    assert outcomes == [status for (status,) in rows(chats.tool_calls, "status")]
+    assert ["3", "3"] == [place for (place,) in rows(chats.tool_calls, "result_message_id")]
+    if text:
+        assert [("{}", '{"n":0}'), ('{"title":"milk"}', result)] == rows(
+            chats.tool_calls, "arguments", "result"
+        )
+        assert [None, None, None, "Hm."] == [t for (t,) in rows(chats.messages, "reasoning")]
+
+
+def test_results_that_name_no_call(scanned):
+    """
+    What comes back stays in the message where nothing says which call it answers.
+    """
+    call = {"functionCall": {"name": "add_task", "args": {}}}
+    answer = {"functionResponse": {"name": "add_task", "response": {"ok": True}}}
+    chats = scanned(*talk(("user", [{"text": "Hi"}]), ("model", [call]), ("user", [answer])))
+
+    assert [("user", "Hi"), ("assistant", None), ("tool", '{"ok":true}')] == rows(
+        chats.messages, "role", "content"
+    )
+    assert 1 == len(rows(chats.tool_calls, "name"))
+
+
+def test_a_list_that_somebody_wrote(scanned):
+    """
+    Objects with keys of their own are words, also beside a key that parts have.
+    """
+    said = [{"text": "a", "place": 1}], [{"name": "b"}], [{}]
+    chats = scanned(*talk(*(("user", one) for one in said)))
+
+    assert [json.dumps(one) for one in said] == [
+        text for (text,) in rows(chats.messages, "content")
+    ]
 
 
 def test_a_call_with_its_result_in_one_part(scanned):

@@ -15,7 +15,7 @@ import pyarrow as pa
 from chatdata.database.connect import with_valid_text
 from chatdata.database.ranges import side_by_side
 from chatdata.database.sql import literal, quoted
-from chatdata.database.unfold import LIKE, LIKE_TEXT
+from chatdata.database.unfold import LIKE, LIKE_LIST, LIKE_TEXT
 from chatdata.database.values import only
 from chatdata.spool import Inflow
 from chatdata.tool_calls import NOTHING
@@ -162,12 +162,13 @@ def plan(
         words = f"CAST({quoted(content.name)} AS TEXT)"
         fields.append(_Field("n_chars", _size(words, dialect), "0"))
         # A list of parts tells of calls and sizes; its words go no further.
-        told = [LIKE, *([LIKE_TEXT] if content.kind == "json" else [])]
-        is_told = " OR ".join(f"{words} LIKE {literal(pattern)}" for pattern in told)
+        is_told = _may_be_list(words)
+        if content.kind == "json":
+            is_told = f"{is_told} OR {words} LIKE {literal(LIKE_TEXT)}"
         fields.append(_Field("parts", f"CASE WHEN {is_told} THEN {words} END", "''"))
         if listed := binding.columns.get("parts"):
             parts = f"CAST({quoted(listed.name)} AS TEXT)"
-            beside = f"CASE WHEN {parts} LIKE {literal(LIKE)} THEN {parts} END"
+            beside = f"CASE WHEN {_may_be_list(parts)} THEN {parts} END"
             fields.append(_Field("beside", beside, "''"))
         if answers := binding.answer_columns:
             # A result in a message of its own tells how its call ended; it goes no further.
@@ -310,6 +311,12 @@ def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]
             held = []
     if held:
         yield held
+
+
+def _may_be_list(words: str) -> str:
+    """Ask of a text whether it may be a list of parts; most are none by their first letter."""
+    told = " OR ".join(f"{words} LIKE {literal(pattern)}" for pattern in LIKE)
+    return f"({words} LIKE {literal(LIKE_LIST)} AND ({told}))"
 
 
 def _is_telling(column: Column, binding: Binding) -> bool:

@@ -1,9 +1,9 @@
 """Texts that are lists of parts: the words in them, the calls, and the results that they bring.
 
-Applications store what a model's API gave them: blocks of Anthropic, parts of OpenAI or of the
-Vercel SDK. Such a text is read as the message that it is. What its parts say beside words, calls
-and results stays in `extra`, under the name of the column. In a column of JSON a message that is
-nothing but words is a JSON string, and stands for them.
+Applications store what a model's API gave them: blocks of Anthropic, parts of OpenAI, of the
+Vercel SDK, of Gemini or of Bedrock. Such a text is read as the message that it is. What its parts
+say beside words, calls and results stays in `extra`, under the name of the column. In a column of
+JSON a message that is nothing but words is a JSON string, and stands for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import polars as pl
 
 from chatdata.database.calls import CallSource, read_calls
 from chatdata.database.values import joined, json_object
-from chatdata.formats import blocks, chat_message, vercel_ai
+from chatdata.formats import bedrock_parts, blocks, chat_message, gemini_api, vercel_ai
 from chatdata.formats.base import UNEXPECTED
 from chatdata.formats.records import encode
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from chatdata.database.extract import Raw
     from chatdata.formats.rows import Call, Message
 
-LIKE = '[%{%"type"%:%'
-"""A pattern of SQL that every list of parts has, and little else."""
+LIKE_LIST = "[%{%"
+"""A pattern of SQL that every list of objects has."""
+LIKE = tuple(f'%"{key}"%:%' for key in ("type", "text", "function%", "toolUse", "toolResult"))
+"""Patterns of which every list of parts has one, and little else."""
 LIKE_TEXT = '"%'
 """A pattern of SQL that every JSON string has."""
 RESULTS = pl.List(pl.Struct({"native_id": pl.String, "text": pl.String, "status": pl.String}))
@@ -208,10 +210,15 @@ def _decoded(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _is_list_of_parts(found: Any) -> bool:  # noqa: ANN401 - any JSON value
-    typed = isinstance(found, list) and all(
-        isinstance(part, dict) and isinstance(part.get("type"), str) for part in found
-    )
-    return typed and bool(found)
+    parts = isinstance(found, list) and all(isinstance(part, dict) and part for part in found)
+    if not parts or not found:
+        return False
+    typed = all(isinstance(part.get("type"), str) for part in found)
+    return typed or any(_have_only(keys, found) for keys in (gemini_api.PARTS, bedrock_parts.KEYS))
+
+
+def _have_only(keys: frozenset[str], parts: list[dict[str, Any]]) -> bool:
+    return all(part.keys() <= keys for part in parts)
 
 
 def _message(parts: list[dict[str, Any]]) -> Message:
@@ -220,6 +227,8 @@ def _message(parts: list[dict[str, Any]]) -> Message:
     Raises:
         ValueError: none of them is of a kind that messages have: the list is somebody's words.
     """
+    if "type" not in parts[0]:
+        return _untyped(parts)
     kinds = {part["type"] for part in parts}
     if not any(map(_is_known, kinds)):
         raise ValueError("no part of a message")
@@ -227,6 +236,18 @@ def _message(parts: list[dict[str, Any]]) -> Message:
     if own or kinds & _STREAMED:
         return vercel_ai.message({"role": "", "parts": parts})
     return chat_message.message({"role": "user", "content": parts})
+
+
+def _untyped(parts: list[dict[str, Any]]) -> Message:
+    """Read parts that are told apart by their keys: of Gemini, or of Bedrock."""
+    if not _have_only(gemini_api.PARTS, parts):
+        return bedrock_parts.message(parts)
+    message = gemini_api.message({"role": "user", "parts": parts})
+    if message.role == "tool" and not any(result.native_id for result in message.results):
+        # Nothing says which call they answer, so they are what the message says.
+        texts = [result.text for result in message.results if result.text is not None]
+        message.content = "\n".join(texts) or None
+    return message
 
 
 def _is_known(kind: str) -> bool:
@@ -239,7 +260,7 @@ def _fields(message: Message) -> tuple[Any, ...]:
         for r in message.results
     ]
     shape = message.extra.get("parts", message.extra.get("content"))
-    plain = shape is None or (len(shape) == 1 and shape[0].keys() == {"type", "text"})
+    plain = shape is None or (len(shape) == 1 and shape[0].keys() <= {"type", "text"})
     return (
         message.content,
         message.reasoning,

@@ -35,6 +35,12 @@ _TOKENS = {
     "cache_read": "cachedContentTokenCount",
     "reasoning": "thoughtsTokenCount",
 }
+PARTS = frozenset(
+    {"text", "thought", "thoughtSignature", "thought_signature", "functionCall", "function_call"}
+    | {"functionResponse", "function_response", "executableCode", "executable_code", "inlineData"}
+    | {"codeExecutionResult", "code_execution_result", "inline_data", "fileData", "file_data"}
+)
+"""The keys that a part may have."""
 _ENDS = {"OUTCOME_OK": "ok", "OUTCOME_FAILED": "error", "OUTCOME_DEADLINE_EXCEEDED": "timeout"}
 
 
@@ -44,7 +50,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     if first is None:
         return
     if _is_content(first.value):
-        yield reading.one(chain([first], records), _message, "not contents of gemini-api")
+        yield reading.one(chain([first], records), message, "not contents of gemini-api")
         return
     for record in chain([first], records):
         try:
@@ -69,7 +75,7 @@ def _conversation(record: Record) -> Conversation:
         native_id=native,
         model=text(asked.get("model")),
         declared_tools=tool_names(list(chain.from_iterable(d for d in declared if d))) or None,
-        messages=[_message(item) for item in listed(contents or [])],
+        messages=[message(item) for item in listed(contents or [])],
     )
     told = {key or "contents": contents, "model": conversation.model}
     if isinstance(answer.get("candidates"), list):
@@ -99,7 +105,7 @@ def _halves(source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 def _answers(response: dict[str, Any], asked: list[Message]) -> Iterator[Message]:
     """Read the candidates: siblings after the last message that was asked."""
     for place, candidate in enumerate(response["candidates"]):
-        answer = _message({"role": "model", **(candidate.get("content") or {})})
+        answer = message({"role": "model", **(candidate.get("content") or {})})
         answer.native_id = text(response.get("responseId"))
         if answer.native_id and place:
             answer.native_id += f"/{candidate.get('index', place)}"
@@ -118,7 +124,12 @@ def _answers(response: dict[str, Any], asked: list[Message]) -> Iterator[Message
         yield answer
 
 
-def _message(source: dict[str, Any]) -> Message:
+def message(source: dict[str, Any]) -> Message:
+    """Read a message; its parts are told apart by their keys, not by a type.
+
+    Raises:
+        TypeError, AttributeError: it is not built as it should be.
+    """
     role = source.get("role", "user")
     if not isinstance(role, str):
         raise TypeError("the role is no text")
