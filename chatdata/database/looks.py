@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -11,6 +12,9 @@ from chatdata.database.catalog import Column
 
 if TYPE_CHECKING:
     from chatdata.database.catalog import Table
+
+_PROGRAMS = ("api", "machine")
+"""Words for a model that logs of anything have for a program."""
 
 
 def looks_like_messages(table: Table) -> bool:
@@ -62,9 +66,15 @@ def says_who_speaks(table: Table) -> bool:
 
 
 def speaks(column: Column) -> bool:
-    """Whether most of the values seen are roles, a person's or a model's among them."""
+    """Whether most of the values seen are roles, a person's or a model's among them.
+
+    Where logs of anything have such a column, both are asked for, and by words of chats.
+    """
     known = _known_roles(column)
     most = len(known) * 2 > len(column.seen or ())
+    if column.plain in names.VAGUE_ROLES:
+        words = frozenset(word for word in column.seen or () if word.lower() not in _PROGRAMS)
+        return most and {"user", "assistant"} <= {*_known_roles(replace(column, seen=words))}
     return most and not {"user", "assistant"}.isdisjoint(known)
 
 
@@ -91,7 +101,15 @@ def exchange(table: Table, question: str = "", answer: str = "") -> tuple[Column
         return None
     asked = table.column(question) or table.find(*names.QUESTIONS)
     said = table.column(answer) or table.find(*names.ANSWERS)
-    return (asked, said) if asked and said and asked != said else None
+    if asked is None or said is None or asked == said:
+        return None
+    return None if not is_named and _is_of_requests(table, asked, said) else (asked, said)
+
+
+def _is_of_requests(table: Table, asked: Column, said: Column) -> bool:
+    """Tell what a server was asked, and how it responded, from a question and its answer."""
+    is_vague = asked.plain in names.VAGUE_QUESTIONS and said.plain in names.VAGUE_ANSWERS
+    return is_vague and bool(table.find(*names.OF_HTTP)) and not table.find("model", "model_name")
 
 
 def looks_like_steps(table: Table) -> bool:

@@ -35,6 +35,8 @@ OTHER_ROLES = (
     *("rol", "source", "origin", "msg_type", "created_by"),
 )
 """Columns that say who speaks only where what they hold are roles."""
+VAGUE_ROLES = ("participant", "actor", "party", "kind", "source", "origin", "created_by")
+"""Those of them that logs of anything have: only what a chat has says there who speaks."""
 MAY_SPEAK = (*SPEAKERS, *OTHER_ROLES)
 QUESTIONS = (
     *("question", "query", "prompt", "request"),
@@ -46,6 +48,13 @@ ANSWERS = (
     *(f"{who}_{said}" for who in _MODELS for said in _TOLD),
     *("bot", "ai", "output"),
 )
+VAGUE_QUESTIONS = ("request", "message", "input", "text")
+VAGUE_ANSWERS = ("response", "output")
+OF_HTTP = (
+    *("method", "http_method", "request_method", "status_code", "http_status", "response_code"),
+    *("url", "uri", "path", "route", "user_agent", "remote_addr", "content_type", "headers"),
+)
+"""What a log of requests to a server has, whose responses are nobody's answers."""
 TIMES = (
     *("created_at", "timestamp", "sent_at", "started_at", "executed_at", "time", "date"),
     *("created_date", "created_on", "created_time", "create_time", "date_created", "inserted_at"),
