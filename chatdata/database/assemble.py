@@ -41,13 +41,15 @@ class _Known:
     """What was found out on the way, before any part is computed.
 
     `counts` is what each chunk of messages adds to the accounting, `samples` the kernel's rows of
-    the samples, `called` whether any message holds a call.
+    the samples, `called` whether any message holds a call, `outside` the ids of messages that were
+    read and lie outside of the window.
     """
 
     counts: list[pl.DataFrame] = field(default_factory=list)
     samples: list[pl.DataFrame] = field(default_factory=list)
     called: list[bool] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    outside: list[pl.Series] = field(default_factory=list)
 
 
 @dataclass
@@ -125,21 +127,24 @@ def _computed(
         known.samples.extend(tables.sampled(sample) if sample else ())
     for called_elsewhere in known.samples:
         done.facts |= Facts.of(called_elsewhere)
+    outside = pl.concat([pl.Series(dtype=pl.String()), *known.outside])
     for part, own, table in zip(parts, conversations, called, strict=True):
         order = order_of(part, source, own)
+        linked = None
+        if table is not None and source.tool_calls is not None:
+            linked = tables.tool_calls(source.tool_calls, table, order.keys, scope, outside)
         frame = conversations_of(source.conversations, source.name, own, order.keys, scope)
         done.conversations.add(detached(frame))
-        _compute_calls(done, part, order, table, source, scope, has_calls=has_calls)
+        _compute_calls(done, part, order, linked, source, has_calls=has_calls)
         yield part, order
 
 
-def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is computed with
+def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed with
     done: _Frames,
     part: Part,
     order: Order,
     table: pl.DataFrame | None,
     source: Source,
-    scope: Scope,
     *,
     has_calls: bool,
 ) -> None:
@@ -150,8 +155,6 @@ def _compute_calls(  # noqa: PLR0913, PLR0917 - one part, and all that it is com
         said = pl.concat(part.rows.columns("_answer"))["_answer"]
         told = once(_linked(kernel, keys), order, said)
         stored, again = told.calls, told.again
-    if table is not None and source.tool_calls is not None:
-        table = tables.tool_calls(source.tool_calls, table, keys, scope)
     mirror, beside = None, table
     if has_calls and table is not None and stored is not None:
         is_ours = tables.is_ours(source.tool_calls)
@@ -209,7 +212,10 @@ def _taken(
         n_unknown, words = n_unknown + unknown.len(), words.union(unknown.unique())
         if scope.has_window:
             n_untimed += frame["created_at"].null_count()
+        ids = frame["message_id"]
         frame, calls = _in_window(frame, calls, scope)
+        if len(ids) > frame.height and source.tool_calls is not None:
+            known.outside.append(ids.filter(~ids.is_in(frame["message_id"].implode())))
         known.counts.append(report.of_messages(frame))
         if calls is not None:
             origin = [frame[name].gather(calls["_row"]) for name in ("_table", "_record")]

@@ -94,7 +94,10 @@ def of_conversations(layout: Layout, binding: Binding, dialect: Dialect, scope: 
 
 
 def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> str:
-    """The WHERE of a tool table: the calls of the wanted messages, and unlinked ones alike."""
+    """The WHERE of a tool table: the calls of the wanted messages.
+
+    Those that name no message, or one that is in no table, go by their own time and owner.
+    """
     called = [binding.rows] if binding.rows else []
     if not scope.is_narrow:
         return _where(called)
@@ -110,12 +113,15 @@ def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Sco
                     f" {quoted(messages.table.name)}{wanted})"
                 )
     own = [*_owner(layout, binding, dialect, scope), *_window(at, dialect, scope)]
+    if link is not None and scope.has_window:
+        linked.append(" AND ".join(f"({one})" for one in [_orphaned(layout, binding, link), *own]))
     if scope.active_since is not None:
         key = binding.columns.get("conversation_id")
         own += [] if key is None else _active(layout, dialect, scope, key)
         linked += [] if link is None else [_orphaned(layout, binding, link)]
     unlinked = [f"{quoted(link.name)} IS NULL"] if link is not None else []
-    wanted = " OR ".join([*linked, f"({' AND '.join([*unlinked, *own]) or '1 = 1'})"])
+    loose = " AND ".join(f"({one})" for one in [*unlinked, *own]) or "1 = 1"
+    wanted = " OR ".join(f"({one})" for one in [*linked, loose])
     return _where([*called, wanted])
 
 

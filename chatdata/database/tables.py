@@ -97,7 +97,9 @@ def rows_of_calls(raw: Raw, time_zone: str, prefix: str) -> Iterator[pl.DataFram
         )
 
 
-def tool_calls(raw: Raw, read: pl.DataFrame, keys: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+def tool_calls(
+    raw: Raw, read: pl.DataFrame, keys: pl.DataFrame, scope: Scope, outside: pl.Series
+) -> pl.DataFrame:
     """Link rows of a table of calls to their messages.
 
     Args:
@@ -105,6 +107,7 @@ def tool_calls(raw: Raw, read: pl.DataFrame, keys: pl.DataFrame, scope: Scope) -
         read: its rows, or some of them.
         keys: `message_id` and `conversation_id` of the messages that they may belong to.
         scope: what is wanted.
+        outside: ids of messages that were read and lie outside of the window.
 
     Returns:
         The kernel's columns with the ids, position and times of the contract, `_table` and
@@ -116,8 +119,8 @@ def tool_calls(raw: Raw, read: pl.DataFrame, keys: pl.DataFrame, scope: Scope) -
     linked = read.join(known, on="message_id", how="left", maintain_order="left")
     is_linked = pl.col("conversation_id").is_not_null()
     if scope.has_window:
-        unlinked = pl.col("message_id").is_null() & within(scope, pl.col("_at"))
-        linked = linked.filter(is_linked | unlinked)
+        is_outside = pl.col("message_id").is_in(outside.implode()).fill_null(value=False)
+        linked = linked.filter(is_linked | (~is_outside & within(scope, pl.col("_at"))))
     orphan = pl.when(pl.col("message_id").is_not_null() & ~is_linked).then(pl.lit(value=True))
     placed = (
         linked.with_columns(
