@@ -197,6 +197,64 @@ def test_a_plan_survives_its_file(tmp_path):
         plans.load("{")
 
 
+EMPTY = """from alembic import op
+revision, down_revision = {!r}, {!r}
+def upgrade():
+    op.execute({!r})
+"""
+
+
+def added(chain, revision, before, statement="CREATE TABLE extra (id INTEGER)"):
+    file = chain / "versions" / f"{revision}_extra.py"
+    file.write_text(EMPTY.format(revision, before, statement))
+    return file
+
+
+def test_a_plan_is_applied_exactly(new_database, chain):
+    """
+    A revision that came after the plan is not part of it.
+    """
+    urls = [new_database(), new_database()]
+    migrate.upgrade(urls[0], to="0002", scripts=chain)
+    migrate.upgrade(urls[1], scripts=chain)
+    made = [plans.plan(url, scripts=chain) for url in urls]
+    added(chain, "0006", "0005")
+    runs = [plans.apply(each, scripts=chain).run for each in plans.load(plans.dump(made))]
+
+    assert [("0003", "0004", "0005"), ()] == [run.steps for run in runs]
+    assert ["0005", "0005"] == [migrate.current_revision(url) for url in urls]
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("gone", "revision 0006 is gone since the plan was made"),
+        ("between", "revisions up to 0006 were 0006 and became 0005b, 0006"),
+        ("edited", "the SQL of revision 0006 became another"),
+    ],
+)
+def test_a_plan_of_other_revisions_is_refused(tmp_path, chain, change, match):
+    """
+    Where the plan's own revisions are others by now, the difference is named and nothing is run.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, scripts=chain)
+    file = added(chain, "0006", "0005")
+    made = plans.plan(url, scripts=chain)
+    if change == "gone":
+        file.unlink()
+    elif change == "between":
+        added(chain, "0005b", "0005", "CREATE TABLE between_them (id INTEGER)")
+        added(chain, "0006", "0005b")
+    else:
+        added(chain, "0006", "0005", "CREATE TABLE another (id INTEGER)")
+
+    with pytest.raises(MigrationError, match=match) as refused:
+        plans.apply(made, scripts=chain)
+    assert 3 == refused.value.exit_code
+    assert "0005" == migrate.current_revision(url)
+
+
 def test_a_plan_for_postgres(postgres):
     """
     For PostgreSQL the SQL is written without a connection, and a password is never kept.

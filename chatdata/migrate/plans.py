@@ -106,11 +106,13 @@ def load(text: str | bytes) -> list[Plan]:
         ) from None
 
 
-def apply(made: Plan, *, backup: bool = True) -> Guarded:
-    """Carry out a plan, unless the database has changed since it was made.
+def apply(made: Plan, *, backup: bool = True, scripts: Path | None = None) -> Guarded:
+    """Carry out exactly a plan, unless the database or its revisions changed since it was made.
+
+    Revisions that came after those of the plan are left for another one.
 
     Raises:
-        MigrationError: it has changed (exit code 3), or as for an upgrade.
+        MigrationError: either has changed (exit code 3), or as for an upgrade.
     """
     if fingerprint(made.url, schema=made.schema) != made.fingerprint:
         raise MigrationError(
@@ -119,7 +121,30 @@ def apply(made: Plan, *, backup: bool = True) -> Guarded:
             source=made.source,
             exit_code=3,
         )
-    return guard.upgrade(made.url, to=made.to, schema=made.schema, backup=backup)
+    to = made.pending[-1] if made.pending else made.revision or made.to
+    if changed := _changed(made, to, scripts):
+        raise MigrationError(
+            f"{changed} since the plan was made",
+            then="make a new one with: chatdata db plan URL -o plan.json",
+            source=made.source,
+            exit_code=3,
+        )
+    return guard.upgrade(made.url, to=to, schema=made.schema, backup=backup, scripts=scripts)
+
+
+def _changed(made: Plan, to: str, scripts: Path | None) -> str | None:
+    """Say how the revisions of a plan are others now, or do something else; None if they do not."""
+    known = {step.revision for step in runner.chain(scripts).walk_revisions()}
+    if gone := [name for name in made.pending if name not in known]:
+        return f"revision {', '.join(gone)} is gone"
+    pending = runner.pending(made.url, to=to, schema=made.schema, scripts=scripts)
+    if list(pending) != list(made.pending):
+        planned, now = (", ".join(names) or "none" for names in (made.pending, pending))
+        return f"the revisions up to {to} were {planned} and became {now}"
+    sql = dry_run(made.url, to=to, schema=made.schema, scripts=scripts) if pending else []
+    if sql != list(made.sql):
+        return f"the SQL of revision {', '.join(pending)} became another"
+    return None
 
 
 def dry_run(
