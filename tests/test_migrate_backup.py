@@ -7,7 +7,7 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
-from databases import contents, execute
+from databases import contents, execute, fetch
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
@@ -220,6 +220,41 @@ def test_verify(url, statement, found):
     execute(url, statement)
 
     assert found == migrate.verify(url, f"sqlite:///{copy}")
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        pytest.param("CAST(x'66ff' AS TEXT)", "CAST(x'66fe' AS TEXT)", id="no UTF-8"),
+        pytest.param("CAST(x'66ff' AS TEXT)", "x'66ff'", id="the same bytes as a blob"),
+        pytest.param("x'66'", "'66'", id="a blob and its digits"),
+        pytest.param("'66'", "66", id="a number as text"),
+        pytest.param("66", "66.0", id="another number"),
+    ],
+)
+def test_verify_compares_bytes(url, tmp_path, value, other):
+    """
+    Texts are compared by their bytes, UTF-8 or not, and never taken for a blob or a number.
+    """
+    execute(url, "CREATE TABLE odd (v)", f"INSERT INTO odd VALUES ({value})")
+    copy = f"sqlite:///{backups.backup(url)}"
+    same = migrate.verify(url, copy)
+    execute(url, f"UPDATE odd SET v = {other}")
+
+    assert [] == same
+    assert ["odd: 1 rows, some with other values"] == migrate.verify(url, copy)
+
+
+def test_an_upgrade_beside_bytes_that_are_no_text(tmp_path):
+    """
+    An upgrade with its backup and proof leaves them as they are.
+    """
+    url, hexed = f"sqlite:///{tmp_path / 'old.db'}", "SELECT hex(name) FROM users"
+    migrate.upgrade(url, to="0002")
+    execute(url, FILL[0], "UPDATE users SET name = CAST(x'66ff6f' AS TEXT)")
+    done = migrate.guard.upgrade(url)
+
+    assert [("66FF6F",)] == fetch(url, hexed) == fetch(f"sqlite:///{done.backup}", hexed)
 
 
 def test_verify_on_postgres(postgres):

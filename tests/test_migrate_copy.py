@@ -241,6 +241,32 @@ def test_what_was_changed_since(source, new_database, where, statement, said):
     assert before == contents(target)
 
 
+@pytest.mark.parametrize(
+    ("column", "code", "said"),
+    [
+        ("users.name", 5, "1 rows of users are not what"),
+        ("messages.content", 5, "1 rows of messages are not what"),
+        ("tool_calls.result", 5, "1 rows of tool_calls"),
+        ("chatdata_id_map.source", 1, "a text in column source is no UTF-8"),
+    ],
+)
+def test_bytes_in_the_target_that_are_no_text(source, tmp_path, column, code, said):
+    """
+    They are not what the source holds; the column or its table is named, and never the value.
+    """
+    target, (table, _, name) = f"sqlite:///{tmp_path / 'target.db'}", column.partition(".")
+    migrate.copy(source, target)
+    first = f"(SELECT min(rowid) FROM {table})"
+    execute(
+        target, f"UPDATE {table} SET {name} = CAST(x'7363726574ff' AS TEXT) WHERE rowid = {first}"
+    )
+
+    with pytest.raises(MigrationError, match=said) as refused:
+        migrate.copy(source, target)
+    assert code == refused.value.exit_code
+    assert "scret" not in str(refused.value)
+
+
 def test_a_zone_of_the_owners(source, new_database):
     """
     Naive times mean the zone that the owner states, those of users too.

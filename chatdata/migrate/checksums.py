@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,8 +79,10 @@ class _Sum:
     def __init__(self) -> None:
         self.total = 0
 
-    def step(self, *values: object) -> None:
-        digest = hashlib.blake2b(repr(values).encode("utf-8", "replace"), digest_size=8).digest()
+    def step(self, *values: float | str | bytes | None) -> None:
+        # The format that writes equal values alike, whatever else refers to them.
+        written = marshal.dumps(values, 2)
+        digest = hashlib.blake2b(written, digest_size=8).digest()
         self.total = (self.total + int.from_bytes(digest)) % _BITS
 
     def finalize(self) -> str:
@@ -89,11 +92,20 @@ class _Sum:
 def _sum(connection: sa.Connection, table: str, columns: tuple[str, ...]) -> Sum:
     listed = ", ".join(map(quoted, columns))
     if connection.dialect.name == "sqlite":
-        value = f"chatdata_sum({listed})"
+        value = f"chatdata_sum({', '.join(map(_bytes, columns))})"
     else:
         value = f"coalesce(sum(hashtextextended(ROW({listed})::text, 0)::numeric), 0)"
     row = connection.exec_driver_sql(f"SELECT count(*), {value} FROM {quoted(table)}").one()
     return Sum(columns, row[0], int(row[1] or 0) % _BITS)
+
+
+def _bytes(column: str) -> str:
+    """Give a text as its bytes, which need not be UTF-8, and a blob as text, never the same."""
+    name = quoted(column)
+    return (
+        f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB)"
+        f" WHEN 'blob' THEN hex({name}) ELSE {name} END"
+    )
 
 
 def _difference(before: Sum, after: Sum | None) -> str:

@@ -236,6 +236,7 @@ def refuses(error: sa.exc.DBAPIError) -> bool:
 FAILURES = (sa.exc.DBAPIError, sa.exc.PendingRollbackError)
 """What the driver says, and what follows where a connection is used on after it was lost."""
 UNDONE = "what was complete is kept, and what was not is undone"
+_NO_TEXT = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text '.*")
 _DAMAGE = ("not a database", "malformed")
 _AGAIN = "run the same command again"
 _HINTS = {
@@ -264,6 +265,7 @@ def explain(error: BaseException, source: str, state: str = UNDONE) -> Migration
     said = next(iter(str(original).strip().splitlines()), type(original).__name__)
     # 'invalid input syntax for type integer: "..."' quotes what somebody wrote.
     said = re.sub(r'(:| near) ".*"$', r"\1 (a value)", said)
+    said = _NO_TEXT.sub(r"a text in column \1 is no UTF-8", said)
     if "locked" in said or getattr(original, "sqlstate", None) == "55P03":
         return MigrationError(
             f"another program holds it ({said})",

@@ -9,7 +9,7 @@ anywhere, repeated, and continued later.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -90,6 +90,7 @@ def copy(  # noqa: PLR0913 - keywords, each with a default
             filling.refuse_for_postgres(db, engine.label(source))
         runner.upgrade(target)
         with engine.connect(target) as connection:
+            _take_any_bytes(connection)
             if connection.dialect.name != "sqlite":
                 lock.refuse_pooler(connection, engine.label(target))
             _place(db, connection, name, on_rows)
@@ -197,6 +198,13 @@ def _place(
     placing.insert(db, connection, name, on_rows)
     with connection.begin():
         placing.advance(connection)
+
+
+def _take_any_bytes(connection: sa.Connection) -> None:
+    """Let what is no UTF-8 in an SQLite target be read, as something that we never wrote."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        driver.text_factory = lambda raw: raw.decode("utf-8", "replace")
 
 
 def _prove(db: duckdb.DuckDBPyConnection, connection: sa.Connection, target: str) -> None:
