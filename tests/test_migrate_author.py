@@ -309,17 +309,42 @@ def test_damage_after_the_upgrade(tmp_path, monkeypatch, auto, match):
     healthy = backups.check
     seen = []
 
-    def check(file):
+    def check(file, **options):
         seen.append(file)
         if len(seen) == 2:
             raise MigrationError("is damaged", then="")
-        healthy(file)
+        healthy(file, **options)
 
     monkeypatch.setattr(backups, "check", check)
 
     with pytest.raises(MigrationError, match=match):
         guard.upgrade(url, auto_restore=auto)
     assert ("0002" if auto else "0005") == migrate.current_revision(url)
+
+
+def test_damage_while_others_have_it_open(tmp_path, monkeypatch):
+    """
+    What others have open is not swapped under them; the way back is named.
+    """
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    migrate.upgrade(url, to="0002")
+    healthy, seen = backups.check, []
+
+    def check(file, **options):
+        seen.append(file)
+        if len(seen) == 2:
+            raise MigrationError("is damaged", then="")
+        healthy(file, **options)
+
+    monkeypatch.setattr(backups, "check", check)
+    with closing(sqlite3.connect(tmp_path / "app.db")) as client:
+        client.execute("PRAGMA journal_mode = WAL")
+        client.execute("SELECT count(*) FROM users").fetchall()
+
+        with pytest.raises(MigrationError, match="run: chatdata db restore") as damaged:
+            guard.upgrade(url, auto_restore=True)
+    assert 5 == damaged.value.exit_code
+    assert "0005" == migrate.current_revision(url)
 
 
 def test_a_file_in_wal_mode(tmp_path):

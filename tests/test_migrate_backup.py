@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from types import SimpleNamespace
@@ -180,6 +181,89 @@ def test_restore_under_a_writer_is_refused(url, file):
         with pytest.raises(MigrationError, match="another program") as busy:
             backups.restore(url, copy)
     assert 4 == busy.value.exit_code
+
+
+def in_wal(file, *statements):
+    """
+    A client that has the database open in WAL mode, and whose writes stay in the log.
+    """
+    raw = sqlite3.connect(file, isolation_level=None)
+    raw.execute("PRAGMA journal_mode = WAL")
+    raw.execute("PRAGMA wal_autocheckpoint = 0")
+    for statement in statements:
+        raw.execute(statement)
+    return raw
+
+
+LATER = "UPDATE messages SET content = 'later' WHERE id = 1"
+
+
+def test_a_copy_with_a_log_of_its_own(url, file, tmp_path):
+    """
+    A copy that was made with `cp` in WAL mode is put back with what is only in its log.
+    """
+    copy, other = tmp_path / "copy", tmp_path / "other.db"
+    with closing(in_wal(file, LATER)):
+        expected = contents(url)
+        for ending in ("", "-wal"):
+            shutil.copy(f"{file}{ending}", f"{copy}{ending}")
+    backups.restore(f"sqlite:///{other}", copy)
+
+    assert expected == contents(f"sqlite:///{other}")
+    assert ["other.db"] == [path.name for path in tmp_path.glob("other.db*")]
+
+
+def test_a_copy_in_wal_mode(url, file, tmp_path):
+    """
+    One without a log is put back too, and nothing is left beside it or the database.
+    """
+    in_wal(file, LATER).close()
+    expected = contents(url)
+    shutil.copy(file, tmp_path / "copy")
+    backups.restore(url, tmp_path / "copy")
+    beside = [path.name for path in tmp_path.iterdir() if path.name.endswith(("-wal", "-shm"))]
+
+    assert [] == beside
+    assert expected == contents(url)
+
+
+def test_restore_under_an_open_log_is_refused(url, file):
+    """
+    A client in WAL mode would go on writing into the file that was put aside, so it is kept.
+    """
+    copy = backups.backup(url)
+    with closing(in_wal(file, LATER)) as client:
+        expected = contents(url)
+
+        with pytest.raises(MigrationError, match="another program is using it") as busy:
+            backups.restore(url, copy)
+        client.execute("UPDATE messages SET content = NULL WHERE id = 2")
+    assert 4 == busy.value.exit_code
+    assert expected == contents(url)
+    assert [copy.name] == [path.name for path in file.parent.iterdir() if path.name != file.name]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a link", "a link to nothing"])
+def test_restore_through_a_link(url, file, tmp_path, there):
+    """
+    The link stays one, and what it names is restored and keeps its permissions.
+    """
+    (tmp_path / "data").mkdir()
+    real, link = tmp_path / "data" / "real.db", tmp_path / "link.db"
+    link.symlink_to(real)
+    copy, expected = backups.backup(url), contents(url)
+    if there:
+        shutil.copy(file, real)
+        real.chmod(0o640)
+        execute(f"sqlite:///{real}", "DELETE FROM messages")
+    failed = backups.restore(f"sqlite:///{link}", copy)
+
+    assert link.is_symlink()
+    assert expected == contents(f"sqlite:///{real}")
+    assert real.parent == failed.parent
+    assert there == failed.exists()
+    assert not there or 0o640 == real.stat().st_mode & 0o777
+    assert backups.is_restored(f"sqlite:///{link}", copy)
 
 
 def test_postgres_is_not_copied():

@@ -92,37 +92,45 @@ def prune(url: str | sa.URL, *, keep: int) -> list[Path]:
 def restore(url: str | sa.URL, copy: Path) -> Path:
     """Put a copy in the place of a database; what was there is kept.
 
+    What stands in the log beside a copy comes along, and a database that is a link stays one.
+
     Returns:
         Where it is kept: `<file>.<time>.failed`, each under a name of its own.
 
     Raises:
-        MigrationError: the copy is damaged or missing, or somebody is writing (exit code 4).
+        MigrationError: the copy is damaged or missing, or somebody is writing, or has the database
+            open in WAL mode (exit code 4).
     """
-    file = _file(url, must_exist=False)
+    file = _file(url, must_exist=False).resolve()
     if not copy.is_file():
         raise MigrationError(
             f"there is no backup {copy}",
             then="run the same command with one that `ls` shows beside the database: *.backup",
             source=str(file),
         )
-    check(copy)
-    _refuse_writers(file)
+    check(copy, still=not _has_log(copy))
     part = file.with_name(file.name + ".part")
-    shutil.copyfile(copy, part)
-    failed = file.with_name(f"{file.name}.{_now()}.failed")
-    _keep(file, failed)
-    for ending in _JOURNALS:
-        # Left in place, a journal of the old file would be played into the new one.
-        beside = file.with_name(file.name + ending)
-        if beside.exists():
-            beside.replace(failed.with_name(failed.name + ending))
-    _settle(part, file)
+    part.unlink(missing_ok=True)
+    try:
+        _copy(copy, part)
+        shutil.copymode(file if file.exists() else copy, part)
+        _refuse_clients(file)
+        failed = file.with_name(f"{file.name}.{_now()}.failed")
+        _keep(file, failed)
+        for ending in _JOURNALS:
+            # Left in place, a journal of the old file would be played into the new one.
+            beside = file.with_name(file.name + ending)
+            if beside.exists():
+                beside.replace(failed.with_name(failed.name + ending))
+        _settle(part, file)
+    finally:
+        part.unlink(missing_ok=True)
     return failed
 
 
 def is_restored(url: str | sa.URL, copy: Path) -> bool:
     """Whether a database is a copy already, byte for byte, so that there is nothing to put back."""
-    file = _file(url, must_exist=False)
+    file = _file(url, must_exist=False).resolve()
     journals = (file.with_name(file.name + ending) for ending in _JOURNALS)
     return (
         file.is_file()
@@ -131,14 +139,18 @@ def is_restored(url: str | sa.URL, copy: Path) -> bool:
     )
 
 
-def check(file: Path) -> None:
+def check(file: Path, *, still: bool = False) -> None:
     """Read a whole SQLite file and refuse it if it is damaged.
+
+    Args:
+        file: the database.
+        still: as for `engine.peek`.
 
     Raises:
         MigrationError: with what is wrong.
     """
     try:
-        with closing(engine.peek(file)) as raw:
+        with closing(engine.peek(file, still=still)) as raw:
             found = raw.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
         found = str(error)
@@ -165,9 +177,31 @@ def _keep(file: Path, failed: Path) -> None:
     file.replace(failed)
 
 
-def _settle(part: Path, target: Path) -> None:
-    with part.open("rb+") as written:
+def _has_log(file: Path) -> bool:
+    """Whether some of what a database in WAL mode holds is still in its log."""
+    place = file.resolve()
+    log = place.with_name(f"{place.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _copy(copy: Path, part: Path) -> None:
+    """Copy a database that nobody writes, with what is in its log, on to the disk."""
+    if _has_log(copy):
+        with closing(engine.peek(copy)) as source:
+            source.execute("VACUUM INTO ?", (str(part),))
+    else:
+        shutil.copyfile(copy, part)
+    # Before others are kept out, for it may take long.
+    _flush(part)
+
+
+def _flush(file: Path) -> None:
+    with file.open("rb+") as written:
         os.fsync(written.fileno())
+
+
+def _settle(part: Path, target: Path) -> None:
+    _flush(part)
     part.replace(target)
     folder = os.open(target.parent, os.O_RDONLY)
     try:
@@ -187,11 +221,16 @@ def _refuse_no_room(file: Path) -> None:
         )
 
 
-def _refuse_writers(file: Path) -> None:
+def _refuse_clients(file: Path) -> None:
+    """Refuse a database that others write, or have open in WAL mode: there they would go on.
+
+    Without WAL an idle client notices at its next write that the file is another one.
+    """
     if not file.exists():
         return
     try:
         with closing(sqlite3.connect(file, timeout=1, isolation_level=None)) as raw:
+            raw.execute("PRAGMA locking_mode = EXCLUSIVE")
             raw.execute("BEGIN EXCLUSIVE")
             raw.execute("ROLLBACK")
     except sqlite3.OperationalError as error:

@@ -115,19 +115,25 @@ def url_of(file: Path) -> str:
     return sa.URL.create("sqlite", database=str(file.absolute())).render_as_string()
 
 
-def peek(file: Path) -> sqlite3.Connection:
+def peek(file: Path, *, still: bool = False) -> sqlite3.Connection:
     """Open an SQLite file that is there, for reading alone.
 
     What a killed program left half written is undone first, as by any reader that may write: a
     file that may only be read keeps it, and cannot be read at all.
+
+    Args:
+        file: the database, or a link to it.
+        still: nobody writes it and it has no log, so that none need be made beside it.
     """
-    journal = file.with_name(f"{file.name}-journal")
+    place = file.resolve()
+    journal = place.with_name(f"{place.name}-journal")
     with suppress(OSError, sqlite3.Error):
         if journal.stat().st_size:
-            uri = f"{file.absolute().as_uri()}?mode=rw"
+            uri = f"{place.as_uri()}?mode=rw"
             with closing(sqlite3.connect(uri, uri=True, timeout=0)) as undoing:
                 undoing.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+    mode = "ro&immutable=1" if still else "ro"
+    return sqlite3.connect(f"{place.as_uri()}?mode={mode}", uri=True)
 
 
 def make(url: str | sa.URL, *, schema: str | None = None) -> sa.Engine:

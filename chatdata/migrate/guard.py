@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from chatdata.migrate.runner import Run
 
 
+BUSY = 4
+
+
 @dataclass(frozen=True)
 class Guarded:
     """A run, and the copy that was taken before it; None where there was nothing to copy."""
@@ -102,7 +105,8 @@ def _inspect(url: str | sa.URL, file: Path, copy: Path | None, *, auto_restore: 
     try:
         backups.check(file)
     except MigrationError as error:
-        if copy is None or not auto_restore:
+        failed = _put_back(url, copy) if auto_restore else None
+        if failed is None:
             way = copy or "BACKUP, with one of your own"
             raise MigrationError(
                 "is damaged after the upgrade",
@@ -111,7 +115,6 @@ def _inspect(url: str | sa.URL, file: Path, copy: Path | None, *, auto_restore: 
                 source=str(file),
                 exit_code=5,
             ) from error
-        failed = backups.restore(url, copy)
         raise MigrationError(
             f"was damaged after the upgrade; the damaged file is {failed.name}",
             state="the backup was put back",
@@ -119,6 +122,16 @@ def _inspect(url: str | sa.URL, file: Path, copy: Path | None, *, auto_restore: 
             source=str(file),
             exit_code=5,
         ) from error
+
+
+def _put_back(url: str | sa.URL, copy: Path | None) -> Path | None:
+    """Restore a copy; None where there is none, or others have the database open."""
+    try:
+        return copy and backups.restore(url, copy)
+    except MigrationError as error:
+        if error.exit_code != BUSY:
+            raise
+        return None
 
 
 def _orphans(connection: sa.Connection) -> set[object]:
