@@ -385,6 +385,34 @@ def test_owned_tables(url):
     assert {"tool_calls"} == adopted
 
 
+def test_another_schema_of_the_search_path(postgres):
+    """
+    Whatever is ours further down a search path is not taken for what is ours in its first schema.
+    """
+    url = postgres()
+    name = url.partition("@/")[2].partition("?")[0]
+    first, second = "CREATE SCHEMA first", "CREATE SCHEMA second"
+    execute(url, first, second, f"ALTER DATABASE {name} SET search_path = none, first, second")
+    migrate.upgrade(url, schema="second")
+    before = [migrate.current_revision(url), *migrate.status(url)["state"]]
+    steps = [migrate.upgrade(url, to="0002").steps, migrate.upgrade(url).steps]
+    places = fetch(
+        url,
+        "SELECT relname, nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+        " WHERE relkind IN ('r', 'i') AND nspname IN ('first', 'second')",
+    )
+    own = [sorted(name for name, place in places if place == one) for one in ("first", "second")]
+    migrate.downgrade(url, "0002", accept_data_loss=True)
+
+    assert [None, "not ours"] == before
+    assert [("0001", "0002"), ("0003", "0004", "0005")] == steps
+    assert own[0] == own[1]
+    assert ["0002", HEAD] == [
+        migrate.current_revision(url, schema=schema) for schema in (None, "second")
+    ]
+    assert [] == migrate.drift(url) + migrate.drift(url, schema="second")
+
+
 def test_what_a_server_says_is_not_repeated_word_for_word(postgres):
     """
     A value that the server quotes in its error stays out of ours.

@@ -372,19 +372,23 @@ def _postgres(url: sa.URL, schema: str | None) -> sa.Engine:
             f"SET LOCAL lock_timeout = {LOCK_MS}; SET LOCAL statement_timeout = 0"
         )
 
-    if schema is not None:
-
-        @event.listens_for(engine, "connect")
-        def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - psycopg's, unproxied
-            (found,) = dbapi.execute("SELECT current_schema()").fetchone()
-            dbapi.commit()
-            if found is None:
-                dbapi.close()
-                raise MigrationError(
-                    f"there is no schema {schema}",
-                    then="create it, or run the same command with one that is there",
-                    source=label(url),
-                    exit_code=2,
-                )
+    @event.listens_for(engine, "do_connect")
+    def _connect(dialect: Any, _record: object, said: Any, named: dict[str, Any]) -> Any:  # noqa: ANN401 - psycopg's, unproxied
+        dbapi = dialect.connect(*said, **named)
+        (found,) = dbapi.execute("SELECT current_schemas(false)").fetchone()
+        dbapi.commit()
+        if schema is not None and not found:
+            dbapi.close()
+            raise MigrationError(
+                f"there is no schema {schema}",
+                then="create it, or run the same command with one that is there",
+                source=label(url),
+                exit_code=2,
+            )
+        if len(found) > 1:
+            # What is ours in another schema of the search path is another database of ours.
+            dbapi.close()
+            return dialect.connect(*said, **named | {"options": _options(url, found[0])})
+        return dbapi
 
     return engine
