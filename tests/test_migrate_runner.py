@@ -19,7 +19,7 @@ from databases import execute, fetch, tables
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
-from chatdata.migrate import history, locate, runner
+from chatdata.migrate import history, locate, lock, runner
 from chatdata.notebook.charts.fleet import fleet
 
 HEAD = runner.chain().get_current_head()
@@ -383,6 +383,23 @@ def test_owned_tables(url):
 
     assert {"tool_calls", "users", "tasks", "conversations", "messages"} == standalone
     assert {"tool_calls"} == adopted
+
+
+@pytest.mark.parametrize("server", ["postgres", "postgres_16"])
+def test_a_long_run_keeps_its_lock(request, server):
+    """
+    A limit of the server for idle sessions ends neither the session that holds the lock nor the
+    one that works.
+    """
+    url = request.getfixturevalue(server)()
+    hasty = f"{url}&options=-cidle_session_timeout%3D200"
+    with lock.exclusive(hasty) as connection:
+        time.sleep(0.6)
+        held = fetch(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        migrate.upgrade(connection, to="0001")
+
+    assert [(1,)] == held
+    assert "0001" == migrate.current_revision(url)
 
 
 def test_another_schema_of_the_search_path(postgres):

@@ -25,6 +25,11 @@ _TRY = (
     "SELECT pg_try_advisory_lock(7741,"
     " hashtext(concat_ws('/', current_database(), current_schema())))"
 )
+# Servers before 14 have no such limit.
+_STAY = (
+    "SELECT set_config('idle_session_timeout', '0', false) FROM pg_settings"
+    " WHERE name = 'idle_session_timeout'"
+)
 _OLDEST = sa.text(
     """
     SELECT a.pid, coalesce(a.usename, a.backend_type) AS who, a.application_name,
@@ -57,9 +62,12 @@ def exclusive(
         return
     with engine.connect(url, schema=schema) as holder:
         refuse_pooler(holder, engine.label(url))
+        # Who holds the lock is idle for as long as the run takes, and must not be ended for it.
+        _stay(holder)
         holder.execution_options(isolation_level="AUTOCOMMIT")
         _poll(holder, engine.label(url), wait)
         with engine.connect(url, schema=schema) as connection:
+            _stay(connection)
             yield connection
 
 
@@ -99,6 +107,11 @@ def blocker(connection: sa.Connection) -> str:
     # The server tells only a superuser how long others have been at it.
     since = "" if found.seconds is None else f", {found.seconds} s in a transaction"
     return f"session {found.pid} ({found.who}{program}{since})"
+
+
+def _stay(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(_STAY)
+    connection.commit()
 
 
 def _poll(holder: sa.Connection, source: str, wait: float) -> None:
