@@ -38,11 +38,35 @@ def verify(url: str | sa.URL, against: str | sa.URL) -> list[str]:
 
 def differences(connection: sa.Connection, before: dict[str, Sum]) -> list[str]:
     """Compare a database with sums that were taken before."""
-    after = sums(connection, {name: table.columns for name, table in before.items()})
+    return gone(connection, before) + changed(connection, before)
+
+
+def gone(connection: sa.Connection, before: dict[str, Sum]) -> list[str]:
+    """Name the tables and columns that are not there any more."""
+    present = _present(connection)
     return [
-        f"{name}: {_difference(table, after.get(name))}"
+        f"{name}: the table is gone"
+        if name not in present
+        else f"{name}: the columns {', '.join(missing)} are gone"
         for name, table in before.items()
-        if after.get(name) != table
+        if (missing := [each for each in table.columns if each not in present.get(name, ())])
+        or name not in present
+    ]
+
+
+def changed(connection: sa.Connection, before: dict[str, Sum]) -> list[str]:
+    """Name the tables that are there as they were, but hold other rows or values."""
+    present = _present(connection)
+    whole = {
+        name: table.columns
+        for name, table in before.items()
+        if name in present and set(table.columns) <= set(present[name])
+    }
+    after = sums(connection, whole)
+    return [
+        f"{name}: {_difference(before[name], found)}"
+        for name, found in after.items()
+        if found != before[name]
     ]
 
 
@@ -53,24 +77,40 @@ def sums(
 
     Args:
         connection: the database.
-        columns: read only these columns of these tables, where they still exist.
+        columns: read only these columns of these tables.
     """
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.create_aggregate("chatdata_sum", -1, _Sum)
+    asked = _present(connection) if columns is None else columns
+    return {name: _sum(connection, name, found) for name, found in asked.items()}
+
+
+def sums_by_column(connection: sa.Connection) -> list[dict[str, Sum]]:
+    """Sum up every column with its table's key, so that what stays can be compared without it."""
+    keys = sa.inspect(connection)
+    present = _present(connection)
+    widest = max(map(len, present.values()), default=0)
+    return [
+        sums(
+            connection,
+            {
+                name: (*keys.get_pk_constraint(name)["constrained_columns"], columns[place])
+                for name, columns in present.items()
+                if place < len(columns)
+            },
+        )
+        for place in range(widest)
+    ]
+
+
+def _present(connection: sa.Connection) -> dict[str, tuple[str, ...]]:
     inspector = sa.inspect(connection)
-    present = {
+    return {
         name: tuple(column["name"] for column in inspector.get_columns(name))
         for name in sorted(inspector.get_table_names())
         if not name.startswith("chatdata_")
     }
-    if columns is not None:
-        present = {
-            name: tuple(column for column in columns[name] if column in found)
-            for name, found in present.items()
-            if name in columns
-        }
-    if connection.dialect.name == "sqlite":
-        driver: Any = connection.connection.driver_connection
-        driver.create_aggregate("chatdata_sum", -1, _Sum)
-    return {name: _sum(connection, name, found) for name, found in present.items()}
 
 
 class _Sum:
@@ -108,12 +148,7 @@ def _bytes(column: str) -> str:
     )
 
 
-def _difference(before: Sum, after: Sum | None) -> str:
-    if after is None:
-        return "the table is gone"
-    gone = [column for column in before.columns if column not in after.columns]
-    if gone:
-        return f"the columns {', '.join(gone)} are gone"
+def _difference(before: Sum, after: Sum) -> str:
     if before.rows != after.rows:
         return f"{before.rows} rows before, {after.rows} now"
     return f"{before.rows} rows, some with other values"

@@ -9,21 +9,32 @@ is left to the server's own tools.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from chatdata.errors import MigrationError
 from chatdata.migrate import backups, checksums, engine, lock, runner
+from chatdata.migrate.runner import Run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import sqlalchemy as sa
 
-    from chatdata.migrate.runner import Run
+    from chatdata.migrate.checksums import Sum
 
 
 BUSY = 4
+PROOFS = {
+    "expand": checksums.differences,
+    "backfill": checksums.gone,
+    "contract": checksums.changed,
+}
+"""What would be wrong after revisions of a phase: a backfill is there to change values, a contract
+to drop what nobody reads any more, and what it leaves stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +85,49 @@ def upgrade(  # noqa: PLR0913 - keywords, each with a default
         )
     with lock.exclusive(url) as connection:
         copy = backups.backup(url) if backup else None
-        before = checksums.sums(connection)
-        orphans = _orphans(connection)
-        run = runner.upgrade(connection, to=to, scripts=scripts)
-        _prove(connection, before, orphans, str(file))
+        run = _run(connection, to, scripts, str(file))
     _inspect(url, file, copy, auto_restore=auto_restore)
     if keep is not None:
         backups.prune(url, keep=keep)
     return Guarded(replace(run, after=runner.current_revision(url)), copy)
 
 
-def _prove(
-    connection: sa.Connection, before: dict[str, checksums.Sum], orphans: set[object], source: str
-) -> None:
-    found = checksums.differences(connection, before)
-    lost = _orphans(connection) - orphans
-    if lost:
-        found.append(f"{len(lost)} references to rows that are not there")
+def _run(connection: sa.Connection, to: str, scripts: Path | None, source: str) -> Run:
+    """Apply what is pending, in stretches of one phase, each with the proof that it owes."""
+    began, before = time.monotonic(), runner.current_revision(connection)
+    steps: list[str] = []
+    for phase, last in _stretches(runner.pending(connection, to=to, scripts=scripts), scripts):
+        orphans, sums = _orphans(connection), _sums(connection, phase)
+        steps += runner.upgrade(connection, to=last, scripts=scripts).steps
+        found = [one for each in sums for one in PROOFS[phase](connection, each)]
+        _refuse([*dict.fromkeys(found)], len(_orphans(connection) - orphans), source)
+    after = runner.current_revision(connection)
+    return Run(source, before, after, tuple(steps), time.monotonic() - began)
+
+
+def _stretches(pending: tuple[str, ...], scripts: Path | None) -> list[tuple[str, str]]:
+    """Give, in order, each phase that revisions stand in and the last one that does."""
+    chain = runner.chain(scripts)
+    named = [(_phase(chain.get_revision(name).module), name) for name in pending]
+    return [
+        (phase, [name for _, name in these][-1]) for phase, these in groupby(named, itemgetter(0))
+    ]
+
+
+def _phase(module: object) -> str:
+    phase = getattr(module, "phase", None)
+    return phase if phase in PROOFS else "expand"
+
+
+def _sums(connection: sa.Connection, phase: str) -> list[dict[str, Sum]]:
+    if phase == "contract":
+        return checksums.sums_by_column(connection)
+    return [checksums.sums(connection)]
+
+
+def _refuse(found: list[str], n_lost: int, source: str) -> None:
+    if n_lost:
+        found.append(f"{n_lost} references to rows that are not there")
     if found:
         raise MigrationError(
             f"the upgrade would have changed rows ({'; '.join(found)})",

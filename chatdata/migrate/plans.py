@@ -14,7 +14,7 @@ from alembic import command
 from sqlalchemy import event
 
 from chatdata.errors import MigrationError
-from chatdata.migrate import backups, engine, guard, history, rules, runner, snapshot
+from chatdata.migrate import backups, checkpoint, engine, guard, history, rules, runner, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from chatdata.migrate.guard import Guarded
 
+RECORDS = (history.VERSION_TABLE, history.HISTORY.name, checkpoint.BACKFILL.name)
 READS = ("SELECT", "PRAGMA", "BEGIN", "WITH")
 
 
@@ -191,7 +192,7 @@ def _clone(file: Path | None, connection: sa.Connection) -> None:
             " ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2"
             " ELSE 3 END, rowid"
         ).fetchall()
-        ours = [name for name, _ in rows if name in (history.VERSION_TABLE, history.HISTORY.name)]
+        ours = [name for name, _ in rows if name in RECORDS]
         for _, sql in rows:
             driver.execute(sql)
         for name in ours:
