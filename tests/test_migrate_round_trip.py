@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from contextlib import redirect_stdout
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from alembic import command
 from databases import contents, execute, tables
 
 from chatdata import migrate
-from chatdata.migrate import plans, runner, snapshot
+from chatdata.migrate import locate, plans, runner, snapshot
 
 CHAIN = Path(__file__).parent / "chain"
 OURS = {
@@ -167,3 +168,20 @@ def test_a_dry_run_is_what_is_executed(tmp_path, scripts):
         for one, other in zip(shown, executed, strict=True)
         if not re.fullmatch(re.escape(one).replace(r"\?", ".*?"), other, re.DOTALL)
     ]
+
+
+def test_a_rebuild_is_the_same_every_time(tmp_path):
+    """
+    What a rebuild writes does not depend on chance, so a plan and a snapshot can be compared.
+    """
+    scripts = Path(shutil.copytree(locate.scripts(), tmp_path / "chain"))
+    (scripts / "versions" / "0006_rebuild.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        "revision, down_revision = '0006', '0005'\n"
+        "def upgrade():\n    with op.safe_batch('messages') as batch:\n"
+        "        batch.add_column(sa.Column('more', sa.Text()))\n"
+    )
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    shown = {tuple(plans.dry_run(url, scripts=scripts)) for _ in range(8)}
+
+    assert 1 == len(shown)

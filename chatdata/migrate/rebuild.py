@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.schema import ColumnCollectionConstraint
 
 from chatdata.errors import MigrationError
 from chatdata.migrate.engine import quoted
@@ -80,7 +81,12 @@ def rebuilding(
     with warnings.catch_warnings():
         # Expression indexes are not reflected; they are brought back below.
         warnings.filterwarnings("ignore", message="Skipped unsupported reflection")
-        with operations.batch_alter_table(table, recreate="always", copy_from=copy_from) as batch:
+        with operations.batch_alter_table(
+            table,
+            recreate="always",
+            copy_from=copy_from,
+            reflect_kwargs={"listeners": [("after_parent_attach", _in_order)]},
+        ) as batch:
             yield batch
     _bring_back(connection, [o for o in objects if o.kind == "index" and o.table == table])
     _bring_back(connection, [o for o in aside if o.kind == "view"])
@@ -100,6 +106,20 @@ def rebuilding(
             then="change what depends on the table in the same revision, and run the same command "
             "again",
         )
+
+
+def _in_order(table: sa.Table, _metadata: sa.MetaData) -> None:
+    """Have the copy list what the table has always in the same order, so that it can be compared.
+
+    SQLAlchemy keeps both as sets, whose order is another one every time.
+    """
+    table.constraints = sa.util.OrderedSet(sorted(table.constraints, key=_place))
+    table.indexes = sa.util.OrderedSet(sorted(table.indexes, key=lambda index: str(index.name)))
+
+
+def _place(rule: sa.Constraint) -> tuple[str, str, tuple[str, ...]]:
+    columns = rule.columns.keys() if isinstance(rule, ColumnCollectionConstraint) else ()
+    return str(rule.name), type(rule).__name__, tuple(columns)
 
 
 def refuse_losses(connection: sa.Connection, table: str) -> None:
