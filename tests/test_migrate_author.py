@@ -157,6 +157,25 @@ def test_new_brings_the_chain_to_the_models(chain, tmp_path):
     assert [] == author.check(chain)
 
 
+def test_new_column_with_an_index(chain, tmp_path):
+    """
+    A column and its index, and both undone, are Python that runs, and the two are told apart.
+    """
+    script = next((chain / "versions").glob("0004_*.py"))
+    lines = script.read_text().splitlines(keepends=True)
+    script.write_text("".join(line for line in lines if "tool_name" not in line))
+    draft = author.new("Add the name", phase="expand", scripts=chain)
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    up = migrate.upgrade(url, scripts=chain).steps
+    down = migrate.downgrade(url, "0005", scripts=chain).steps
+
+    assert ("0006", ("0006",)) == (up[-1], down)
+    assert "0006" == migrate.upgrade(url, scripts=chain).after
+    assert "op.add_index('ix_tool_calls_tool_name', 'tool_calls'" in draft.script.read_text()
+    assert ["not-alone"] == [finding.rule for finding in draft.findings]
+    assert [] == author.check(chain)
+
+
 @pytest.mark.parametrize("phase", ["", "extend"])
 def test_new_needs_a_phase(chain, phase):
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _BATCH = re.compile(
     r"    with op\.batch_alter_table\('(\w+)', schema=None\) as batch_op:\n((?:        .*\n)+)"
 )
+_STATEMENT = re.compile(r"        batch_op\..*\n(?:         .*\n)*")
+_INDEX = ("        batch_op.create_index(", "        batch_op.drop_index(")
 PHASES = ("expand", "backfill", "contract")
 _TEST = '''"""Revision {revision}: {message}."""
 
@@ -125,17 +128,25 @@ def _safer(text: str) -> str:
 
 def _block(table: str, body: str, created: set[str]) -> str:
     """Rewrite one batch; indexes stand outside it, for a rebuild is not what they need."""
+    parts = groupby(_STATEMENT.findall(body), lambda statement: statement.startswith(_INDEX))
+    return "".join(
+        _indexes(table, "".join(statements), created)
+        if are_indexes
+        else f"    with op.safe_batch({table!r}) as batch_op:\n{''.join(statements)}"
+        for are_indexes, statements in parts
+    )
+
+
+def _indexes(table: str, body: str, created: set[str]) -> str:
     index = "op.create_index(op.f(" if table in created else "op.add_index("
     closing = ")" if table in created else ""
-    if "create_index" in body or "drop_index" in body:
-        body = re.sub(
-            r"    batch_op\.create_index\(batch_op\.f\(('\w+')\), ",
-            lambda found: f"{index}{found[1]}{closing}, {table!r}, ",
-            body,
-        )
-        return re.sub(
-            r"    batch_op\.drop_index\(batch_op\.f\(('\w+')\)\)",
-            lambda found: f"op.drop_index(op.f({found[1]}), table_name={table!r})",
-            body,
-        )
-    return f"    with op.safe_batch({table!r}) as batch_op:\n{body}"
+    body = re.sub(
+        r"    batch_op\.create_index\(batch_op\.f\(('\w+')\), ",
+        lambda found: f"{index}{found[1]}{closing}, {table!r}, ",
+        body,
+    )
+    return re.sub(
+        r"    batch_op\.drop_index\(batch_op\.f\(('\w+')\)\)",
+        lambda found: f"op.drop_index(op.f({found[1]}), table_name={table!r})",
+        body,
+    )
