@@ -1,4 +1,4 @@
-"""Plans, lint and new revisions."""
+"""Plans and new revisions."""
 
 from __future__ import annotations
 
@@ -13,108 +13,8 @@ from databases import contents, execute
 from chatdata import migrate
 from chatdata.errors import MigrationError
 from chatdata.migrate import author, backups, engine, guard, locate, plans
-from chatdata.migrate.rules import RULES, lint
 
 CHAIN = Path(__file__).parent / "chain"
-DOWN = "\ndef downgrade():\n    op.drop_table('t')\n"
-
-FAILING = {
-    "bare-batch": "with op.batch_alter_table('t') as b: b.drop_constraint('c')",
-    "index-not-concurrent": "op.create_index('i', 't', ['c'])",
-    "validate-together": (
-        "op.execute('ALTER TABLE t ADD CONSTRAINT c CHECK (x) NOT VALID');"
-        " op.execute('ALTER TABLE t VALIDATE CONSTRAINT c')"
-    ),
-    "type-change": "op.alter_column('t', 'c', type_=sa.Text())",
-    "timestamptz-without-utc": "op.alter_column('t', 'c', type_=sa.DateTime(timezone=True))",
-    "drop-outside-contract": "op.drop_column('t', 'c')",
-    "native-enum": "op.add_column('t', sa.Column('c', sa.Enum('a', 'b')))",
-    "foreign-import": "import chatdata.models; op.drop_table('t')",
-    "unnamed-constraint": "op.create_table('t', sa.UniqueConstraint('c'))",
-    "data-change": "op.execute('UPDATE t SET c = 1')",
-    "not-alone": "op.add_index('i', 't', ['c']); op.add_column('t', sa.Column('c', sa.Text()))",
-    "missing-downgrade": "op.drop_table('t')",
-}
-PASSING = {
-    "bare-batch": "with op.safe_batch('t') as b: b.drop_constraint('c')",
-    "index-not-concurrent": (
-        "op.create_table('t', sa.Column('c', sa.Text())); op.create_index('i', 't', ['c'])"
-    ),
-    "validate-together": "op.add_check('c', 't', 'x', 'x > 0')",
-    "type-change": "op.alter_column('t', 'c', nullable=True)",
-    "timestamptz-without-utc": "op.naive_to_utc('t', 'c')",
-    "drop-outside-contract": "op.drop_column('t', 'c')",
-    "native-enum": "op.add_column('t', sa.Column('c', sa.Enum('a', native_enum=False)))",
-    "foreign-import": "import sqlalchemy.exc; op.drop_table('t')",
-    "unnamed-constraint": "op.create_table('t', sa.UniqueConstraint('c', name='u'))",
-    "data-change": "op.execute('UPDATE t SET c = 1')",
-    "not-alone": "op.add_index('i', 't', ['c'])",
-    "missing-downgrade": "op.drop_table('t')",
-}
-PHASES = {"drop-outside-contract": "contract", "data-change": "backfill"}
-
-
-def revision(tmp_path, body, *, phase="expand", downgrade=DOWN):
-    file = tmp_path / "0009_more.py"
-    file.write_text(
-        f"from alembic import op\nimport sqlalchemy as sa\nphase = {phase!r}\n"
-        f"def upgrade():\n    {body}\n{downgrade}"
-    )
-    return file
-
-
-def test_every_rule_has_samples():
-    """
-    No rule goes without a sample that breaks it and one that does not.
-    """
-    assert set(RULES) == set(FAILING) == set(PASSING)
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_that_is_broken(tmp_path, rule):
-    """
-    What a rule is about is found, on its line, and told in a sentence.
-    """
-    downgrade = "\ndef downgrade():\n    pass\n" if rule == "missing-downgrade" else DOWN
-    found = lint(revision(tmp_path, FAILING[rule], downgrade=downgrade))
-
-    assert rule in [finding.rule for finding in found]
-    assert RULES[rule] in str(next(finding for finding in found if finding.rule == rule))
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_that_is_kept(tmp_path, rule):
-    """
-    The way that a rule recommends is not complained about.
-    """
-    file = revision(tmp_path, PASSING[rule], phase=PHASES.get(rule, "expand"))
-
-    assert [] == lint(file)
-
-
-@pytest.mark.parametrize(
-    ("comment", "expected"),
-    [
-        ("# chatdata: allow=data-change reason=three rows", []),
-        ("# chatdata: allow=data-change", ["data-change"]),
-        ("# chatdata: allow=bare-batch reason=x", ["data-change"]),
-    ],
-)
-def test_an_exception_needs_its_reason(tmp_path, comment, expected):
-    """
-    A finding is silenced by naming its rule and giving a reason, and not otherwise.
-    """
-    found = lint(revision(tmp_path, f"op.execute('UPDATE t SET c = 1')  {comment}"))
-
-    assert expected == [finding.rule for finding in found]
-
-
-@pytest.mark.parametrize("folder", [locate.scripts(), CHAIN], ids=["ours", "fixture"])
-def test_chains_are_clean(folder):
-    """
-    Our own revisions break no rule.
-    """
-    assert [] == lint(folder / "versions")
 
 
 @pytest.fixture

@@ -29,13 +29,29 @@ RULES = {
     "unnamed-constraint": "a constraint without a name cannot be dropped again; name it",
     "data-change": "rows are moved by a backfill, in batches; phase must be backfill",
     "missing-downgrade": "write the downgrade, and say in `loses` what it loses",
+    "not-null-column": "rows that are there have no value; give server_default, or backfill first",
+    "rename": "a new name breaks what uses the old one; add, backfill, drop in a contract",
     "not-alone": "an operation that commits must stand alone in its revision",
 }
 ALLOWED = ("alembic", "sqlalchemy", "__future__")
 COMMITTING = ("add_index", "add_check", "add_fk", "set_not_null")
 CONSTRAINTS = ("ForeignKeyConstraint", "UniqueConstraint", "CheckConstraint")
 _ALLOW = re.compile(r"#\s*chatdata:\s*allow=([\w-]+)\s+reason=\S")
-_DATA = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\b", re.IGNORECASE)
+_STATEMENTS = {
+    "data-change": r"\s*(WITH\b.*)?\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\s",
+    "drop-outside-contract": r".*\bDROP\s+COLUMN\b",
+    "index-not-concurrent": r"\s*CREATE\s+(UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY\b)",
+    "native-enum": r"\s*CREATE\s+TYPE\b.*\bENUM\b",
+    "not-null-column": (
+        r"\s*ALTER\s+TABLE\b.*\bADD\s+(?!CONSTRAINT\b|CHECK\b)(?!.*\bDEFAULT\b).*\bNOT\s+NULL\b"
+    ),
+    "rename": r"\s*ALTER\s+TABLE\b.*\bRENAME\s+(?!CONSTRAINT\b)",
+    "unnamed-constraint": r".*\bADD\s+(CHECK|FOREIGN|PRIMARY|UNIQUE)\b",
+}
+"""How a statement begins that breaks a rule, where an operation of Alembic's could break it too."""
+_ON = re.compile(r"\bON\s+(?:ONLY\s+)?\"?(\w+)", re.IGNORECASE)
+_PHASES = {"data-change": "backfill", "drop-outside-contract": "contract"}
+"""In which phase it is what a revision is there for."""
 
 
 @dataclass(frozen=True)
@@ -113,25 +129,63 @@ def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _call(call: ast.Call, calls: list[ast.Call], phase: str) -> Iterator[str]:
+    broken = {*_operation(call, calls)}
+    if _name(call) == "execute":
+        broken |= {*_executed(call, calls)}
+    yield from (rule for rule in broken if _PHASES.get(rule) != phase)
+
+
+def _operation(call: ast.Call, calls: list[ast.Call]) -> Iterator[str]:
+    """Name the rules that an operation breaks, whatever its phase."""
     name, words = _name(call), {word.arg for word in call.keywords}
-    sql = _sql(call) if name == "execute" else ""
     if name == "batch_alter_table":
         yield "bare-batch"
     if name == "create_index" and _table(call, 1) not in _created(calls):
         yield "index-not-concurrent"
-    if "NOT VALID" in sql.upper() and any("VALIDATE" in _sql(c).upper() for c in calls):
-        yield "validate-together"
-    if (name == "alter_column" and "type_" in words) or " TYPE " in sql.upper():
-        timezone = "timezone=True" in ast.unparse(call) or "TIMESTAMPTZ" in sql.upper()
+    if name == "alter_column" and "type_" in words:
+        timezone = "timezone=True" in ast.unparse(call)
         yield "timestamptz-without-utc" if timezone else "type-change"
-    if name == "drop_column" and phase != "contract":
+    if name == "drop_column":
         yield "drop-outside-contract"
     if name == "Enum" and "native_enum=False" not in ast.unparse(call):
         yield "native-enum"
     if name in CONSTRAINTS and "name" not in words:
         yield "unnamed-constraint"
-    if (_DATA.match(sql) or name == "bulk_insert") and phase != "backfill":
+    if name == "bulk_insert":
         yield "data-change"
+    if name == "rename_table" or (name == "alter_column" and "new_column_name" in words):
+        yield "rename"
+    if name == "add_column" and _table(call, 0) not in _created(calls):
+        yield from ("not-null-column" for column in ast.walk(call) if _is_bare(column))
+
+
+def _executed(call: ast.Call, calls: list[ast.Call]) -> Iterator[str]:
+    """Name the rules that SQL breaks, whatever its phase."""
+    sql = _sql(call).upper()
+    inside = (node for node in ast.walk(call) if isinstance(node, ast.Call))
+    if any(_name(each) in ("insert", "update", "delete") for each in inside):
+        yield "data-change"
+    if "NOT VALID" in sql and any("VALIDATE" in _sql(each).upper() for each in calls):
+        yield "validate-together"
+    for statement in sql.split(";"):
+        if " TYPE " in statement and not statement.strip().startswith("CREATE"):
+            yield "timestamptz-without-utc" if "TIMESTAMPTZ" in statement else "type-change"
+        found = _ON.search(statement)
+        fresh = found and found[1].lower() in _created(calls)
+        for rule, pattern in _STATEMENTS.items():
+            is_fresh = fresh and rule == "index-not-concurrent"
+            if re.match(pattern, statement, re.DOTALL) and not is_fresh:
+                yield rule
+
+
+def _is_bare(node: ast.AST) -> bool:
+    """Whether it is a column that may not be null and has no value for rows that are there."""
+    if not isinstance(node, ast.Call) or _name(node) != "Column":
+        return False
+    words = {word.arg: word.value for word in node.keywords}
+    nullable = words.get("nullable")
+    forbids = isinstance(nullable, ast.Constant) and nullable.value is False
+    return forbids and not {"server_default", "primary_key"} & {*words}
 
 
 def _name(call: ast.Call) -> str:
