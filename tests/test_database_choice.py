@@ -331,3 +331,15 @@ def test_other_schemas_are_named(postgres):
 
     with pytest.raises(LayoutError, match="tables are in schema talk too"):
         read(url)
+
+
+def test_a_program_s_own_log(scanned, tmp_path):
+    """
+    What a program logs of its threads is nobody's message, in the same file as a chat or alone.
+    """
+    columns = "id INTEGER PRIMARY KEY, thread_id TEXT, level TEXT, target TEXT, message TEXT"
+    log = table("logs", columns, *((n, "1", "INFO", "net", "x") for n in range(9)))
+
+    assert ["a", "b"] == [text for (text,) in rows(scanned(TALKS, CHAT, log).messages, "content")]
+    with pytest.raises(LayoutError):
+        read(build(tmp_path / "log.db", log))

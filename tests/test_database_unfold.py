@@ -112,6 +112,29 @@ BEDROCK = (
         [{"reasoningContent": {"reasoningText": {"text": "Hm."}}}, {"text": "Full."}],
     ),
 )
+CRUSH = tuple(
+    (role, [{"type": kind, "data": data} for kind, data in parts])
+    for role, parts in (
+        ("user", [("text", {"text": "Add milk."})]),
+        (
+            "assistant",
+            [
+                ("text", {"text": "I look,\nand add."}),
+                ("tool_call", {"id": "a", "name": "list_tasks", "input": "{}", "finished": True}),
+                ("tool_call", {"id": "b", "name": "add_task", "input": '{"title":"milk"}'}),
+                ("finish", {"reason": "tool_use"}),
+            ],
+        ),
+        (
+            "tool",
+            [
+                ("tool_result", {"tool_call_id": "a", "name": "list_tasks", "content": "none"}),
+                ("tool_result", {"tool_call_id": "b", "content": "full", "is_error": True}),
+            ],
+        ),
+        ("assistant", [("reasoning", {"thinking": "Hm."}), ("text", {"text": "Full."})]),
+    )
+)
 TOOL = {"type": "tool-add_task", "toolCallId": "b", "input": {"title": "milk"}}
 SCREEN = (
     ("user", [{"type": "text", "text": "Add milk."}]),
@@ -139,7 +162,7 @@ def talk(*said, kind="TEXT"):
     return conversations((1, "u", T.format(0))), table
 
 
-@pytest.mark.parametrize("said", [ANTHROPIC, MODEL])
+@pytest.mark.parametrize("said", [ANTHROPIC, MODEL, CRUSH])
 def test_words_calls_and_results(scanned, said):
     """
     The words are the content, the calls are calls, and results find their calls.

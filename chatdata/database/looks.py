@@ -23,7 +23,13 @@ def looks_like_messages(table: Table) -> bool:
         conversation_key(table) is not None
         and table.find(*names.TEXTS) is not None
         and not looks_like_tool_calls(table)
+        and not is_of_a_program(table)
     )
+
+
+def is_of_a_program(table: Table) -> bool:
+    """Tell what a program logs of itself, by thread or session, from what anybody says."""
+    return bool(table.find(*names.LOG_LEVELS) and table.find(*names.LOG_PLACES))
 
 
 def conversation_key(table: Table) -> Column | None:

@@ -55,6 +55,9 @@ OF_HTTP = (
     *("url", "uri", "path", "route", "user_agent", "remote_addr", "content_type", "headers"),
 )
 """What a log of requests to a server has, whose responses are nobody's answers."""
+LOG_LEVELS = ("level", "log_level", "levelname", "severity")
+LOG_PLACES = ("target", "module_path", "module", "logger", "logger_name", "file", "filename")
+"""What a program's own log has beside its levels."""
 TIMES = (
     *("created_at", "timestamp", "sent_at", "started_at", "executed_at", "time", "date"),
     *("created_date", "created_on", "created_time", "create_time", "date_created", "inserted_at"),

@@ -47,6 +47,16 @@ _KINDS = frozenset(
     | {"document", "search_result", "source-url", "source-document"}
     | {"tool_call", "dynamic-tool", "step-start"}
 )
+_NESTED = {
+    "text": ("text", {"text": "text"}),
+    "reasoning": ("thinking", {"thinking": "thinking"}),
+    "tool_call": ("tool_use", {"id": "id", "name": "name", "input": "input"}),
+    "tool_result": (
+        "tool_result",
+        {"tool_call_id": "tool_use_id", "content": "content", "is_error": "is_error"},
+    ),
+}
+"""Parts of Crush as blocks of Anthropic."""
 _STREAMED = frozenset({"dynamic-tool", "step-start", "tool-invocation"})
 
 
@@ -229,6 +239,8 @@ def _message(parts: list[dict[str, Any]]) -> Message:
     """
     if "type" not in parts[0]:
         return _untyped(parts)
+    if all(part.keys() == {"type", "data"} for part in parts):
+        parts = [_lifted(part) for part in parts]
     kinds = {part["type"] for part in parts}
     if not any(map(_is_known, kinds)):
         raise ValueError("no part of a message")
@@ -236,6 +248,16 @@ def _message(parts: list[dict[str, Any]]) -> Message:
     if own or kinds & _STREAMED:
         return vercel_ai.message({"role": "", "parts": parts})
     return chat_message.message({"role": "user", "content": parts})
+
+
+def _lifted(part: dict[str, Any]) -> dict[str, Any]:
+    """Give a part whose keys stand below `data`, as Crush has them, as a block that has them."""
+    kind, data = part["type"], part["data"]
+    taken = _NESTED.get(kind)
+    if taken is None or not isinstance(data, dict):
+        return part
+    of, keys = taken
+    return {"type": of, **{name: data[key] for key, name in keys.items() if key in data}}
 
 
 def _untyped(parts: list[dict[str, Any]]) -> Message:
