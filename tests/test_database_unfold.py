@@ -212,6 +212,29 @@ def test_parts_that_are_told_apart_by_their_keys(tmp_path, said, result, outcome
         assert [None, None, None, "Hm."] == [t for (t,) in rows(chats.messages, "reasoning")]
 
 
+@pytest.mark.parametrize("text", [True, False])
+def test_whole_messages_beside_a_role(tmp_path, text):
+    """
+    A text may be the whole message that the API takes.
+    """
+    call = {"id": "c", "type": "function", "function": {"name": "add_task", "arguments": "{}"}}
+    said = (
+        ("user", {"role": "user", "content": "Hi"}),
+        ("assistant", {"role": "assistant", "content": None, "tool_calls": [call]}),
+        ("tool", {"role": "tool", "tool_call_id": "c", "content": "ok"}),
+        ("model", {"role": "model", "parts": [{"text": "Done"}]}),
+        ("user", {"role": "reader", "content": "Hi"}),
+        ("user", {"role": "user", "content": "Hi", "place": "here"}),
+    )
+    chats = read(build(f"sqlite:///{tmp_path / 'app.db'}", *talk(*said)), text=text).check()
+    sizes = [2, None, 2, 4, *(len(json.dumps(one)) for _, one in said[4:])]
+
+    assert sizes == [n for (n,) in rows(chats.messages, "n_chars")]
+    assert [("add_task", "3")] == rows(chats.tool_calls, "name", "result_message_id")
+    if text:
+        assert ["Hi", None, "ok", "Done"] == [t for (t,) in rows(chats.messages, "content")[:4]]
+
+
 def test_results_that_name_no_call(scanned):
     """
     What comes back stays in the message where nothing says which call it answers.

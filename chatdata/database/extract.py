@@ -15,7 +15,7 @@ import pyarrow as pa
 from chatdata.database.connect import with_valid_text
 from chatdata.database.ranges import side_by_side
 from chatdata.database.sql import literal, quoted
-from chatdata.database.unfold import LIKE, LIKE_LIST, LIKE_TEXT
+from chatdata.database.unfold import LIKE, LIKE_LIST, LIKE_MESSAGE, LIKE_TEXT
 from chatdata.database.values import only
 from chatdata.spool import Inflow
 from chatdata.tool_calls import NOTHING
@@ -162,7 +162,7 @@ def plan(
         words = f"CAST({quoted(content.name)} AS TEXT)"
         fields.append(_Field("n_chars", _size(words, dialect), "0"))
         # A list of parts tells of calls and sizes; its words go no further.
-        is_told = _may_be_list(words)
+        is_told = f"{_may_be_list(words)} OR {words} LIKE {literal(LIKE_MESSAGE)}"
         if content.kind == "json":
             is_told = f"{is_told} OR {words} LIKE {literal(LIKE_TEXT)}"
         fields.append(_Field("parts", f"CASE WHEN {is_told} THEN {words} END", "''"))

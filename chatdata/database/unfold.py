@@ -3,7 +3,8 @@
 Applications store what a model's API gave them: blocks of Anthropic, parts of OpenAI, of the
 Vercel SDK, of Gemini or of Bedrock. Such a text is read as the message that it is. What its parts
 say beside words, calls and results stays in `extra`, under the name of the column. In a column of
-JSON a message that is nothing but words is a JSON string, and stands for them.
+JSON a message that is nothing but words is a JSON string, and stands for them. A text may also be
+the whole message that the API takes, beside a column that says who speaks.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from chatdata.database.values import joined, json_object
 from chatdata.formats import bedrock_parts, blocks, chat_message, gemini_api, vercel_ai
 from chatdata.formats.base import UNEXPECTED
 from chatdata.formats.records import encode
+from chatdata.formats.rows import ROLES
 
 if TYPE_CHECKING:
     from chatdata.database.extract import Raw
@@ -28,6 +30,8 @@ LIKE_LIST = "[%{%"
 """A pattern of SQL that every list of objects has."""
 LIKE = tuple(f'%"{key}"%:%' for key in ("type", "text", "function%", "toolUse", "toolResult"))
 """Patterns of which every list of parts has one, and little else."""
+LIKE_MESSAGE = '{%"role"%:%'
+"""A pattern of SQL that every whole message has."""
 LIKE_TEXT = '"%'
 """A pattern of SQL that every JSON string has."""
 RESULTS = pl.List(pl.Struct({"native_id": pl.String, "text": pl.String, "status": pl.String}))
@@ -47,6 +51,10 @@ _KINDS = frozenset(
     | {"document", "search_result", "source-url", "source-document"}
     | {"tool_call", "dynamic-tool", "step-start"}
 )
+_OF_MESSAGES = frozenset(
+    {"role", "content", "parts", "tool_calls", "tool_call_id", "name", "id", "function_call"}
+    | {"refusal", "audio", "annotations", "reasoning_content"}
+)
 _NESTED = {
     "text": ("text", {"text": "text"}),
     "reasoning": ("thinking", {"thinking": "thinking"}),
@@ -61,16 +69,18 @@ _STREAMED = frozenset({"dynamic-tool", "step-start", "tool-invocation"})
 
 
 def unfolded(texts: pl.Series, *, is_json: bool = False) -> tuple[pl.DataFrame, int]:
-    """Read the texts that are lists of parts, and in a column of JSON those that are strings.
+    """Read the texts that are lists of parts or whole messages, and strings in a column of JSON.
 
     Returns:
-        One row (`SCHEMA`) for each, `_row` its place; and how many are lists of typed parts that
-        could not be read.
+        One row (`SCHEMA`) for each, `_row` its place; and how many are lists of parts, or messages,
+        that could not be read.
     """
     rows: list[tuple[Any, ...]] = []
     n_unread = 0
     # Most texts are neither, and their first letter says so.
-    opening = texts.str.starts_with("[")
+    opening = texts.str.starts_with("[") | (
+        texts.str.starts_with("{") & texts.str.contains('"role"', literal=True)
+    )
     if is_json:
         opening |= texts.str.starts_with('"')
     places = opening.fill_null(value=False).arg_true()
@@ -78,7 +88,7 @@ def unfolded(texts: pl.Series, *, is_json: bool = False) -> tuple[pl.DataFrame, 
         found = _decoded(text)
         if isinstance(found, str):
             rows.append((place, found, None, None, False, None, None))
-        elif _is_list_of_parts(found):
+        elif _is_message(found) or _is_list_of_parts(found):
             try:
                 rows.append((place, *_fields(_message(found))))
             except UNEXPECTED:
@@ -227,16 +237,29 @@ def _is_list_of_parts(found: Any) -> bool:  # noqa: ANN401 - any JSON value
     return typed or any(_have_only(keys, found) for keys in (gemini_api.PARTS, bedrock_parts.KEYS))
 
 
+def _is_message(found: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return (
+        isinstance(found, dict)
+        and found.keys() <= _OF_MESSAGES
+        and bool(found.keys() & {"content", "parts", "tool_calls"})
+        and str(found.get("role")).lower() in ROLES
+    )
+
+
 def _have_only(keys: frozenset[str], parts: list[dict[str, Any]]) -> bool:
     return all(part.keys() <= keys for part in parts)
 
 
-def _message(parts: list[dict[str, Any]]) -> Message:
-    """Read parts as the message that they are.
+def _message(found: dict[str, Any] | list[dict[str, Any]]) -> Message:
+    """Read a message, or parts as the message that they are.
 
     Raises:
         ValueError: none of them is of a kind that messages have: the list is somebody's words.
     """
+    if isinstance(found, dict):
+        listed: Any = found.get("parts")
+        return _message(listed) if _is_list_of_parts(listed) else chat_message.message(found)
+    parts = found
     if "type" not in parts[0]:
         return _untyped(parts)
     if all(part.keys() == {"type", "data"} for part in parts):
