@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chatdata.formats import attribute_names as names
 from chatdata.formats import shapes
 from chatdata.formats.content import text, tool_names
 from chatdata.formats.items import output_text
@@ -26,103 +27,6 @@ if TYPE_CHECKING:
 _GENERATES = ("chat", "text_completion", "generate_content", "completion")
 _KINDS = {"LLM": "llm", "TOOL": "tool"}
 _SDK = ("ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject")
-_SESSION = (
-    "gen_ai.conversation.id",
-    "session.id",
-    "langfuse.session.id",
-    "ai.telemetry.metadata.sessionId",
-    "traceloop.association.properties.session_id",
-    "traceloop.association.properties.thread_id",
-)
-# What goes into and comes out of a span that is no generation.
-_ASKED = ("input.value", "traceloop.entity.input", "langfuse.observation.input")
-_ANSWERED = ("output.value", "traceloop.entity.output", "langfuse.observation.output")
-_USER = (
-    "user.id",
-    "enduser.id",
-    "langfuse.user.id",
-    "ai.telemetry.metadata.userId",
-    "traceloop.association.properties.user_id",
-)
-_AGENT = ("gen_ai.agent.name", "agent.name", "ai.telemetry.functionId")
-_MODEL = (
-    "gen_ai.response.model",
-    "ai.response.model",
-    "llm.model_name",
-    "gen_ai.request.model",
-    "ai.model.id",
-)
-_TOOL = {
-    "name": ("gen_ai.tool.name", "tool.name", "tool_call.function.name", "ai.toolCall.name"),
-    "id": ("gen_ai.tool.call.id", "tool_call.id", "tool.id", "ai.toolCall.id"),
-    "arguments": (
-        "gen_ai.tool.call.arguments",
-        "tool.parameters",
-        "ai.toolCall.args",
-        "input.value",
-        "traceloop.entity.input",
-    ),
-    "result": (
-        "gen_ai.tool.call.result",
-        "ai.toolCall.result",
-        "output.value",
-        "traceloop.entity.output",
-    ),
-}
-_USAGE = {
-    "input": (
-        "gen_ai.usage.input_tokens",
-        "gen_ai.usage.prompt_tokens",
-        "llm.token_count.prompt",
-        "ai.usage.inputTokens",
-        "ai.usage.promptTokens",
-    ),
-    "output": (
-        "gen_ai.usage.output_tokens",
-        "gen_ai.usage.completion_tokens",
-        "llm.token_count.completion",
-        "ai.usage.outputTokens",
-        "ai.usage.completionTokens",
-    ),
-    "cache_read": (
-        "gen_ai.usage.cache_read.input_tokens",
-        "gen_ai.usage.cache_read_input_tokens",
-        "llm.token_count.prompt_details.cache_read",
-        "ai.usage.cachedInputTokens",
-    ),
-    "cache_write": (
-        "gen_ai.usage.cache_creation.input_tokens",
-        "gen_ai.usage.cache_creation_input_tokens",
-        "llm.token_count.prompt_details.cache_write",
-    ),
-    "reasoning": (
-        "gen_ai.usage.reasoning.output_tokens",
-        "gen_ai.usage.reasoning_tokens",
-        "llm.token_count.completion_details.reasoning",
-        "ai.usage.reasoningTokens",
-    ),
-}
-# What rows hold, or repeat: the rest of a span's attributes stays in `extra`.
-_TAKEN = (
-    "gen_ai.input.messages",
-    "gen_ai.output.messages",
-    "gen_ai.system_instructions",
-    "gen_ai.tool.definitions",
-    "gen_ai.prompt",
-    "gen_ai.completion",
-    "llm.input_messages",
-    "llm.output_messages",
-    "llm.tools",
-    "ai.prompt",
-    "ai.response.text",
-    "ai.response.object",
-    "ai.response.reasoning",
-    "ai.response.toolCalls",
-    *_SESSION,
-    *_USER,
-    *_AGENT,
-    *(key for keys in (*_TOOL.values(), *_USAGE.values()) for key in keys),
-)
 _ROLE_OF_EVENT = {"gen_ai.choice": "assistant"}
 _TEXTS = (
     "messages",
@@ -173,23 +77,24 @@ def flat(value: Any, prefix: str = "") -> Attributes:  # noqa: ANN401 - any JSON
 def described(raw: Raw) -> Span:
     """Say what a span is in words of no particular tracer."""
     own = raw.attributes
-    others = {key: value for key, value in own.items() if not key.startswith(_TAKEN)}
+    taken = (*names.TAKEN, names.NOTED) if _noted(own) else names.TAKEN
+    others = {key: value for key, value in own.items() if not key.startswith(taken)}
     span = Span(
         id=raw.id,
         trace=raw.trace,
         parent=raw.parent,
         kind=_kind(raw),
         name=raw.name,
-        session=_text(own, _SESSION),
-        user_id=_text(own, _USER),
-        agent=_text(own, _AGENT),
+        session=_text(own, names.SESSION),
+        user_id=_text(own, names.USER),
+        agent=_text(own, names.AGENT),
         project=_text(own, ("service.name",)),
         started=raw.started,
         ended=raw.ended,
         extra=raw.extra | ({"attributes": others} if others else {}),
     )
     if span.kind == "llm":
-        span.model = _text(own, _MODEL)
+        span.model = _text(own, names.MODEL)
         span.tools = _tools(own)
         span.input, span.output = _said(raw)
         span.finish_reason = _finish_reason(own, span.output)
@@ -198,7 +103,7 @@ def described(raw: Raw) -> Span:
     elif span.kind == "tool":
         span.call = _call(raw)
     else:
-        span.asked, span.answered = (_first(own, keys) for keys in (_ASKED, _ANSWERED))
+        span.asked, span.answered = (_first(own, keys) for keys in (names.ASKED, names.ANSWERED))
     return span
 
 
@@ -245,10 +150,13 @@ def _said(raw: Raw) -> tuple[list[Message], list[Message]]:
             system + shapes.messages(own.get("gen_ai.input.messages"), "user"),
             shapes.messages(own.get("gen_ai.output.messages"), "assistant"),
         )
-    if raw.events:
-        heard = [(name, body) for name, body in raw.events if name not in _ROLE_OF_EVENT]
-        chosen = [(name, body) for name, body in raw.events if name in _ROLE_OF_EVENT]
+    if events := raw.events or _noted(own):
+        heard = [(name, body) for name, body in events if name not in _ROLE_OF_EVENT]
+        chosen = [(name, body) for name, body in events if name in _ROLE_OF_EVENT]
         return _of_events(heard), _of_events(chosen)
+    if own.keys() & {*names.ADK}:
+        request, response = (own.get(key) for key in names.ADK)
+        return shapes.messages(request, "user"), shapes.messages(response, "assistant")
     for before, after in (
         ("gen_ai.prompt", "gen_ai.completion"),
         ("llm.input_messages", "llm.output_messages"),
@@ -263,6 +171,15 @@ def _said(raw: Raw) -> tuple[list[Message], list[Message]]:
         shapes.messages(own.get("input.value"), "user"),
         shapes.messages(own.get("output.value"), "assistant"),
     )
+
+
+def _noted(own: Attributes) -> list[tuple[str, Any]]:
+    """Read the events that stand in an attribute as JSON, each with its name."""
+    listed = shapes.decoded(own.get(names.NOTED))
+    if not isinstance(listed, list):
+        return []
+    named = [(body.get("event.name"), body) for body in listed if isinstance(body, dict)]
+    return [(name, body) for name, body in named if isinstance(name, str)]
 
 
 def _of_events(events: list[tuple[str, Any]]) -> list[Message]:
@@ -315,7 +232,7 @@ def _listed(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _call(raw: Raw) -> Call:
-    own = {name: _first(raw.attributes, keys) for name, keys in _TOOL.items()}
+    own = {name: _first(raw.attributes, keys) for name, keys in names.TOOL.items()}
     call = Call(
         name=text(own["name"]) or raw.name,
         native_id=text(own["id"]),
@@ -334,7 +251,7 @@ def _call(raw: Raw) -> Call:
 
 def _usage(own: Attributes) -> tuple[Usage | None, Attributes]:
     """Read tokens; what was cached comes out of the input, unless it cannot be inside."""
-    counts = {name: _number(_first(own, keys)) for name, keys in _USAGE.items()}
+    counts = {name: _number(_first(own, keys)) for name, keys in names.USAGE.items()}
     if all(count is None for count in counts.values()):
         return None, {}
     cached = (counts["cache_read"] or 0) + (counts["cache_write"] or 0)

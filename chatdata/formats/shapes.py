@@ -26,11 +26,12 @@ _TEXTS = ("text", "content", "value", "refusal")
 _THOUGHTS = frozenset({"reasoning", "thinking", "thought"})
 _CALLS = frozenset({"tool_call", "tool-call", "tool_use", "function_call", "function"})
 _RESULTS = frozenset({"tool_call_response", "tool-result", "tool_result", "function_response"})
-_GEMINI = {"functionCall": "tool_call", "function_call": "tool_call"} | {
-    "functionResponse": "tool_call_response",
-    "function_response": "tool_call_response",
+# Parts of Gemini and of Bedrock, which have no types.
+_KEYED = {
+    **dict.fromkeys(("functionCall", "function_call", "toolUse"), "tool_call"),
+    **dict.fromkeys(("functionResponse", "function_response", "toolResult"), "tool_call_response"),
 }
-_IDS = ("call_id", "tool_call_id", "toolCallId", "tool_use_id", "id")
+_IDS = ("call_id", "tool_call_id", "toolCallId", "tool_use_id", "toolUseId", "id")
 _ANSWERS = ("response", "result", "output", "content")
 
 
@@ -158,9 +159,9 @@ def _take(part: Any, message: Message, texts: list[str], thoughts: list[str]) ->
         return
     if not isinstance(part, dict):
         return
-    gemini = next((key for key in _GEMINI if isinstance(part.get(key), dict)), None)
-    kind = _GEMINI[gemini] if gemini else str(part.get("type"))
-    inner = part[gemini] if gemini else part
+    key = next((key for key in _KEYED if isinstance(part.get(key), dict)), None)
+    kind = _KEYED[key] if key else str(part.get("type"))
+    inner = part[key] if key else part
     if kind in _CALLS:
         message.calls.append(_call(inner))
     elif kind in _RESULTS:
@@ -191,6 +192,8 @@ def _call(source: dict[str, Any]) -> Call:
 
 def _result(source: dict[str, Any]) -> Result:
     answer = next((source[key] for key in _ANSWERS if source.get(key) is not None), None)
+    if isinstance(answer, list) and all(_is_text(part) for part in answer):
+        answer = "\n".join(part["text"] for part in answer)
     return Result(
         native_id=_id(next((source[name] for name in _IDS if source.get(name)), None)),
         text=items.output_text(answer),
@@ -205,4 +208,9 @@ def _is_part(part: dict[str, Any]) -> bool:
     if _role(part) is not None:
         return False
     kind = part.get("type")
-    return kind in {"text", *_THOUGHTS, *_CALLS, *_RESULTS} or part.keys() == {"text"}
+    typed = kind in {"text", *_THOUGHTS, *_CALLS, *_RESULTS}
+    return typed or _is_text(part) or bool(part.keys() & _KEYED.keys())
+
+
+def _is_text(part: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return isinstance(part, dict) and part.keys() == {"text"} and isinstance(part["text"], str)
