@@ -14,9 +14,11 @@ import msgspec
 
 from chatdata.formats import blocks, vercel_ai
 from chatdata.formats.content import Content, listed, split, text, untold
+from chatdata.formats.media import without_bytes
 from chatdata.formats.rows import Call, Message, Result, Usage
 from chatdata.formats.times import at
 
+_THOUGHTS = ("reasoning_content", "reasoning")
 _NESTED = ("function", "custom")
 _ARGUMENTS = ("arguments", "input", "args", "parameters")
 _CALLS = frozenset({"tool_call", "tool-call", *blocks.CALLS})
@@ -46,18 +48,20 @@ def message(item: dict[str, Any], time_zone: str = "UTC") -> Message:
     answers = role in {"tool", "function"}
     results = _results_among(content.others)
     first_call = item.get("function_call")
+    keys = () if content.reasonings else _THOUGHTS
+    thought = next((key for key in keys if text(item.get(key))), "")
     told: dict[str, Any] = {
         "role": role,
         "content": content.text,
         "tool_calls": item.get("tool_calls") or None,
         "tool_call_id": text(item.get("tool_call_id")) if answers else None,
-        "reasoning_content": None if content.reasonings else text(item.get("reasoning_content")),
+        thought: text(item.get(thought)),
         "function_call": first_call if isinstance(first_call, dict) else None,
     }
     read = Message(
         role_raw=role,
         content=content.text,
-        reasoning=content.reasoning or told["reasoning_content"],
+        reasoning=content.reasoning or told[thought],
         calls=[
             *calls(item),
             *(_call_of_part(part) for part in content.others if part.get("type") in _CALLS),
@@ -72,14 +76,26 @@ def message(item: dict[str, Any], time_zone: str = "UTC") -> Message:
         read.role = "tool"
     if content.parts is not None:
         read.extra["content"] = content.parts
-    if not content.text and (refusal := text(item.get("refusal"))):
-        _refuse(read, refusal)
+    _take_other_words(read, item)
     for key in ("created_at", "timestamp"):
         if read.at is None and (moment := at(item.get(key), time_zone)):
             read.at = moment
     if answers and not results:
         read.results = [Result(native_id=told["tool_call_id"], text=content.text)]
     return read
+
+
+def _take_other_words(read: Message, item: dict[str, Any]) -> None:
+    """Take a refusal, or what was said aloud, for the words, where none are written."""
+    if not read.content and (refusal := text(item.get("refusal"))):
+        _refuse(read, refusal)
+    spoken = item.get("audio")
+    if not isinstance(spoken, dict):
+        return
+    if read.content is None and (said := text(spoken.get("transcript"))):
+        read.content = said
+        spoken = {**spoken, "transcript": {"n_chars": len(said)}}
+    read.extra["audio"] = without_bytes(spoken)
 
 
 def _refuse(read: Message, refusal: str) -> None:

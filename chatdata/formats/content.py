@@ -21,6 +21,7 @@ _SPEECH = {
 _THOUGHT = {
     "reasoning": ("value", "text", "reasoning"),
     "thinking": ("thinking", "value", "text"),
+    "think": ("think",),
 }
 
 

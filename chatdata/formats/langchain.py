@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatdata.formats import chat_message, sqlite
+from chatdata.formats import blocks, chat_message, sqlite
 from chatdata.formats.base import LIKELY, SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import rest, split, text, untold
 from chatdata.formats.records import Bad
-from chatdata.formats.rows import Call, Conversation, Message, Result, Usage
+from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Result, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _TYPES = frozenset(
     {"human", "ai", "system", "tool", "AIMessageChunk", "function", "chat", "remove"}
 )
+_SERVERS = ("server_tool_use", "mcp_tool_use")
 _SPEAKERS = frozenset({"human", "ai", "AIMessageChunk"})
 _TAKEN = frozenset({"content", "tool_calls", "invalid_tool_calls", "usage_metadata", "type", "id"})
 _ROW_TAKEN = frozenset({"id", "session_id", "message"})
@@ -116,7 +117,7 @@ def message(source: dict[str, Any]) -> Message:
         KeyError: so, too.
     """
     kind, data = _opened(source)
-    content = split(data.get("content"))
+    content = split(data.get("content"), _is_of_server)
     metadata = data.get("response_metadata") or {}
     extra = rest(data, _TAKEN)
     if content.parts is not None:
@@ -129,7 +130,7 @@ def message(source: dict[str, Any]) -> Message:
         model=text(metadata.get("model_name")) or text(metadata.get("model")),
         finish_reason=text(metadata.get("finish_reason")) or text(metadata.get("stop_reason")),
         usage=usage(data.get("usage_metadata")),
-        calls=_calls(data),
+        calls=[*_calls(data), *_of_server(content.others)],
         extra=extra,
     )
     if kind in {"tool", "function"}:
@@ -145,6 +146,26 @@ def _opened(source: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if not isinstance(source["type"], str):
         raise TypeError("the type is no text")
     return source["type"], source.get("data", source)
+
+
+def _is_of_server(kind: str) -> bool:
+    """Whether a part is a call that the provider ran, or its result: no list repeats these."""
+    return kind in _SERVERS or (blocks.is_result(kind) and kind != "tool_result")
+
+
+def _of_server(parts: list[dict[str, Any]]) -> list[Call]:
+    calls = [blocks.call(part) for part in parts if part.get("type") in _SERVERS]
+    asked = {call.native_id: call for call in calls if call.native_id}
+    for part in parts:
+        id_ = text(part.get("tool_use_id")) if blocks.is_result(part.get("type")) else None
+        answered = asked.get(id_) if id_ else None
+        if answered is not None and not answered.has_result:
+            result = blocks.result(part)
+            answered.has_result, answered.result_key = True, SAME_MESSAGE
+            answered.result, answered.status = result.text, result.status
+            answered.error_source, answered.error_class = result.error_source, result.error_class
+            answered.extra |= result.extra
+    return calls
 
 
 def _calls(data: dict[str, Any]) -> list[Call]:

@@ -64,7 +64,7 @@ def _conversation(record: Record) -> list[Conversation]:
 
 def _message(node: dict[str, Any], parent: str | None) -> Message:
     parts = node.get("content")
-    said = node.get("text")
+    said, thought = node.get("text"), None
     calls = []
     extra = rest(node, _MESSAGE_TAKEN)
     if isinstance(parts, list):
@@ -72,6 +72,7 @@ def _message(node: dict[str, Any], parent: str | None) -> Message:
         extra["content"] = content.parts
         calls = [_call(part) for part in content.others if part.get("type") == "tool_call"]
         said = content.text if content.text is not None else said
+        thought = content.reasoning
     return Message(
         role_raw=str(
             node.get("sender") or ("user" if node.get("isCreatedByUser") else "assistant")
@@ -79,6 +80,7 @@ def _message(node: dict[str, Any], parent: str | None) -> Message:
         role="user" if node.get("isCreatedByUser") else "assistant",
         kind="chat",
         content=said if isinstance(said, str) else None,
+        reasoning=thought,
         key=node["messageId"],
         native_id=node["messageId"],
         parent=parent,

@@ -77,7 +77,7 @@ def _conversation(
 def _message(source: dict[str, Any]) -> Message:
     parts = source["parts"]
     kinds = {part["part_kind"] for part in parts}
-    said = [part for part in parts if part["part_kind"] in {"text", "user-prompt"}]
+    said = [part for part in parts if _is_said(part)]
     texts = [found for part in said if (found := split(_prompt(part)).text) is not None]
     if not said and kinds == {"system-prompt"}:
         texts = [part["content"] for part in parts]
@@ -93,9 +93,17 @@ def _message(source: dict[str, Any]) -> Message:
         finish_reason=text(source.get("finish_reason")),
         usage=_usage(source.get("usage")),
         calls=[_call(part) for part in parts if part["part_kind"] in _CALLS],
-        results=[_result(part) for part in parts if part["part_kind"] in _RETURNS],
+        results=[
+            _result(part) for part in parts if part["part_kind"] in _RETURNS and not _is_said(part)
+        ],
         extra=extra,
     )
+
+
+def _is_said(part: dict[str, Any]) -> bool:
+    """Whether a part is words: also what a program answers to an answer that does not fit."""
+    kind = part["part_kind"]
+    return kind in {"text", "user-prompt"} or (kind == "retry-prompt" and not part.get("tool_name"))
 
 
 def _speaker(source: dict[str, Any], kinds: set[str]) -> dict[str, Any]:
@@ -105,6 +113,8 @@ def _speaker(source: dict[str, Any], kinds: set[str]) -> dict[str, Any]:
         return {"role_raw": "request", "role": "user", "kind": "chat"}
     if kinds == {"system-prompt"}:
         return {"role_raw": "request", "role": "system", "kind": "injected"}
+    if any(map(_is_said, source["parts"])):
+        return {"role_raw": "request", "role": "user", "kind": "injected"}
     return {"role_raw": "request", "role": "tool", "kind": "tool_result"}
 
 
@@ -120,10 +130,10 @@ def _shape(part: dict[str, Any], kinds: set[str]) -> dict[str, Any]:
     if part["part_kind"] in _CALLS:
         return rest(part, _CALL_TAKEN) | {"part_kind": part["part_kind"]}
     content, kind = part.get("content"), part["part_kind"]
-    told = kind in _TOLD or (kind == "system-prompt" and kinds == {kind})
+    told = kind in _TOLD or _is_said(part) or (kind == "system-prompt" and kinds == {kind})
     if told and isinstance(content, str):
         return {**part, "content": {"n_chars": len(content)}}
-    if kind in _RETURNS:
+    if kind in _RETURNS and not _is_said(part):
         return {**part, "content": None}
     if kind == "user-prompt":
         return {**part, "content": split(_prompt(part)).parts}

@@ -79,9 +79,7 @@ def message(source: dict[str, Any]) -> Message:
     content = source.get("content")
     parts = source.get("parts") or (content if isinstance(content, list) else [])
     texts = [part["text"] for part in parts if part.get("type") == "text"]
-    thoughts = [
-        part["text"] for part in parts if part.get("type") == "reasoning" and "text" in part
-    ]
+    thoughts = [part[key] for part in parts if (key := _thought(part))]
     calls = [call(part) for part in parts if _is_call(part)]
     metadata = source.get("metadata") if isinstance(source.get("metadata"), dict) else {}
     extra = rest(source, _TAKEN)
@@ -102,6 +100,12 @@ def message(source: dict[str, Any]) -> Message:
     )
 
 
+def _thought(part: dict[str, Any]) -> str | None:
+    """Say under which key a part thinks, if it does; in version 4 it is the part's own name."""
+    keys = ("text", "reasoning") if part.get("type") == "reasoning" else ()
+    return next((key for key in keys if isinstance(part.get(key), str)), None)
+
+
 def _is_call(part: dict[str, Any]) -> bool:
     kind = str(part.get("type"))
     return (kind.startswith("tool-") and kind != "tool-result") or kind == "dynamic-tool"
@@ -114,8 +118,9 @@ def _shape(part: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
         output = part.get("output")
         kind = {"output": rest(output, _VALUE)} if isinstance(output, dict) else {}
         return rest(part, _RESULT_TAKEN) | kind
-    if part.get("type") in {"text", "reasoning"} and isinstance(part.get("text"), str):
-        return {**part, "text": {"n_chars": len(part["text"])}}
+    key = "text" if part.get("type") == "text" else _thought(part)
+    if key and isinstance(part.get(key), str):
+        return {**part, key: {"n_chars": len(part[key])}}
     return without_bytes(part)
 
 

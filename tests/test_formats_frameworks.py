@@ -1,0 +1,108 @@
+"""Words, thoughts and calls in the places where frameworks and providers put them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import chatdata as cd
+
+USE = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "w"}}
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"url": "u"}]}
+TEXT = {"type": "text", "text": "Sunny"}
+
+
+def scanned(folder, value):
+    path = folder / "log.json"
+    path.write_text(json.dumps(value))
+    return cd.scan(path).check()
+
+
+def completion(**message):
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **message}}
+    return {"id": "c", "object": "chat.completion", "model": "m", "choices": [choice]}
+
+
+def vercel(*parts):
+    return {
+        "id": "v",
+        "messages": [{"id": "1", "role": "assistant", "content": "4", "parts": parts}],
+    }
+
+
+def librechat(*parts):
+    ids = {"messageId": "m", "conversationId": "c", "parentMessageId": None}
+    return {"conversationId": "c", "messages": [{**ids, "sender": "Claude", "content": parts}]}
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        completion(content="4", reasoning="2+2"),
+        completion(content="4", reasoning_content="2+2", reasoning="2+2 again"),
+        vercel({"type": "reasoning", "reasoning": "2+2"}, {"type": "text", "text": "4"}),
+        librechat({"type": "think", "think": "2+2"}, {"type": "text", "text": "4"}),
+    ],
+)
+def test_thoughts(tmp_path, log):
+    """
+    Thoughts are reasoning, whatever a provider calls them, and no word is lost.
+    """
+    messages = scanned(tmp_path, log).messages.collect()
+
+    assert [("4", "2+2")] == messages.select("content", "reasoning").rows()
+    if "again" in json.dumps(log):
+        assert "2+2 again" in messages["extra"].item()
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "Hello there"), ("Hi", "Hi")])
+def test_what_was_said_aloud(tmp_path, content, said):
+    """
+    A transcript stands for the words where none are written; the sound leaves the frames.
+    """
+    audio = {"id": "a", "data": "QUFB" * 99, "transcript": "Hello there"}
+    messages = scanned(tmp_path, completion(content=content, audio=audio)).messages.collect()
+
+    assert said == messages["content"].item()
+    assert "QUFBQUFB" not in messages["extra"].item()
+
+
+def test_a_program_that_asks_for_another_answer(tmp_path):
+    """
+    What answers no tool is words, of the program; what answers one is its result.
+    """
+    retry = {"part_kind": "retry-prompt", "content": "an int, please"}
+    call = {"part_kind": "tool-call", "tool_name": "t", "args": "{}", "tool_call_id": "c"}
+    log = [
+        {"kind": "request", "parts": [retry]},
+        {"kind": "response", "parts": [call]},
+        {"kind": "request", "parts": [{**retry, "tool_name": "t", "tool_call_id": "c"}]},
+    ]
+    chats = scanned(tmp_path, log)
+    rows = chats.messages.sort("position").select("role", "kind", "content").collect().rows()
+
+    assert [
+        ("user", "injected", "an int, please"),
+        ("assistant", "chat", None),
+        ("tool", "tool_result", None),
+    ] == rows
+    assert [("an int, please", "error")] == (
+        chats.tool_calls.select("result", "status").collect().rows()
+    )
+
+
+def test_tools_that_the_provider_ran(tmp_path):
+    """
+    They stand among the parts alone; calls that are listed too count once.
+    """
+    listed = {"type": "tool_use", "id": "t", "name": "add", "input": {}}
+    data = {
+        "content": [USE, FOUND, listed, TEXT],
+        "tool_calls": [{"id": "t", "name": "add", "args": {}}],
+    }
+    log = [{"type": "human", "data": {"content": "go"}}, {"type": "ai", "data": data}]
+    calls = scanned(tmp_path, log).tool_calls.sort("name").collect()
+
+    assert [("add", "no_result"), ("web_search", "ok")] == calls.select("name", "status").rows()
+    assert '[{"url":"u"}]' == calls["result"][1]
