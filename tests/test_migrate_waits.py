@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from databases import execute, fetch
 from test_migrate_large import measured, million
 
 from chatdata import migrate
+from chatdata.migrate import engine
 
 PROBE = Path(__file__).with_name("probe.py")
 ADDED = {
@@ -136,3 +138,35 @@ def test_nobody_waits_for_us(request, server, n, quiet_s, longer_chain):
         assert min(waits[phase]["n"].values()) > 0
         assert waits[phase]["read_lock"] <= 0.3
         assert waits[phase]["write_lock"] <= 0.1
+
+
+def test_patience_begins_where_a_step_has_to_wait(postgres, longer_chain, monkeypatch):
+    """
+    However long the revisions before it took, a statement that needs a lock is tried again.
+    """
+    monkeypatch.setattr(engine, "PATIENCE_S", 2.0)
+    for revision, step in {
+        "0006": "op.execute('SELECT pg_sleep(2.5)')",
+        "0007": "op.execute('ALTER TABLE users ADD COLUMN more TEXT')",
+    }.items():
+        written = REVISION.format(revision=revision, before=f"{int(revision) - 1:04}", step=step)
+        (longer_chain / "versions" / f"{revision}_more.py").write_text(written)
+    url = postgres()
+    migrate.upgrade(url, to="0005", scripts=longer_chain)
+
+    def hold():
+        with migrate.connect(url) as holder, holder.begin():
+            holder.exec_driver_sql("LOCK TABLE users")
+            held.set()
+            while migrate.current_revision(url) != "0006":
+                time.sleep(0.05)
+            time.sleep(0.5)
+
+    held = threading.Event()
+    holding = threading.Thread(target=hold)
+    holding.start()
+    held.wait()
+    run = migrate.upgrade(url, to="0007", scripts=longer_chain)
+    holding.join()
+
+    assert ("0006", "0007") == run.steps

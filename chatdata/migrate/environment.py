@@ -8,7 +8,6 @@ write, and the history.
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from pathlib import Path
@@ -78,26 +77,27 @@ def _retry(connection: sa.Connection, step: Callable[[], None]) -> None:
     # Whoever wants the table stands in line behind a statement of ours that waits for its lock. So
     # it waits briefly, and leaves the line to them before it tries again: behind a transaction of
     # 4 s nobody waits for longer than with none.
-    until = time.monotonic() + engine.PATIENCE_S
-    for attempt in itertools.count(1):
+    # Each statement has its own patience, from when it first had to wait: a run may take hours.
+    waited: dict[str | None, list[float]] = {}
+    while True:
         try:
-            step()
+            return step()
         except sa.exc.OperationalError as error:
             connection.rollback()
             if getattr(error.orig, "sqlstate", None) != "55P03":
                 raise
-            if time.monotonic() > until:
+            failures = waited.setdefault(error.statement, [])
+            failures.append(time.monotonic())
+            if failures[-1] - failures[0] > engine.PATIENCE_S:
                 raise MigrationError(
-                    f"a lock was not to be had in {attempt} attempts; held by "
+                    f"a lock was not to be had in {len(failures)} attempts; held by "
                     f"{lock.blocker(connection)}",
                     state="it is at its last complete revision",
                     then="when that session is done, run the same command again",
                     source=engine.label(connection.engine.url),
                     exit_code=4,
                 ) from error
-        else:
-            return
-        time.sleep(min(0.1 * attempt, LONGEST_PAUSE_S))
+        time.sleep(min(0.1 * len(failures), LONGEST_PAUSE_S))
 
 
 def _check(connection: sa.Connection) -> None:
