@@ -105,6 +105,24 @@ def test_a_pooler_is_refused(pooler):
     assert [] == migrate.drift(direct)
 
 
+@pytest.mark.parametrize("verb", ["run", "retry-bad"])
+def test_a_backfill_through_a_pooler_is_refused(pooler, verb):
+    """
+    So is a backfill, before it has written anything; on the direct address it completes.
+    """
+    pooled, direct = pooler
+    migrate.upgrade(direct)
+    add(direct, 1, 50)
+    refused = run("backfill", verb, "tool_calls", pooled, "--yes")
+    begun = migrate.status(direct)["backfill"].to_list()
+    done = run("backfill", verb, "tool_calls", pooled, "--direct-url", direct, "--yes")
+
+    assert 3 == refused.returncode
+    assert "a connection pooler stands between us and the server" in refused.stderr
+    assert ["not started"] == begun
+    assert 0 == done.returncode
+
+
 @pytest.mark.slow
 def test_a_schema_stays_ours(pooler):
     """

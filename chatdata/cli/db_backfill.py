@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatdata.cli.db_options import as_json, confirm, schema, tell, yes
+from chatdata.cli.db_options import as_json, confirm, direct_url, schema, tell, yes
 
 if TYPE_CHECKING:
     from chatdata.migrate.checkpoint import Progress
@@ -33,27 +33,30 @@ def backfill() -> None:
 @click.option("--max-bad", type=int, metavar="N", help="Stop when more messages are malformed.")
 @click.option("--rest", type=float, default=0.0, metavar="S", help="Pause after each batch.")
 @schema
+@direct_url
 @yes
 @as_json
 def run(  # noqa: PLR0913 - one argument per option
     name: str,
     url: str,
+    *,
     max_bad: int | None,
     rest: float,
     schema: str | None,
-    *,
+    direct_url: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Run it from where it stands; Ctrl-C stops it after the batch."""
     from chatdata import migrate
 
-    confirm(f"{migrate.label(url)}: fill {name}?", yes=yes)
+    target = direct_url or url
+    confirm(f"{migrate.label(target)}: fill {name}?", yes=yes)
     stopped: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _frame: stopped.append(number))
     try:
         done = migrate.backfill.run(
-            url,
+            target,
             schema=schema,
             max_bad=max_bad,
             rest=rest,
@@ -97,14 +100,24 @@ def pause(name: str, url: str, schema: str | None, *, yes: bool, as_json: bool) 
 @name
 @url
 @schema
+@direct_url
 @yes
 @as_json
-def retry_bad(name: str, url: str, schema: str | None, *, yes: bool, as_json: bool) -> None:
+def retry_bad(  # noqa: PLR0913 - one argument per option
+    name: str,
+    url: str,
+    schema: str | None,
+    direct_url: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Read the messages that were set aside again."""
     from chatdata import migrate
 
-    confirm(f"{migrate.label(url)}: read the messages set aside by {name} again?", yes=yes)
-    found = migrate.backfill.retry_bad(url, schema=schema)
+    target = direct_url or url
+    confirm(f"{migrate.label(target)}: read the messages set aside by {name} again?", yes=yes)
+    found = migrate.backfill.retry_bad(target, schema=schema)
     tell(asdict(found), str(found), as_json=as_json)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from chatdata.errors import MigrationError
-from chatdata.migrate import calls, checkpoint, engine, texts
+from chatdata.migrate import calls, checkpoint, engine, lock, texts
 from chatdata.migrate.checkpoint import Progress, status
 from chatdata.migrate.engine import transact
 
@@ -73,9 +73,11 @@ def run(  # noqa: PLR0913 - keywords, each with a default
         should_stop: asked after every batch; true ends the run, which can be resumed.
 
     Raises:
-        MigrationError: the table is missing, or too many messages are malformed.
+        MigrationError: the table is missing, a connection pooler stands in between, or too many
+            messages are malformed.
     """
     with engine.connect(url, schema=schema) as connection, engine.read(url, schema=schema) as read:
+        _refuse_pooler(connection, engine.label(url))
         _refuse_unready(connection, engine.label(url))
         owner = _start(connection)
         if owner is None:
@@ -110,6 +112,7 @@ def pause(url: str | sa.URL, *, schema: str | None = None) -> Progress:
 def retry_bad(url: str | sa.URL, *, schema: str | None = None) -> Progress:
     """Read the messages that were set aside again; those that are well now lose their entry."""
     with engine.connect(url, schema=schema) as connection, engine.read(url, schema=schema) as read:
+        _refuse_pooler(connection, engine.label(url))
         _refuse_unready(connection, engine.label(url))
         begun = sa.inspect(connection).has_table(checkpoint.ERRORS.name)
         connection.rollback()
@@ -121,6 +124,11 @@ def retry_bad(url: str | sa.URL, *, schema: str | None = None) -> Progress:
             for part in calls.split(batch, PART[connection.dialect.name]):
                 _store(connection, part, lambda part: _write_again(connection, part))
     return status(url, NAME, schema=schema)
+
+
+def _refuse_pooler(connection: sa.Connection, source: str) -> None:
+    if connection.dialect.name != "sqlite":
+        lock.refuse_pooler(connection, source)
 
 
 def _refuse_unready(connection: sa.Connection, source: str) -> None:
