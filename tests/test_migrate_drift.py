@@ -13,7 +13,7 @@ from databases import execute
 
 from chatdata import migrate
 from chatdata.errors import MigrationError
-from chatdata.migrate import runner, snapshot
+from chatdata.migrate import history, locate, runner, snapshot
 
 CHAIN = Path(__file__).parent / "chain"
 
@@ -94,6 +94,44 @@ def test_drift_on_sqlite(tmp_path, mutation):
             raw.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?)", change)
 
     assert SQLITE_FOUND[mutation] == [found.name for found in migrate.drift(f"sqlite:///{file}")]
+
+
+VIRTUAL = (
+    "CREATE VIRTUAL TABLE found USING fts5(content, content='messages', content_rowid='id')",
+    "CREATE VIRTUAL TABLE notes USING fts4(words)",
+    "CREATE VIRTUAL TABLE areas USING rtree(id, low, high)",
+    (
+        "CREATE TRIGGER fill AFTER INSERT ON messages BEGIN"
+        " INSERT INTO found (rowid, content) VALUES (new.id, new.content); END"
+    ),
+)
+
+
+def test_virtual_tables(tmp_path):
+    """
+    A table for searching is one difference, without those that it is kept in, and none in an
+    adopted database; and a plan can be made beside it, also one that rebuilds what it searches.
+    """
+    url, scripts = f"sqlite:///{tmp_path / 'app.db'}", tmp_path / "chain"
+    shutil.copytree(locate.scripts(), scripts)
+    (scripts / "versions" / "0006_rebuild.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        "revision, down_revision = '0006', '0005'\n"
+        "def upgrade():\n    with op.safe_batch('messages') as batch:\n"
+        "        batch.add_column(sa.Column('more', sa.Text()))\n"
+    )
+    migrate.upgrade(url, to="0002", scripts=scripts)
+    execute(url, *VIRTUAL, "INSERT INTO notes VALUES ('a')")
+    found = [each.name for each in migrate.drift(url)]
+    with migrate.connect(url) as connection:
+        history.record(connection, "adopt", "0002")
+        connection.commit()
+    in_adopted = migrate.drift(url)
+    migrate.apply(migrate.plan(url, scripts=scripts), scripts=scripts)
+
+    assert ["table areas", "table found", "table notes", "trigger fill"] == found
+    assert [] == in_adopted
+    assert "0006" == migrate.current_revision(url)
 
 
 POSTGRES = {

@@ -189,11 +189,15 @@ def _clone(file: Path | None, connection: sa.Connection) -> None:
     with closing(engine.peek(file)) as source:
         rows = source.execute(
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
-            " ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2"
-            " ELSE 3 END, rowid"
+            " ORDER BY sql NOT LIKE 'CREATE VIRTUAL TABLE%',"
+            " CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END,"
+            " rowid"
         ).fetchall()
         ours = [name for name, _ in rows if name in RECORDS]
-        for _, sql in rows:
+        for name, sql in rows:
+            # A virtual table brings the tables along that it is kept in.
+            if driver.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone():
+                continue
             driver.execute(sql)
         for name in ours:
             for row in source.execute(f"SELECT * FROM {name}"):

@@ -60,9 +60,14 @@ _POSTGRES = """
     SELECT NULL, 'view ' || relname, pg_get_viewdef(oid) FROM pg_class
     WHERE relnamespace = to_regnamespace(current_schema()) AND relkind IN ('v', 'm')
 """
+# Where the virtual tables of full-text search and R-trees are kept is their own affair.
 _SQLITE = """
+    WITH kept (part) AS (VALUES ('data'), ('idx'), ('content'), ('docsize'), ('config'),
+      ('segments'), ('segdir'), ('stat'), ('node'), ('rowid'), ('parent'))
     SELECT CASE WHEN type = 'view' THEN NULL ELSE tbl_name END, type || ' ' || name, sql
-    FROM sqlite_master WHERE sql IS NOT NULL
+    FROM sqlite_master m WHERE sql IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM sqlite_master v JOIN kept ON m.tbl_name = v.name || '_' || kept.part
+      WHERE v.sql LIKE 'CREATE VIRTUAL TABLE%')
 """
 
 
