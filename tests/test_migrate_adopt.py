@@ -332,6 +332,31 @@ def test_drift_of_an_adopted_database(new_database):
     assert ["index ix_tool_calls_user_id"] == [found.name for found in migrate.drift(url)]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE INDEX ix_messages_conversation_id_created_at ON messages (conversation_id)",
+        "SELECT 1",
+    ],
+    ids=["another", "gone"],
+)
+def test_our_index_on_their_table(new_database, change):
+    """
+    The index that we made on an adopted application's table is looked at like our own table.
+    """
+    url = new_database()
+    fill(url, *USERS, *CONVERSATIONS, *MESSAGES)
+    migrate.adopt(url, apply=True)
+    migrate.upgrade(url)
+    before = (migrate.drift(url), migrate.status(url)["n_drift"].item())
+    execute(url, "DROP INDEX ix_messages_conversation_id_created_at", change)
+    found = [each.name for each in migrate.drift(url)]
+
+    assert ([], 0) == before
+    assert ["index ix_messages_conversation_id_created_at"] == found
+    assert 1 == migrate.status(url)["n_drift"].item()
+
+
 SEED = """
 import sys
 from datetime import datetime

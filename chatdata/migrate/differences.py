@@ -51,7 +51,7 @@ def drift(
                 source=engine.label(url),
                 exit_code=3,
             )
-        owned = history.owned(connection) if history.adopted(connection) else None
+        owned = history.compared(history.adopted(connection))
         found = snapshot.definitions(connection, owned)
         kind = connection.dialect.name
     return between(found, snapshot.load(current, scripts)[kind], owned)
@@ -62,7 +62,7 @@ def between(
 ) -> list[Difference]:
     """Compare definitions with those of a snapshot; in an adopted database only what we own."""
     if owned is not None:
-        expected = {name: sql for name, sql in expected.items() if _of(name, sql) & owned}
+        expected = {name: sql for name, sql in expected.items() if {*_of(name, sql), name} & owned}
     return [
         Difference(name, found.get(name), expected.get(name))
         for name in sorted({*found, *expected})

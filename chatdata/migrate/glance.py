@@ -100,7 +100,7 @@ def _read(reader: Reader, known: Chain, source: str) -> dict[str, Any]:
         error = "this chatdata does not know its revision; install the one that wrote it"
         return seen | {"state": "unknown revision", "error": error}
     n_pending = list(known.digests).index(current)
-    owned = frozenset(history.OURS) if seen["adopted_at"] else None
+    owned = history.compared(seen["adopted_at"])
     found = snapshot.described(reader.ask, reader.kind, owned)
     expected = known.snapshots[current][reader.kind]
     return (

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 VERSION_TABLE = "chatdata_version"
 OURS = ("tool_calls",)
 STANDALONE = ("users", "tasks", "conversations", "messages")
+OUR_INDEXES = {"index ix_messages_conversation_id_created_at": "0003"}
+"""What we make of an application's own table, and in which revision."""
 
 METADATA = sa.MetaData()
 HISTORY = sa.Table(
@@ -81,6 +83,18 @@ def adopted(connection: sa.Connection) -> str | None:
 def owned(connection: sa.Connection) -> frozenset[str]:
     """The tables that we may propose to change in this database, besides our own records."""
     return frozenset(OURS if adopted(connection) else (*OURS, *STANDALONE))
+
+
+def compared(adopted: str | None) -> frozenset[str] | None:
+    """What is ours to compare: tables, and other objects as "kind name"; None means everything.
+
+    Args:
+        adopted: the revision at which the database was adopted, if it was.
+    """
+    if adopted is None:
+        return None
+    made = (key for key, revision in OUR_INDEXES.items() if revision > adopted)
+    return frozenset((*OURS, *made))
 
 
 def record(

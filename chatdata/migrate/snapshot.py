@@ -86,7 +86,8 @@ def definitions(connection: sa.Connection, tables: frozenset[str] | None = None)
 
     Args:
         connection: the database.
-        tables: only objects of these tables; None means all, and all views.
+        tables: only objects of these tables, and those named as "kind name"; None means all, and
+            all views.
     """
     return described(
         lambda query: connection.exec_driver_sql(query).all(), connection.dialect.name, tables
@@ -104,7 +105,7 @@ def described(
         key: " ".join(sql.replace(f"{schema}.", "").split())
         for table, key, sql in rows
         if not (table or "").startswith(("chatdata_", "sqlite_"))
-        and (tables is None or table in tables)
+        and (tables is None or table in tables or key in tables)
     }
 
 
