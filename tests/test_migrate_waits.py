@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -170,3 +171,30 @@ def test_patience_begins_where_a_step_has_to_wait(postgres, longer_chain, monkey
     holding.join()
 
     assert ("0006", "0007") == run.steps
+
+
+def test_ctrl_c_while_an_index_is_built(postgres):
+    """
+    The program says that it was stopped, in one line; the same command repairs what it left.
+    """
+    url = postgres()
+    migrate.upgrade(url, to="0002")
+    program = [Path(sys.executable).with_name("chatdata"), "db", "upgrade", url, "--yes"]
+    with migrate.connect(url) as reader:
+        # What the index has to wait for.
+        reader.execution_options(isolation_level="REPEATABLE READ")
+        reader.exec_driver_sql("SELECT * FROM messages")
+        running = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
+        while not fetch(url, "SELECT 1 FROM pg_stat_progress_create_index"):
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        said = running.communicate()[1]
+        reader.rollback()
+    again = subprocess.run(program, check=False)
+
+    assert 130 == running.returncode
+    assert "chatdata: stopped; " in said
+    assert 1 == len(said.splitlines())
+    assert 0 == again.returncode
+    assert [] == migrate.drift(url)

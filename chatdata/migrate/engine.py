@@ -264,9 +264,14 @@ def explain(error: BaseException, source: str, state: str = UNDONE) -> Migration
         error: what was raised, one of `FAILURES`.
         source: the database's name.
         state: what the database is like now.
+
+    Raises:
+        KeyboardInterrupt: that is what it follows from.
     """
     while isinstance(error, sa.exc.PendingRollbackError) and error.__context__ is not None:
         error = error.__context__
+    if isinstance(error, KeyboardInterrupt):
+        raise error
     original = getattr(error, "orig", None) or error
     said = next(iter(str(original).strip().splitlines()), type(original).__name__)
     # 'invalid input syntax for type integer: "..."' quotes what somebody wrote.
