@@ -155,6 +155,38 @@ def test_targets_that_are_none(places, options, match):
     assert not any(part in str(refused.value) for part in ("sec", "ret"))
 
 
+@pytest.mark.parametrize(
+    "form", ["file:{}?uri=true", "file://{}?uri=1", "{}?uri=true", "file:{}?uri=true&timeout=3"]
+)
+def test_a_file_named_by_a_uri(tmp_path, form):
+    """
+    It is the file at that path: seen, backed up and upgraded like any other.
+    """
+    file = tmp_path / "an app.db"
+    migrate.upgrade(f"sqlite:///{file}", to="0002")
+    url = f"sqlite:///{form.format(str(file).replace(' ', '%20'))}"
+    before = migrate.status(url)["state"].to_list()
+    done = migrate.guard.upgrade(url)
+
+    assert ["behind"] == before
+    assert ("0002", "0005") == (done.run.before, done.run.after)
+    assert file.parent == done.backup.parent
+    assert [str(file)] == names(url)
+
+
+@pytest.mark.parametrize("option", ["mode=ro", "cache=shared", "immutable=1"])
+def test_a_uri_that_says_how_to_open(tmp_path, option):
+    """
+    What a URL says about that would not be followed, so it is refused.
+    """
+    url = f"sqlite:///file:{tmp_path / 'app.db'}?{option}&uri=true"
+
+    with pytest.raises(MigrationError, match=option.partition("=")[0]) as refused:
+        migrate.upgrade(url)
+    assert 2 == refused.value.exit_code
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_schemas(postgres):
     """
     Each schema of that name is a target, and never the server's own.

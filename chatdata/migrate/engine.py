@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from chatdata.errors import MigrationError
+from chatdata.migrate import uris
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +75,8 @@ def parse(url: str | sa.URL) -> sa.URL:
             then="run the same command with such a URL",
             exit_code=2,
         )
-    return found.set(drivername=drivers[backend])
+    found = found.set(drivername=drivers[backend])
+    return uris.named_by_path(found) if backend == "sqlite" else found
 
 
 def label(url: str | sa.URL) -> str:
