@@ -122,14 +122,18 @@ def test_responses_beside_conversations_are_no_log_of_llm(tmp_path):
     assert {"app-db"} == formats(cd.scan(path))
 
 
-def test_an_import_takes_the_application_and_says_what_it_left(tmp_path):
+def test_an_import_takes_the_application_and_says_what_it_left(tmp_path, program):
     """
-    An import decides as a scan does.
+    An import decides as a scan does, and names what it did not read.
     """
     path = holding(tmp_path, "openai-agents", SAID)
-    ingest([path], tmp_path / "lake")
+    by_url = ingest(f"sqlite:///{path}", tmp_path / "other")
+    code, said, _ = program("import", path, "--into", tmp_path / "lake")
 
     assert {"app-db"} == formats(cd.scan(tmp_path / "lake"))
+    assert ["agent_messages, agent_sessions"] == [one.subject for one in by_url.findings]
+    assert 0 == code
+    assert "agent_messages, agent_sessions: not read" in said
 
 
 def test_a_folder_says_so_for_each_file(tmp_path):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chatdata.ingest import Imported
     from chatdata.ingest.archive import Original
 
+_UNREAD = 5  # of what was not read; `--json` has it all
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -86,8 +87,14 @@ def import_(  # noqa: PLR0913 - one argument per option
 def _told(done: Imported, lake: Path) -> str:
     """Say what an import did."""
     unknown = sum(finding.became == "nothing" for finding in done.findings)
-    read = f"{lake}: read {done.n_read:,} ({n_bytes(done.n_bytes)}), {done.n_skipped:,} unchanged"
-    return read + (f"\n{unknown:,} of them gave nothing; --json says why" if unknown else "")
+    unread = [finding.subject for finding in done.findings if finding.became == "not read"]
+    lines = [
+        f"{lake}: read {done.n_read:,} ({n_bytes(done.n_bytes)}), {done.n_skipped:,} unchanged",
+        *([f"{unknown:,} of them gave nothing; --json says why"] if unknown else []),
+        *([f"{plain(one)}: not read; --json says why" for one in unread[:_UNREAD]]),
+        *([f"{len(unread) - _UNREAD:,} more were not read"] if len(unread) > _UNREAD else []),
+    ]
+    return "\n".join(lines)
 
 
 def _known(*, yes: bool) -> list[str]:

@@ -152,9 +152,10 @@ def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed wit
     kernel, keys = part.calls.whole(), order.keys
     stored = again = None
     if kernel is not None:
-        said = pl.concat(part.rows.columns("_answer"))["_answer"]
-        told = once(_linked(kernel, keys), order, said)
-        stored, again = told.calls, told.again
+        stored, again = _linked(kernel, keys), None
+        if kernel["_is_flat"].any():
+            told = once(stored, order, pl.concat(part.rows.columns("_answer"))["_answer"])
+            stored, again = told.calls, told.again
     mirror, beside = None, table
     if has_calls and table is not None and stored is not None:
         is_ours = tables.is_ours(source.tool_calls)

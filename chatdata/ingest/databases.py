@@ -8,6 +8,7 @@ is replaced, whatever else it has stays.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from chatdata.load.combine import prefixed
 from chatdata.store.write import put
 
 if TYPE_CHECKING:
-    from chatdata.chats import Chats
+    from chatdata.chats import Chats, Finding
     from chatdata.ingest.asked import Asked
     from chatdata.ingest.manifest import Manifest
     from chatdata.load.scope import Scope
@@ -38,6 +39,14 @@ _OVERLAP = timedelta(hours=1)
 _COUNTS = ("n_records", "n_messages", "n_tool_calls")
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What was taken from a database: how many rows, and what beside the chat was not read."""
+
+    n_rows: int
+    not_read: tuple[Finding, ...]
+
+
 def import_database(  # noqa: PLR0913 - what changes, what is read, and how
     change: Change,
     manifest: Manifest,
@@ -46,11 +55,8 @@ def import_database(  # noqa: PLR0913 - what changes, what is read, and how
     asked: Asked,
     *,
     name: str | None = None,
-) -> int:
+) -> Taken:
     """Read a database, or what went on in it since it was read.
-
-    Returns:
-        How many rows of its tables were read.
 
     Args:
         change: the change of the lake.
@@ -102,7 +108,12 @@ def import_database(  # noqa: PLR0913 - what changes, what is read, and how
     known = None if again else before.watermark
     watermark = max(filter(None, (newest and newest.isoformat(), known)), default=None)
     manifest.note_database(Database(before.origin, place, watermark))
-    return n_rows
+    return Taken(n_rows, not_read(chats))
+
+
+def not_read(chats: Chats[pl.LazyFrame]) -> tuple[Finding, ...]:
+    """Give what reading a database left unread."""
+    return tuple(finding for finding in chats.findings if finding.became == "not read")
 
 
 def _conversations(change: Change, origin: str) -> pl.LazyFrame:

@@ -10,7 +10,7 @@ from chatdata.errors import SourceError
 from chatdata.formats.frames import Builder
 from chatdata.formats.sources import Document, documents
 from chatdata.ingest.archive import digest, keep, restore
-from chatdata.ingest.databases import import_database, import_member
+from chatdata.ingest.databases import import_database, import_member, not_read
 from chatdata.ingest.growing import read_on
 from chatdata.ingest.manifest import Manifest, Seen
 from chatdata.ingest.raw import RawBatch, clear
@@ -102,9 +102,11 @@ def _import_file(run: Run, document: Document, before: Seen | None) -> None:
         run.progress(document.path, stat.st_size)
     if run.asked.format is None and is_application(document):
         name = run.manifest.free_name(document.name)
-        run.n_rows += import_database(
+        taken = import_database(
             run.change, run.manifest, str(document.file), run.scope, run.asked, name=name
         )
+        run.n_rows += taken.n_rows
+        run.found.findings.extend(taken.not_read)
         run.n_databases += 1
         run.n_bytes += stat.st_size
     elif not _import_log(run, document, before, stat.st_size, stat.st_mtime_ns):
@@ -175,6 +177,7 @@ def _read(  # noqa: PLR0913, PLR0917 - all that a reading of a file needs
         take(run.found, document, how.format, scope, alone=how.mapping is not None)
     for name, chats in run.found.databases.items():
         import_member(run.change, chats, name)
+        run.found.findings.extend(not_read(chats))
     run.found.databases.clear()
     parts = range(first, run.found.next_number)
     run.manifest.take_numbers("part", len(parts))

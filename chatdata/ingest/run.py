@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ class Imported:
         n_read: files and databases that were read.
         n_skipped: files that had not changed.
         n_bytes: bytes that were read of files; of one that grew line by line, its end.
-        findings: what each file was taken for.
+        findings: what each file was taken for, and what was not read of it, or of a database.
         n_databases: how many of those read were application databases.
         n_rows: how many rows of theirs were read.
     """
@@ -114,7 +115,7 @@ def ingest(  # noqa: PLR0913 - each is a question of its own, all but two by key
         asked = Asked(format, mapping, None, time_zone)
         run = Run.of(change, Scope(origin), asked, progress)
         of_schema = replace(asked, schema=schema)
-        n_rows = [
+        taken = [
             import_database(
                 *(change, run.manifest, source, run.scope),
                 of_schema if has_schemas(source) else asked,
@@ -126,9 +127,9 @@ def ingest(  # noqa: PLR0913 - each is a question of its own, all but two by key
             n_read=run.n_read + len(databases),
             n_skipped=run.n_skipped,
             n_bytes=run.n_bytes,
-            findings=tuple(run.found.findings),
+            findings=(*chain.from_iterable(one.not_read for one in taken), *run.found.findings),
             n_databases=run.n_databases + len(databases),
-            n_rows=run.n_rows + sum(n_rows),
+            n_rows=run.n_rows + sum(one.n_rows for one in taken),
         )
         if not (run.found.readings or done.n_skipped or done.n_databases):
             refuse(run.found, ", ".join(given))
