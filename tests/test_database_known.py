@@ -9,6 +9,8 @@ import pytest
 from chat_tables import build, column, conversations, table
 
 import chatdata as cd
+from chatdata.formats import base
+from chatdata.formats.base import Format
 from chatdata.ingest import ingest
 
 DATA = Path(__file__).parent / "data"
@@ -146,3 +148,24 @@ def test_a_folder_says_so_for_each_file(tmp_path):
 
     assert {"app-db", "openai-agents"} == formats(chats)
     assert ["message_store"] == [subject for subject, _ in unread(chats)]
+
+
+def test_a_format_that_names_no_tables_keeps_its_file(tmp_path, monkeypatch):
+    """
+    Of a format of somebody else nobody knows which tables are its own, so none is an application's.
+    """
+    path = tmp_path / "app.db"
+    build(f"sqlite:///{path}", SAID)
+
+    def parse(reading):
+        reading.count("event")
+        return ()
+
+    other = Format(
+        "other", "Another program", lambda evidence: float(evidence.kind == "tables"), parse
+    )
+    monkeypatch.setattr(base, "formats", lambda: (other,))
+    chats = cd.scan(path)
+
+    assert 0 == chats.messages.collect().height
+    assert [] == unread(chats)

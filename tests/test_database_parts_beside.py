@@ -117,3 +117,13 @@ def test_a_list_beside_question_and_answer_is_the_answers(scanned):
         chats.messages, "role", "content", by="position"
     )
     assert [("messages.answer:1", "search")] == rows(chats.tool_calls, "message_id", "name")
+
+
+def test_a_string_of_json_goes_before_the_list(scanned):
+    """
+    In a column of JSON a string stands for its words, whatever stands beside it.
+    """
+    columns = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content JSON, parts JSON"
+    said = messages((1, 1, "user", '"Hi"', json.dumps([SAID])), columns=columns)
+
+    assert [("Hi", 2)] == rows(scanned(TALK, said).messages, "content", "n_chars")

@@ -86,6 +86,8 @@ def own_messages(path: str | Path, format_: Format) -> tuple[Binding, ...]:
 def _own(
     known: Known, tables: Iterable[Table], mapping: Mapping[str, str], source: str
 ) -> tuple[Binding, ...]:
+    if not known.tables:  # of a format that does not say which are its own, all may be
+        return ()
     try:
         layout = infer(known.others(tables), source=source, mapping=mapping)
     except LayoutError:

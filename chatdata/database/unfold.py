@@ -121,9 +121,10 @@ def opened_up(stored: pl.DataFrame, raw: Raw) -> Opened:
     text, beside = (
         _texts(stored, raw, *names) for names in (("content", "parts"), ("parts", "beside"))
     )
-    is_list = text.str.starts_with("[").fill_null(value=False)
+    is_json = content.kind == "json"
+    is_list = text.str.contains(r'^[\["]' if is_json else r"^\[").fill_null(value=False)
     is_beside = beside.str.starts_with("[").fill_null(value=False) & ~is_list
-    said, n_unread = unfolded(text.zip_with(~is_beside, beside), is_json=content.kind == "json")
+    said, n_unread = unfolded(text.zip_with(~is_beside, beside), is_json=is_json)
     if said.is_empty():
         return Opened(stored, said.with_columns(_column=pl.lit(content.name)), n_unread)
     place = said["_row"]
