@@ -208,3 +208,33 @@ def test_names_with_commas_are_as_many_calls(scanned, name):
     assert [("search", 0), ("fetch", 1)] == rows(
         chats.tool_calls, "name", "position", by="position"
     )
+
+
+@pytest.mark.parametrize("link", ["conversation_id", "message_id"])
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [
+        pytest.param(1, ["search", "search"], id="fewer"),
+        pytest.param(2, ["search"] * 2, id="as many"),
+        pytest.param(3, ["search"] * 3, id="more"),
+    ],
+)
+def test_a_table_that_names_no_answer_wins_with_as_many_calls(scanned, link, n, expected):
+    """
+    Rows that name the conversation, or the prompt, hold the calls where they are no fewer.
+    """
+    said = (
+        (1, 1, "user", "?", None),
+        (2, 1, "assistant", "!", '["search"]'),
+        (3, 1, "assistant", "!", '["search"]'),
+    )
+    log = [(number, 1, "search", f'{{"q":{number}}}') for number in range(n)]
+    columns = CALLS.replace("message_id", link)
+    chats = scanned(
+        TALK,
+        messages(*said, columns=NAMED.format("tools_used")),
+        table("tool_calls", columns, *log),
+    ).check()
+
+    assert expected == [name for (name,) in rows(chats.tool_calls, "name")]
+    assert (n > 1) == all(one for (one,) in rows(chats.tool_calls, "arguments"))

@@ -160,7 +160,7 @@ def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed wit
     if has_calls and table is not None and stored is not None:
         is_ours = tables.is_ours(source.tool_calls)
         if not is_ours:
-            stored, names = without_names(stored, table)
+            stored, names = without_names(stored, table, keys)
             again = pl.concat([again, names]) if again is not None else names
         mirror, beside = two_eras(table, stored, keys, is_ours=is_ours)
         if is_ours:

@@ -114,14 +114,26 @@ def _completed(calls: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     return answered(given, answers).with_columns(native_id="_own")
 
 
-def without_names(stored: pl.DataFrame, table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part calls of messages and mere names of them, where a table has the calls themselves."""
-    rows, key = stored.with_row_index("_nth"), ["message_id", "name"]
-    names = rows.filter(_IS_NAME).join(
-        table.filter(pl.col("outcome") == "call"), on=key, how="semi"
-    )
-    again = pl.col("_nth").is_in(names["_nth"].implode())
+def without_names(
+    stored: pl.DataFrame, table: pl.DataFrame, keys: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part calls of messages and mere names of them, where a table has the calls themselves.
+
+    It has them for the message, or names no answer but as many calls of the conversation.
+    """
+    rows, asked = stored.with_row_index("_nth"), table.filter(pl.col("outcome") == "call")
+    names = rows.filter(_IS_NAME)
+    own = names.join(asked, on=["message_id", "name"], how="semi")
+    group = ["conversation_id", "name"]
+    loose = asked.join(_answers(keys), on="message_id", how="anti").group_by(group).len("_n_loose")
+    others = names.join(own, on="_nth", how="anti").join(loose, on=group)
+    told = others.filter(pl.len().over(group) <= pl.col("_n_loose"))
+    again = pl.col("_nth").is_in(pl.concat([own["_nth"], told["_nth"]]).implode())
     return rows.filter(~again).drop("_nth"), rows.filter(again).drop("_nth")
+
+
+def _answers(keys: pl.DataFrame) -> pl.DataFrame:
+    return keys.filter(pl.col("role") == "assistant").select("message_id")
 
 
 def two_eras(
@@ -144,14 +156,15 @@ def two_eras(
     asked = rows.filter(pl.col("message_id").is_not_null()) if is_ours else rows
     is_bare = _IS_NAME & pl.lit(not is_ours)
     called = stored.filter(pl.col("outcome") == "call").with_columns(_is_bare=is_bare)
-    answers = keys.filter(pl.col("role") == "assistant")["message_id"]
+    answers = _answers(keys)["message_id"]
+    names_answer = pl.col("message_id").is_in(answers.implode()).fill_null(value=False)
     told, held = (pl.col(name).str.replace_all(r"\s", "") for name in ("arguments", "_held"))
     same = (told == held) | told.is_null() | held.is_null()
     alike = asked.join(
         called.select("conversation_id", "name", "_is_bare", _held="arguments"),
         on=["conversation_id", "name"],
         nulls_equal=True,
-    ).filter(same, ~(pl.col("_is_bare") & pl.col("message_id").is_in(answers.implode())))
+    ).filter(same, ~(pl.col("_is_bare") & names_answer))
     full = called.filter(~pl.col("_is_bare"))["message_id"]
     again = pl.col("message_id").is_in(full.implode()).fill_null(value=False)
     again |= pl.col("_nth").is_in(alike["_nth"].implode())
