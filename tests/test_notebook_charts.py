@@ -277,3 +277,15 @@ def test_a_timeline_without_times_keeps_the_order():
 
     assert {("user", 0), ("assistant", 1), ("user", 2)} == {(m["lane"], m["at"]) for m in marks}
     assert "no message has a time" in json.dumps(chart.spec)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.00001, "&lt;0.001"), (0.0006, "0.001"), (0.0, "0.000"), (0.5, "0.500")]
+)
+def test_a_small_number_is_not_shown_as_none(value, said):
+    """
+    What a column's decimals cannot show is not nothing.
+    """
+    shown = table(pl.DataFrame({"p_value": [value]}), "T", decimals={"p_value": 3})
+
+    assert f">{said}<" in shown.html

@@ -88,8 +88,12 @@ def table(  # noqa: PLR0913 - each is how one thing is shown, all but two by key
         )
         .opt_css(_ON_WHITE.format(id=_slug(title)))
     )
-    for name in headings.keys() & (decimals or {}).keys():
-        drawn = drawn.fmt_number(name, decimals=(decimals or {})[name])
+    for name, places in (decimals or {}).items():
+        if name in headings:
+            least = 10**-places
+            drawn = drawn.fmt_number(name, decimals=places).sub_small_vals(
+                name, threshold=least / 2, small_pattern=f"<{least:.{places}f}"
+            )
     for line in filter(None, notes):
         drawn = drawn.tab_source_note(line)
     n_rows = f"{len(frame):,} row{'' if len(frame) == 1 else 's'}"
