@@ -106,3 +106,20 @@ def test_tools_that_the_provider_ran(tmp_path):
 
     assert [("add", "no_result"), ("web_search", "ok")] == calls.select("name", "status").rows()
     assert '[{"url":"u"}]' == calls["result"][1]
+
+
+def test_attempts_that_were_not_chosen(tmp_path):
+    """
+    An agent that tries again keeps every attempt; the one it chose stands twice in its log.
+    """
+    tries = [
+        {"history": [{"role": "user", "content": "fix"}, {"role": "assistant", "content": said}]}
+        for said in ("wrong", "right", "late")
+    ]
+    log = {"attempts": tries, "history": tries[1]["history"], "trajectory": [], "info": {}}
+    chats = scanned(tmp_path, log)
+    talks = chats.conversations.sort("conversation_id").collect()
+    said = chats.messages.sort("conversation_id", "position").collect()["content"].to_list()
+
+    assert [None, "trial", "trial"] == talks["relation"].to_list()
+    assert ["fix", "right", "fix", "wrong", "fix", "late"] == said

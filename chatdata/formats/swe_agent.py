@@ -4,7 +4,8 @@ One file is one conversation. Rows come from `history` only: `trajectory` repeat
 words that are not there (an edit that was taken back) are in the conversation's `extra`. With
 function calling, calls and results are those of `openai-chat`, paired by `tool_call_ids`; without,
 the log names no tool and the `action` stays in the message's `extra`. A demonstration (`is_demo`)
-is injected. Costs and the outcome are in the conversation's `extra`.
+is injected. Costs and the outcome are in the conversation's `extra`. Of several `attempts`, each
+that was not chosen is a conversation of its own, a `trial`.
 
 Gives: calls with results. Does not give: times, tokens, outcomes of calls.
 """
@@ -38,15 +39,36 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
                 row.n_records = 1
                 listed.messages.append(row)
             else:
-                yield _conversation(record)
+                yield from _conversations(record, reading.name)
         except UNEXPECTED:
             reading.reject(record, "not a swe-agent record")
     if listed is not None:
         yield listed
 
 
-def _conversation(record: Record) -> Conversation:
+def _conversations(record: Record, name: str) -> Iterator[Conversation]:
+    """Read a trajectory, and the attempts beside the one that was chosen for it."""
     source = record.value
+    attempts = source.get("attempts")
+    listed = [one for one in attempts if _has_history(one)] if isinstance(attempts, list) else []
+    others = [one for one in listed if one["history"] != source.get("history")]
+    conversation = _conversation(source)
+    conversation.ordinal = record.number
+    if listed:
+        conversation.extra["attempts"] = [rest(one, _TAKEN) for one in listed]
+    read = [_conversation(one) for one in others]
+    yield conversation
+    for place, attempt in enumerate(read, 1):
+        attempt.id, attempt.n_records = f"{name}#{record.number}/attempt-{place}", 0
+        attempt.relation, attempt.project = "trial", conversation.project
+        yield attempt
+
+
+def _has_history(attempt: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return isinstance(attempt, dict) and isinstance(attempt.get("history"), list)
+
+
+def _conversation(source: dict[str, Any]) -> Conversation:
     history = source["history"] if "history" in source else source["messages"]
     extra = rest(source, _TAKEN)
     messages = [_message(item) for item in history]
@@ -56,7 +78,6 @@ def _conversation(record: Record) -> Conversation:
         if steps := [step for step in source["trajectory"] if not _is_repeated(step, said)]:
             extra["steps"] = steps
     return Conversation(
-        ordinal=record.number,
         project=text(source.get("environment")),
         messages=messages,
         extra=extra,
