@@ -176,6 +176,19 @@ def test_status(run, url, tmp_path):
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_status_of_what_cannot_be_read(run, url, tmp_path, options):
+    """
+    Where not one database could be read the exit code says so, and what is said stays the same.
+    """
+    (tmp_path / "bad.db").write_bytes(b"x" * 1000)
+    code, said = run("status", url, f"sqlite:///{tmp_path / 'bad.db'}", *options)
+
+    assert 1 == code
+    assert "unreadable" in said
+    assert "damaged" in said
+
+
 def test_status_in_full(run, url):
     """
     At head the backfill and drift are told too.

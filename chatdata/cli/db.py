@@ -92,7 +92,10 @@ def downgrade(  # noqa: PLR0913 - one argument per option
 @schema
 @as_json
 def status(urls: tuple[str, ...], schema: str | None, *, as_json: bool) -> None:
-    """Show revision, pending revisions, backfill and drift of databases; reads only."""
+    """Show revision, pending revisions, backfill and drift of databases; reads only.
+
+    Exit code 1 means that none of them could be read.
+    """
     from chatdata import migrate
 
     frame = migrate.status(urls, schema=schema)
@@ -105,6 +108,8 @@ def status(urls: tuple[str, ...], schema: str | None, *, as_json: bool) -> None:
         for row in frame.to_dicts()
     ]
     tell(frame.to_dicts(), "\n".join(lines), as_json=as_json)
+    if set(frame["state"]) <= {"damaged", "unreadable"}:
+        click.get_current_context().exit(1)
 
 
 @db.command()
