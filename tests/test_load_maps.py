@@ -217,3 +217,24 @@ def test_nothing_of_a_csv_is_lost(tmp_path):
 
     assert 200_000 == row["n_chars"]
     assert {"x": "1", "x_2": "2", "more_fields": '["3","4"]'} == json.loads(row["extra"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [["今天天气怎么样？", "请告诉我详细情况"], ["w?", "sunny"], ["Two words", "three more words"]],
+)
+def test_texts_without_spaces_and_rows_without_an_id(tmp_path, said):
+    """
+    Not every script writes words apart, not every text has several, and a few rows name nothing.
+    """
+    roles = ("user", "assistant")
+    rows = [
+        {"conversation_id": f"c{n // 4}", "role": roles[n % 2], "content": said[n % 2]}
+        for n in range(40)
+    ]
+    rows[7]["conversation_id"] = None
+    rows[9]["tool_call_id"] = "t"
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    assert {"conversation_id", "role", "content"} == suggest_map(path).mapping.keys()

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 _ROWS = 2_000
 _CALLS = re.compile(r'"(name|tool|tool_name|function|tool_call_id)"\s*:')
 _NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
+# Words with a space between, or letters that are written without: kana, han, hangul, thai, khmer.
+_PROSE = re.compile(
+    "\\S \\S|[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e01-\u0eff\u1780-\u17ff]{4}"
+)
+_TEXTS = ("content", "message", "text", "body")
 _FEW = 12
+_MOST = 0.8
 # What a column may be called, where it has none of the names that are known anyway.
 _HINTS = {
     "conversation_id": r"conv|thread|session|chat|dialog|ticket|room|case|topic|channel",
@@ -159,16 +165,18 @@ def _name_fit(what: str, column: _Column) -> float:
 
 def _is_key(column: _Column) -> float:
     present = column.present
-    return float(bool(present) and column.n_distinct == len(present))
+    most = len(present) >= _MOST * len(column.values)
+    return float(bool(present) and most and column.n_distinct == len(present))
 
 
 def _repeats(column: _Column) -> float:
-    """An id that several rows share, though not all of them."""
+    """An id that several rows share, though not all of them; a few may lack it."""
     present = column.present
-    if not present or len(present) < len(column.values):
+    named = len(present) / max(1, len(column.values))
+    if not present or named < _MOST:
         return 0.0
     words = sum(" " in value for value in present) / len(present)
-    return (1.0 - words) * (1.0 if column.n_distinct < len(present) else 0.5)
+    return named * (1.0 - words) * (1.0 if column.n_distinct < len(present) else 0.5)
 
 
 def _is_role(column: _Column) -> float:
@@ -178,9 +186,16 @@ def _is_role(column: _Column) -> float:
 
 
 def _is_text(column: _Column) -> float:
-    """Prose: several words, of very different lengths."""
-    prose = column.share(lambda value: " " in value and value[:1] not in "[{")
-    return prose if column.n_distinct > 1 or len(column.values) == 1 else 0.0
+    """Prose: several words, or letters of a script that writes them without spaces between.
+
+    Short texts of one word are no sign, unless the column is called after what it holds.
+    """
+    if column.n_distinct <= 1 < len(column.values):
+        return 0.0
+    prose = column.share(lambda value: value[:1] not in "[{" and _PROSE.search(value))
+    if prose or column.plain not in _TEXTS:
+        return prose
+    return 0.1 * column.share(lambda value: value[:1] not in "[{" and not _NUMBER.match(value))
 
 
 def _is_time(column: _Column) -> float:
