@@ -221,7 +221,7 @@ def test_nothing_of_a_csv_is_lost(tmp_path):
 
 @pytest.mark.parametrize(
     "said",
-    [["今天天气怎么样？", "请告诉我详细情况"], ["w?", "sunny"], ["Two words", "three more words"]],
+    [["今天天气怎么样", "请告诉我详细情况"], ["w?", "sunny"], ["Two words", "three more words"]],
 )
 def test_texts_without_spaces_and_rows_without_an_id(tmp_path, said):
     """
