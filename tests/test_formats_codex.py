@@ -182,3 +182,21 @@ def test_turns_of_one_run(tmp_path):
     assert [None] == calls["message_id"].to_list()
     assert ['{"prompt":"go","receiver_thread_ids":["x"]}'] == calls["arguments"].to_list()
     assert 15 == chats.messages.collect()["output_tokens"].sum()
+
+
+def test_turns_without_any_answer(tmp_path):
+    """
+    What turns spent before the first answer goes to that; where none comes, it is kept.
+    """
+
+    def turn(total, *items):
+        usage = {"input_tokens": total, "output_tokens": total}
+        return [event("turn.started"), *items, event("turn.completed", usage=usage)]
+
+    begun = [event("thread.started", thread_id="t"), *turn(10), *turn(30)]
+    answered = turn(35, done("item_0", "agent_message", text="Done."))
+    bare = scanned(tmp_path, "a.jsonl", begun).conversations.collect()
+    whole = scanned(tmp_path, "b.jsonl", [*begun, *answered]).messages.collect()
+
+    assert '"output":30' in bare["extra"].item()
+    assert [35] == whole["output_tokens"].drop_nulls().to_list()

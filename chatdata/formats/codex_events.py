@@ -88,6 +88,7 @@ class Thread:
         self.last: Message | None = None
         self.of_turn: list[Message | Call] = []
         self.total: dict[str, int] = {}
+        self.unspent: Usage | None = None
 
     def take(self, record: Record) -> None:
         """Take one event."""
@@ -112,6 +113,8 @@ class Thread:
         """Give the conversation."""
         if self.thoughts:
             self.conversation.extra["reasoning_unattached"] = self.thoughts
+        if self.unspent:
+            self.conversation.extra["usage_unattached"] = msgspec.structs.asdict(self.unspent)
         self.conversation.joins = self.conversation.id is not None
         return self.conversation
 
@@ -181,12 +184,10 @@ class Thread:
             self._spend(event["usage"])
 
     def _spend(self, counts: dict[str, Any]) -> None:
-        """Give a turn's tokens to its answer, else to the one before, and name what it holds."""
-        used, last = self._used(counts), self.answer or self.last
-        if last is None:
-            self.conversation.extra["usage_unattached"] = msgspec.structs.asdict(used)
-        else:
-            last.usage = added(last.usage, used)
+        """Give a turn's tokens to its answer, else to the nearest, and name what it holds."""
+        self.unspent, last = added(self.unspent, self._used(counts)), self.answer or self.last
+        if last is not None:
+            last.usage, self.unspent = added(last.usage, self.unspent), None
         turn = crc32(encode(self.total).encode())
         for place, item in enumerate(self.of_turn if self.conversation.id else ()):
             item.key = f"{self.conversation.id}:{turn}:{item.native_id or f'#{place}'}"
