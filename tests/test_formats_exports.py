@@ -1,4 +1,4 @@
-"""Exports of chats: which tool answers which call, and where saved conversations keep messages."""
+"""Exports, batches and streams: which answer is of which call, request or response."""
 
 from __future__ import annotations
 
@@ -60,3 +60,41 @@ def test_a_conversation_that_gemini_saved(tmp_path):
 
     assert ["user", "model"] == chats.messages.sort("position").collect()["content"].to_list()
     assert ['{"authType":"key"}'] == chats.conversations.collect()["extra"].to_list()
+
+
+def test_chunks_of_a_stream_of_gemini(tmp_path):
+    """
+    The chunks of a response are one answer, with the tokens of the last.
+    """
+
+    def chunk(id_, said, n_tokens, **more):
+        candidate = {"index": 0, "content": {"role": "model", "parts": [{"text": said}]}, **more}
+        usage = {"promptTokenCount": 8, "candidatesTokenCount": n_tokens}
+        return {"responseId": id_, "candidates": [candidate], "usageMetadata": usage}
+
+    chunks = [chunk("r", "Hel", 1), chunk("r", "lo", 5, finishReason="STOP"), chunk("s", "Bye", 2)]
+    (tmp_path / "stream.json").write_text(json.dumps(chunks))
+    chats = cd.scan(tmp_path).check()
+    told = chats.messages.select("content", "output_tokens", "finish_reason").collect()
+
+    assert [("Hello", 5, "STOP"), ("Bye", 2, None)] == told.rows()
+    assert 2 == chats.conversations.collect().height
+    assert 3 == chats.accounting.collect()["n_records"].sum()
+
+
+def test_a_batch_of_gemini(tmp_path):
+    """
+    A request and its outcome, in files of their own, are one conversation.
+    """
+    asked = [{"key": k, "request": {"contents": [{"parts": [{"text": k}]}]}} for k in ("a", "b")]
+    told = [{"content": {"role": "model", "parts": [{"text": "ok"}]}}]
+    answered = [{"key": k, "response": {"candidates": told}} for k in ("b", "a")]
+    for name, rows in (("in", asked), ("out", answered)):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(lines)
+    chats = cd.scan(tmp_path).check()
+    said = chats.messages.sort("conversation_id", "position").collect()
+
+    assert [("a", "a"), ("a", "ok"), ("b", "b"), ("b", "ok")] == (
+        said.select("conversation_id", "content").rows()
+    )

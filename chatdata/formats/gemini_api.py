@@ -3,9 +3,10 @@
 `contents` are messages `{role: user | model, parts: […]}`: in a request `{contents,
 systemInstruction, tools}`, in a row for tuning, or bare or as `history`, as Gemini CLI saves a
 conversation. A response `{candidates, usageMetadata}` stands alone or beside its request,
-`{request, response}`, also as a line of a batch's output; several candidates are siblings. Keys are
-read in both of their spellings. Results (`functionResponse`) come in the next message, by order
-where they have no id; code that the model ran has its result in the same message.
+`{request, response}`, also as a line of a batch's output, which its `key` joins with its request's;
+several candidates are siblings, and the chunks of a stream, one after the other, are one response.
+Keys are read in both of their spellings. Results (`functionResponse`) come in the next message, by
+order where they have no id; code that the model ran has its result in the same message.
 
 Gives: models and tokens of responses (cached ones taken out of the input), calls with results; a
 result is `unknown` unless it is nothing but an `error`. Does not give: times, but of responses.
@@ -52,11 +53,44 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
     if _is_content(first.value):
         yield reading.one(chain([first], records), message, "not contents of gemini-api")
         return
+    begun: Conversation | None = None
+    response: str | None = None
     for record in chain([first], records):
         try:
-            yield _conversation(record)
+            found = _conversation(record)
         except UNEXPECTED:
             reading.reject(record, "not a gemini-api record")
+            continue
+        id_ = _response_id(record.value)
+        if begun is not None and id_ is not None and id_ == response:
+            reading.count("part of another record")
+            _go_on(begun, found)
+            continue
+        if begun is not None:
+            yield begun
+        begun, response = found, id_
+    if begun is not None:
+        yield begun
+
+
+def _response_id(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    """Name the response that a record is, or is a chunk of, if it is nothing else."""
+    alone = isinstance(value, dict) and "candidates" in value and "contents" not in value
+    return text(_both(value, "responseId")) if alone else None
+
+
+def _go_on(begun: Conversation, chunk: Conversation) -> None:
+    """Add the next chunk of a streamed response; its tokens are those of all chunks so far."""
+    for known, more in zip(begun.messages, chunk.messages, strict=False):
+        known.content = (known.content or "") + (more.content or "") or None
+        known.reasoning = (known.reasoning or "") + (more.reasoning or "") or None
+        known.calls += more.calls
+        known.usage = more.usage or known.usage
+        known.finish_reason = more.finish_reason or known.finish_reason
+        if more.extra:
+            keep(known.extra, "chunks", more.extra)
+    if chunk.extra:
+        keep(begun.extra, "chunks", chunk.extra)
 
 
 def _conversation(record: Record) -> Conversation:
@@ -85,6 +119,9 @@ def _conversation(record: Record) -> Conversation:
     inner = {key: half for key, half in halves.items() if half is not source}
     conversation.extra = untold(source, told | inner)
     conversation.extra |= {key: more for key, half in inner.items() if (more := untold(half, told))}
+    if text(source.get("key")) and len(inner) == 1:
+        conversation.part = "request" if "request" in inner else "outcome"
+        conversation.extra = {conversation.part: conversation.extra}
     return conversation
 
 
