@@ -98,3 +98,42 @@ def test_a_batch_of_gemini(tmp_path):
     assert [("a", "a"), ("a", "ok"), ("b", "b"), ("b", "ok")] == (
         said.select("conversation_id", "content").rows()
     )
+
+
+def test_a_tree_and_its_messages_one_a_line(tmp_path):
+    """
+    Flat messages, in whatever order, are the tree: its order, and its best path.
+    """
+
+    def reply(id_, role, rank=None, *replies):
+        return {"message_id": id_, "role": role, "text": id_, "rank": rank, "replies": replies}
+
+    tree = reply(
+        *("q", "prompter", None),
+        reply("worse", "assistant", 1, reply("f1", "prompter")),
+        reply("best", "assistant", 0, reply("f2", "prompter")),
+    )
+
+    def lines(node, parent):
+        alone = {key: value for key, value in node.items() if key != "replies"}
+        for inner in node["replies"]:
+            yield from lines(inner, node["message_id"])
+        yield {**alone, "parent_id": parent, "message_tree_id": "q"}
+
+    told = [
+        _told(tmp_path, name, rows)
+        for name, rows in (
+            ("tree", [{"message_tree_id": "q", "prompt": tree}]),
+            ("flat", list(lines(tree, None))),
+        )
+    ]
+
+    assert told[0] == told[1]
+    assert ["q", "best", "f2"] == [id_ for id_, _, seen in told[0] if seen]
+
+
+def _told(folder, name, rows):
+    path = folder / f"{name}.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    messages = cd.scan(path).messages.sort("position").collect()
+    return messages.select("native_id", "parent_message_id", "is_main_path").rows()

@@ -2,7 +2,8 @@
 
 One tree is one conversation; every reply is a row, parents first. The data name no main path: from
 the root the reply of the lowest rank is taken (no rank is last, then the order of the source).
-Reviews, labels and the language are in `extra`. Also read: flat messages, one a line.
+Reviews, labels and the language are in `extra`. Also read: flat messages, one a line, which become
+the same trees.
 
 Gives: trees, times of flat messages. Does not give: calls, tokens.
 """
@@ -15,6 +16,7 @@ from chatdata.formats.base import SURE, UNEXPECTED, Evidence, Format, Reading
 from chatdata.formats.content import rest, text
 from chatdata.formats.rows import Conversation, Message
 from chatdata.formats.times import at
+from chatdata.formats.tree import preorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +36,7 @@ def _parse(reading: Reading) -> Iterator[Conversation]:
                 _add_flat(flat, source, record.number)
         except UNEXPECTED:
             reading.reject(record, "not an oasst record")
-    yield from flat.values()
+    yield from map(_planted, flat.values())
 
 
 def _tree(source: dict[str, Any], ordinal: int) -> Conversation:
@@ -64,6 +66,28 @@ def _add_flat(flat: dict[str, Conversation], source: dict[str, Any], ordinal: in
     row = _message(source, text(source.get("parent_id")), seen=True)
     row.n_records = 1
     flat.setdefault(tree, new).messages.append(row)
+
+
+def _planted(conversation: Conversation) -> Conversation:
+    """Order the messages of a flat file as the tree that they are, and mark its best path."""
+    rows = {row.native_id or f"#{n}": row for n, row in enumerate(conversation.messages)}
+    if len(rows) < len(conversation.messages):
+        return conversation
+    parents = {
+        name: row.parent if isinstance(row.parent, str) else None for name, row in rows.items()
+    }
+    best: dict[str, str] = {}
+    for name in sorted(rows, key=lambda name: _rank(rows[name].extra)):
+        best.setdefault(parents[name] or "", name)
+    leaf, seen = "", set[str]()
+    while leaf in best and best[leaf] not in seen:
+        leaf = best[leaf]
+        seen.add(leaf)
+    for name, row in rows.items():
+        # What hangs on nothing here has no place in the tree.
+        row.is_main_path = name in seen or (parents[name] is not None and parents[name] not in rows)
+    conversation.messages = [rows[name] for name in preorder(parents)]
+    return conversation
 
 
 def _message(node: dict[str, Any], parent: str | None, *, seen: bool) -> Message:
