@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 
 import chatdata as cd
@@ -123,3 +124,33 @@ def test_attempts_that_were_not_chosen(tmp_path):
 
     assert [None, "trial", "trial"] == talks["relation"].to_list()
     assert ["fix", "right", "fix", "wrong", "fix", "late"] == said
+
+
+def test_trajectories_that_others_refer_to(tmp_path):
+    """
+    A step that starts a sub-agent is its parent's; copied context was said, and paid for, before.
+    """
+
+    def step(number, source, **more):
+        return {"step_id": number, "source": source, "message": f"{number}", **more}
+
+    spent = {"metrics": {"prompt_tokens": 9, "completion_tokens": 4}}
+    call = {"tool_call_id": "c", "function_name": "ask", "arguments": {}}
+    ref = {"source_call_id": "c", "subagent_trajectory_ref": [{"session_id": "sub"}]}
+    asked = {"tool_calls": [call], "observation": {"results": [ref]}}
+    copied = {"is_copied_context": True}
+    for name, steps in {
+        "main": [step(1, "user"), step(2, "agent", **spent, **asked)],
+        "sub": [step(1, "user"), step(2, "agent", **spent)],
+        "main-cont-1": [step(1, "user", **copied), step(2, "agent", **copied, **spent)],
+    }.items():
+        log = {"schema_version": "ATIF-v1.6", "session_id": name, "agent": {}, "steps": steps}
+        (tmp_path / f"{name}.json").write_text(json.dumps(log))
+    chats = cd.scan(tmp_path).check()
+    child = chats.conversations.filter(pl.col("conversation_id") == "sub").collect()
+
+    assert [("main", "main:c", "subagent")] == (
+        child.select("parent_conversation_id", "parent_tool_call_id", "relation").rows()
+    )
+    assert 8 == chats.messages.collect()["output_tokens"].sum()
+    assert 1 == cd.analysis.conversation_length(chats).collect()["n_prompts"].sum()

@@ -2,7 +2,9 @@
 
 One trajectory is one conversation, embedded sub-agents' are conversations of their own; one step is
 one row. Results stand in the step that called: a result without `source_call_id` is paired by order
-where counts match, else it stays in the step's `extra`.
+where counts match, else it stays in the step's `extra`; one that refers to a sub-agent's trajectory
+makes its step's call that one's parent. What was copied from another trajectory
+(`is_copied_context`) is `injected`, and its tokens count there.
 
 Gives: times, models, tokens (the cached part taken out of the prompt's), calls with results. Does
 not give: outcomes of calls. Wrapped pairs `{parent, child}` are walked.
@@ -46,13 +48,36 @@ def _conversations(record: Record, reading: Reading) -> list[Conversation]:
         conversation = _trajectory(source, record.number, reading)
         if parent is not None:
             conversation.parent_id, conversation.relation = parent, "subagent"
-        found.append(conversation)
+        found += [conversation, *_hints(source, conversation.id)]
         inner = source.get("subagent_trajectories") or []
         listed = inner.values() if isinstance(inner, dict) else inner
         name = conversation.id or f"{reading.name}#{record.number}"
         waiting += [(item, name) for item in listed]
     found[0].n_records = 1
     return found
+
+
+def _hints(source: dict[str, Any], id_: str | None) -> Iterator[Conversation]:
+    """Tell which trajectories of their own the steps started, and which call did."""
+    results = (
+        result
+        for step in source["steps"]
+        for result in (step.get("observation") or {}).get("results") or ()
+    )
+    for result in results if id_ else ():
+        call = text(result.get("source_call_id"))
+        for started in result.get("subagent_trajectory_ref") or ():
+            named = text(started.get("trajectory_id")) or text(started.get("session_id"))
+            if named:
+                yield Conversation(
+                    id=named,
+                    hint=True,
+                    joins=True,
+                    n_records=0,
+                    parent_id=id_,
+                    relation="subagent",
+                    parent_call=f"{id_}:{call}" if call else None,
+                )
 
 
 def _trajectory(source: dict[str, Any], ordinal: int, reading: Reading) -> Conversation:
@@ -92,6 +117,8 @@ def _step(step: dict[str, Any], time_zone: str) -> Message:
     )
     if isinstance(metrics, dict):
         row.extra["metrics"] = metrics
+    if step.get("is_copied_context") is True:
+        row.kind, row.usage = "injected", None
     _answer(row, (step.get("observation") or {}).get("results") or [])
     return row
 

@@ -258,7 +258,8 @@ def _sniff(evidence: Evidence) -> float:  # noqa: PLR0911 - a table of shapes, o
     body = value.get(_BODY[kind]) if kind in _BODY else None
     if isinstance(body, dict):
         ours = kind == "attachment" or body.keys() & {"role", "content"}
-        if kind == "assistant" and not body.keys() & {"id", "model"} and "uuid" not in value:
+        marked = value.keys() & {"uuid", "timestamp", "parent_tool_use_id"}
+        if kind in _MESSAGES and not marked and not body.keys() & {"id", "model"}:
             # What Cursor's agent prints: the same frame, with calls in lines of their own.
             return 0.0
         return SURE if ours and value.keys() & {"timestamp", "uuid", "session_id"} else 0.0

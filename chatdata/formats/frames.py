@@ -140,8 +140,6 @@ class Builder:
         for message, message_id in zip(conversation.messages, ids, strict=True):
             parent = before if message.parent is msgspec.UNSET else message.parent
             parent = references.get(parent, parent) if parent else None
-            if conversation.relation == "subagent":
-                _mark_written_by_an_agent(message)
             self._rows["messages"].append(_message_row(message, message_id, id_, parent, place))
             self._chars += len(message.content or "") + len(message.reasoning or "")
             self._add_calls(message.calls, conversation, (id_, message_id), place)
@@ -273,13 +271,6 @@ def _conversation_row(
         c.joins,
         c.part,
     )
-
-
-def _mark_written_by_an_agent(message: Message) -> None:
-    """Say that nobody typed this: what a sub-agent is asked, another agent wrote."""
-    role = message.role or ROLES.get(message.role_raw.lower())
-    if role == "user" and message.kind in (None, "chat"):
-        message.kind = "injected"
 
 
 def _message_row(

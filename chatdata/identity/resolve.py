@@ -85,15 +85,18 @@ def resolve(raw: Mapping[str, pl.LazyFrame]) -> Resolved:
         "position",
         _lost=pl.col("_lost_parent"),
     )
+    talks = conversations_of(conversations, rows, kept)
+    agents = talks.filter(relation="subagent")["conversation_id"]
     frames = {
-        "conversations": conversations_of(conversations, rows, kept).lazy(),
-        "messages": _messages(raw["messages"], decided),
+        "conversations": talks.lazy(),
+        "messages": _messages(raw["messages"], decided, agents),
         "tool_calls": calls.tool_calls(raw["tool_calls"], decisions, rows),
     }
     return Resolved(frames, accounting(conversations, rows, decisions))
 
 
-def _messages(messages: pl.LazyFrame, decided: pl.DataFrame) -> pl.LazyFrame:
+def _messages(messages: pl.LazyFrame, decided: pl.DataFrame, agents: pl.Series) -> pl.LazyFrame:
+    """Give the messages that count; what sub-agents are asked, nobody typed."""
     note = pl.struct(parent="_lost").struct.json_encode()
     extra = (
         pl.when(pl.col("_lost").is_null())
@@ -114,6 +117,10 @@ def _messages(messages: pl.LazyFrame, decided: pl.DataFrame) -> pl.LazyFrame:
     )
     if not decided["_at"].equals(decided["_row"]):
         frame = frame.sort("_at")
-    return frame.with_columns(extra=extra, generation_id=generation).select(
-        schema.MESSAGES.schema.names()
-    )
+    asked = (pl.col("role") == "user") & pl.col("conversation_id").is_in(agents.implode())
+    kind = pl.when(asked & (pl.col("kind") == "chat")).then(pl.lit("injected")).otherwise("kind")
+    return frame.with_columns(
+        extra=extra,
+        generation_id=generation,
+        **({} if agents.is_empty() else {"kind": kind}),
+    ).select(schema.MESSAGES.schema.names())
