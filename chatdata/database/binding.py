@@ -67,12 +67,16 @@ class Layout:
     """Where the chats are; `messages` are two where questions and answers have a table each.
 
     `unread` are tables that look as if they held messages, calls or results, and are none of these.
+    `likely` are the tables that may be the conversations, the likeliest first; `unrelated` those of
+    them that have the name of the messages' key, and yet hold none of their keys.
     """
 
     messages: tuple[Binding, ...]
     conversations: Binding | None
     tool_calls: Binding | None
     unread: tuple[Table, ...] = ()
+    likely: tuple[Binding, ...] = ()
+    unrelated: tuple[Table, ...] = ()
 
 
 def bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason: str) -> Binding:

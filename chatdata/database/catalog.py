@@ -67,13 +67,17 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its columns in order and its keys; `is_empty` where somebody has looked."""
+    """A table with its columns in order and its keys; `is_empty` where somebody has looked.
+
+    `unique` are the columns of which no value comes twice, each by itself.
+    """
 
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     is_empty: bool = False
+    unique: frozenset[str] = frozenset()
 
     def column(self, name: str) -> Column | None:
         """The column of that very name."""
@@ -122,6 +126,11 @@ def _sqlite_table(snapshot: Snapshot, name: str) -> Table:
         " count(*) OVER (PARTITION BY id) AS n_columns"
         f" FROM pragma_foreign_key_list({literal(name)}) ORDER BY id, seq"
     )
+    alone = snapshot.rows(
+        f"SELECT max(c.name) AS name FROM pragma_index_list({literal(name)}) AS i,"
+        ' pragma_index_info(i.name) AS c WHERE i."unique" AND NOT i.partial'
+        " GROUP BY i.name HAVING count(*) = 1 AND count(c.name) = 1"
+    )
     ordered = sorted((row for row in columns if row["pk"]), key=lambda row: int(row["pk"]))
     return Table(
         name,
@@ -131,6 +140,7 @@ def _sqlite_table(snapshot: Snapshot, name: str) -> Table:
             ForeignKey(row["column"], row["table"], row["target"], int(row["n_columns"]))
             for row in keys
         ),
+        unique=frozenset(row["name"] for row in alone),
     )
 
 
@@ -145,6 +155,15 @@ LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
 WHERE (c.relkind IN ('r', 'p', 'f') OR c.relkind IN ('v', 'm') AND c.relname IN ({views}))
 AND NOT c.relispartition AND n.nspname = {schema}
 ORDER BY c.relname, a.attnum
+"""
+_POSTGRES_UNIQUE = """
+SELECT i.indrelid::int8 AS oid, a.attname::text AS name
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+WHERE i.indisunique AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL
+AND n.nspname = {schema}
 """
 _POSTGRES_KEYS = """
 SELECT c.conrelid::int8 AS oid, a.attname::text AS "column", r.relname::text AS "table",
@@ -171,6 +190,7 @@ def _postgres_tables(
         raise SourceError(f"no schema named {schema!r}; check `schema=`", source=snapshot.name)
     columns = snapshot.rows(_POSTGRES_COLUMNS.format(schema=chosen, views=_listed(views)))
     keys = snapshot.rows(_POSTGRES_KEYS.format(schema=chosen))
+    alone = snapshot.rows(_POSTGRES_UNIQUE.format(schema=chosen))
     found = []
     for oid, name in dict.fromkeys((row["oid"], row["table"]) for row in columns):
         own = [row for row in columns if row["oid"] == oid]
@@ -185,6 +205,7 @@ def _postgres_tables(
                     for row in keys
                     if row["oid"] == oid
                 ),
+                unique=frozenset(row["name"] for row in alone if row["oid"] == oid),
             )
         )
     return tuple(found)

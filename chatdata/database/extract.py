@@ -74,7 +74,8 @@ class Raw:
     def has_unique_ids(self) -> bool:
         """Whether the database sees to it that no id comes twice."""
         key = self.binding.columns.get("id")
-        return key is None or self.binding.table.primary_key == (key.name,)
+        table = self.binding.table
+        return key is None or table.primary_key == (key.name,) or key.name in table.unique
 
     def named(self, column: Column | None) -> str | None:
         """The frames' name for a table's column, None where it was not read."""

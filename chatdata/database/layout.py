@@ -66,11 +66,9 @@ def infer(
     _check_mapping(tables, wanted, source)
     tables = [_told(table, wanted) for table in tables]
     messages = choose_messages(tables, wanted, source)
-    layout = Layout(
-        messages,
-        _conversations(tables, messages, wanted, source),
-        _tool_calls(tables, messages, wanted, source),
-    )
+    likely = _conversations(tables, messages, wanted, source)
+    calls = _tool_calls(tables, messages, wanted, source)
+    layout = Layout(messages, next(iter(likely), None), calls, likely=likely)
     _check_use(layout, wanted, source)
     return replace(layout, unread=tuple(_unread(tables, layout)))
 
@@ -145,6 +143,12 @@ def describe(layout: Layout, origin: str) -> Iterator[Finding]:
             named = "name" if binding.half is None else f"column {binding.half!r}"
             reason = f"the table has no role column; its {named} says who speaks"
             yield Finding(origin, binding.table.name, f"role {binding.role}", reason)
+    for table in layout.unrelated:
+        reason = (
+            "a table with the name of the messages' key, which holds none of their keys; if it is"
+            " theirs, a mapping of conversations can say so"
+        )
+        yield Finding(origin, table.name, "not read", reason)
     if layout.conversations is None:
         reason = "no table of conversations; the distinct keys of the messages are"
         yield Finding(origin, layout.messages[0].table.name, "conversations", reason)
@@ -245,22 +249,31 @@ def _conversations(
     messages: tuple[Binding, ...],
     mapping: Mapping[str, str],
     source: str,
-) -> Binding | None:
+) -> tuple[Binding, ...]:
+    """Give the table of conversations; of several that are named so the likeliest first."""
     taken = {binding.table.name for binding in messages}
     others = [t for t in tables if t.name not in taken and not looks_like_tool_calls(t)]
     key = _conversation_key(messages)
     target = None if key is None else same(others, key.table)
     if "conversations" in mapping:
-        table = next(table for table in tables if table.name == mapping["conversations"])
-        reason = "named in the mapping"
+        named = [table for table in tables if table.name == mapping["conversations"]]
+        target, reason = same(named, key.table) if key else None, "named in the mapping"
     elif key and target:
-        table, reason = target, f"the foreign key {key.column} of the messages points to it"
-    elif named := _named_conversations(others, messages[0]):
-        table, reason = named[0], "its name says so, and it has an id"
+        named, reason = [target], f"the foreign key {key.column} of the messages points to it"
     else:
-        return None
+        named = _named_conversations(others, messages[0])
+        reason = "its name says so, and it has an id"
+    refers = key if target else None
+    bound = [_bind_conversations(table, reason, refers, mapping, source) for table in named]
+    return tuple(filter(None, bound))
+
+
+def _bind_conversations(
+    table: Table, reason: str, key: ForeignKey | None, mapping: Mapping[str, str], source: str
+) -> Binding | None:
+    """Bind a table of conversations, to which a key of the messages may refer."""
     columns = bind(table, names.CONVERSATIONS, mapping, "conversations.", source)
-    if key and target is table and "conversations.id" not in mapping:
+    if key and "conversations.id" not in mapping:
         # A key that names no column refers to the primary key, which is bound already.
         referred = same(table.columns, key.target or "")
         columns |= {"id": referred} if referred else {}

@@ -200,7 +200,8 @@ def holds_conversations(table: Table) -> Column | None:
 def is_chat(table: Table) -> bool:
     """Tell a conversation from a login's session."""
     has_id = len(table.primary_key) == 1 or table.find(*names.CONVERSATIONS["id"]) is not None
-    return has_id and not (_is_session(table.name) and table.find(*names.LOGIN))
+    is_login = table.find(*names.LOGIN) or all(map(table.find, names.LOGIN_PAIR))
+    return has_id and not (_is_session(table.name) and is_login)
 
 
 def conversation_rank(table: Table, messages: Table, key: Column) -> tuple[bool, bool, int, str]:

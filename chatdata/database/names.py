@@ -142,7 +142,12 @@ FLAT = {
     "result": ("tool_result", "tool_output"),
 }
 
-LOGIN = ("token", "session_token", "access_token", "refresh_token", "expires_at", "expires")
+LOGIN = (
+    *("token", "session_token", "access_token", "refresh_token", "expires_at", "expires"),
+    *("sid", "sess", "expire", "expired", "expiry"),
+)
+LOGIN_PAIR = ("payload", "last_activity")
+"""Columns that make a session a login's only together."""
 
 PLAIN_MESSAGE_TABLE = re.compile(r"(chat|conversation)?_?messages?")
 MESSAGE_TABLE = re.compile(

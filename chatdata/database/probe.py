@@ -35,7 +35,7 @@ def look_into(
     No text is read; `role` is the column that a mapping takes for it. What may not be read here, or
     somebody has locked, is left as it is.
     """
-    open_ = _open_tables(snapshot, [table for table in tables if conversation_key(table)])
+    open_ = open_tables(snapshot, [table for table in tables if conversation_key(table)])
     return tuple(
         _looked_into(snapshot, table, role) if table.name in open_ else table for table in tables
     )
@@ -53,7 +53,7 @@ AND NOT EXISTS (
 """
 
 
-def _open_tables(snapshot: Snapshot, tables: Collection[Table]) -> frozenset[str]:
+def open_tables(snapshot: Snapshot, tables: Collection[Table]) -> frozenset[str]:
     """Give the tables that can be read; on Postgres a query that fails ends the transaction."""
     if snapshot.dialect == "sqlite":
         return frozenset(table.name for table in tables)

@@ -15,6 +15,7 @@ from chatdata.database.connect import TypeMismatchError, open_snapshot, target
 from chatdata.database.extract import Plan, Source, fill, plan, sample
 from chatdata.database.known import beside
 from chatdata.database.layout import describe, infer
+from chatdata.database.links import linked
 from chatdata.database.probe import (
     elsewhere,
     first_texts,
@@ -125,6 +126,7 @@ def _read(
                         layout = infer(found, source=where.name, mapping=mapping)
                     except LayoutError as error:
                         raise elsewhere(snapshot, error, schema) from None
+                    layout = linked(snapshot, layout, mapping or {})
                     refuse_documents(layout, where.name, partial(first_texts, snapshot))
                     refuse_shared_ids(layout, snapshot)
                     if wanted.user_id is not None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from chatdata.database.sql import literal, quoted
+from chatdata.database.sql import comparable, literal, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,10 +86,10 @@ def of_conversations(layout: Layout, binding: Binding, dialect: Dialect, scope: 
         own, link = messages.columns.get("user_id"), messages.columns["conversation_id"]
         if own is not None:
             spoken = (
-                f"SELECT {_key(link, key)} FROM {quoted(messages.table.name)}"
+                f"SELECT {comparable(link, key)} FROM {quoted(messages.table.name)}"
                 f" WHERE {_is_user(own, dialect, scope.user_id)}"
             )
-            conditions.append(f"{_key(key, link)} IN ({spoken})")
+            conditions.append(f"{comparable(key, link)} IN ({spoken})")
     return _where([" OR ".join(conditions), *active])
 
 
@@ -109,7 +109,7 @@ def of_tool_calls(layout: Layout, binding: Binding, dialect: Dialect, scope: Sco
             if key is not None:
                 wanted = of_messages(layout, messages, dialect, scope)
                 linked.append(
-                    f"{_key(link, key)} IN (SELECT {_key(key, link)} FROM"
+                    f"{comparable(link, key)} IN (SELECT {comparable(key, link)} FROM"
                     f" {quoted(messages.table.name)}{wanted})"
                 )
     own = [*_owner(layout, binding, dialect, scope), *_window(at, dialect, scope)]
@@ -130,9 +130,10 @@ def _orphaned(layout: Layout, binding: Binding, link: Column) -> str:
     keys = [(table, key) for table in layout.messages if (key := table.columns.get("id"))]
     if not keys:
         return "1 = 0"
-    own = _key(link, keys[0][1])
+    own = comparable(link, keys[0][1])
     others = "".join(
-        f" EXCEPT SELECT {_key(key, link)} FROM {quoted(table.table.name)}" for table, key in keys
+        f" EXCEPT SELECT {comparable(key, link)} FROM {quoted(table.table.name)}"
+        for table, key in keys
     )
     return f"{own} IN (SELECT {own} FROM {quoted(binding.table.name)}{others})"
 
@@ -152,7 +153,7 @@ def _owner(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> 
     if key is not None and conversations is not None and owner is not None:
         target, table = conversations.columns["id"], quoted(conversations.table.name)
         owned = (
-            f"{_key(key, target)} IN (SELECT {_key(target, key)} FROM {table}"
+            f"{comparable(key, target)} IN (SELECT {comparable(target, key)} FROM {table}"
             f" WHERE {_is_user(owner, dialect, scope.user_id)})"
         )
         mine.append(owned if own is None else f"{quoted(own.name)} IS NULL AND {owned}")
@@ -180,25 +181,6 @@ def _is_user(column: Column, dialect: Dialect, user_id: str) -> str:
     return f"{compared} IN ({', '.join(literal(form) for form in sorted(forms))}){as_bytes}"
 
 
-def _key(column: Column, other: Column) -> str:
-    """A key as it compares with another: a uuid may have dashes in one of them only.
-
-    A whole number that is stored as a float compares as the integer it is.
-    """
-    name = quoted(column.name)
-    if column.kind == other.kind == "integer":
-        return name
-    if column.kind == "real":
-        whole = f"CAST({name} AS BIGINT)"
-        return (
-            f"CASE WHEN {name} = {whole} THEN CAST({whole} AS TEXT) ELSE CAST({name} AS TEXT) END"
-        )
-    text = f"CAST({name} AS TEXT)"
-    return (
-        f"CASE WHEN length({text}) IN (32, 36) THEN lower(replace({text}, '-', '')) ELSE {text} END"
-    )
-
-
 def _active(layout: Layout, dialect: Dialect, scope: Scope, link: Column) -> list[str]:
     """Whether a conversation went on: it or something in it is new, or nobody knows when it was."""
     if scope.active_since is None:
@@ -220,18 +202,18 @@ def _active(layout: Layout, dialect: Dialect, scope: Scope, link: Column) -> lis
         called = calls.columns.get("message_id") if calls else None
         if calls and key and called and (recent := since(calls, "created_at")):
             told.append(
-                f"{_key(key, called)} IN (SELECT {_key(called, key)} FROM"
+                f"{comparable(key, called)} IN (SELECT {comparable(called, key)} FROM"
                 f" {quoted(calls.table.name)} WHERE {recent})"
             )
         conditions.append(
-            f"{_key(link, its_link)} IN (SELECT {_key(its_link, link)} FROM"
+            f"{comparable(link, its_link)} IN (SELECT {comparable(its_link, link)} FROM"
             f" {quoted(messages.table.name)} WHERE {' OR '.join(told)})"
         )
     listed = layout.conversations
     if listed and (recent := since(listed, "created_at", "updated_at")):
         key = listed.columns["id"]
         conditions.append(
-            f"{_key(link, key)} IN (SELECT {_key(key, link)} FROM"
+            f"{comparable(link, key)} IN (SELECT {comparable(key, link)} FROM"
             f" {quoted(listed.table.name)} WHERE {recent})"
         )
     return [" OR ".join(conditions)]

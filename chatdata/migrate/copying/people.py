@@ -12,6 +12,7 @@ from chatdata.database import catalog, times, values
 from chatdata.database.columns import bind, same
 from chatdata.database.connect import open_snapshot, target, with_valid_text
 from chatdata.database.layout import infer
+from chatdata.database.links import linked
 from chatdata.database.names import USERS as OWNERS
 from chatdata.database.probe import look_into
 from chatdata.database.sql import quoted
@@ -89,7 +90,7 @@ def stage(
     db.execute(_TABLES)
     with open_snapshot(target(source), schema) as snapshot:
         tables = look_into(snapshot, catalog.tables(snapshot, schema))
-        layout = infer(tables, source=snapshot.name)
+        layout = linked(snapshot, infer(tables, source=snapshot.name), {})
         users, key = _users(tables, layout)
         bound = bind(users, USERS, key | dict(fill), "users.", snapshot.name) if users else {}
         if users is not None and "id" in bound:

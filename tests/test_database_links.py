@@ -1,0 +1,197 @@
+"""Which column a key means where no foreign key says so: the one that holds what the rows say."""
+
+from __future__ import annotations
+
+import pytest
+from chat_tables import build, column, extras, rows, table
+
+import chatdata as cd
+from chatdata.database import read
+
+T = "2025-03-01 10:00:0{}"
+SAID = "id INTEGER PRIMARY KEY, {} TEXT, user_id INTEGER, role TEXT, content TEXT, created_at TEXT"
+OWN = (
+    (1, "chat-a", 7, "user", "x", T.format(1)),
+    (2, "chat-a", 7, "assistant", "y", T.format(2)),
+    (3, "chat-b", 8, "user", "z", T.format(3)),
+)
+LARAVEL = "id TEXT PRIMARY KEY, user_id INTEGER, ip TEXT, payload TEXT, last_activity INTEGER"
+LOGINS = [
+    pytest.param(LARAVEL, ("w", 7, "::1", "p", 1), id="payload and last activity"),
+    pytest.param("sid TEXT PRIMARY KEY, expired INTEGER, sess TEXT", ("w", 1, "{}"), id="sess"),
+    pytest.param("sid TEXT PRIMARY KEY, sess TEXT, expire TEXT", ("w", "{}", "x"), id="expire"),
+    pytest.param(
+        "id INTEGER PRIMARY KEY, session_id TEXT UNIQUE, data BLOB, expiry TEXT",
+        (1, "session:w", b"x", "x"),
+        id="expiry",
+    ),
+]
+
+
+def users(chats):
+    return dict(rows(chats.conversations, "conversation_id", "user_id"))
+
+
+def unread(chats):
+    return [one.subject for one in chats.findings if one.became == "not read"]
+
+
+@pytest.mark.parametrize("key", ["session_id", "conversation_id"])
+@pytest.mark.parametrize("name", ["session", "sessions"])
+@pytest.mark.parametrize(("columns", "row"), LOGINS)
+def test_sessions_of_a_web_framework_are_no_conversations(scanned, key, name, columns, row):
+    """
+    Sessions of a login are known by their columns; the keys of the messages are conversations.
+    """
+    chats = scanned(table(name, columns, row), table("chat_messages", SAID.format(key), *OWN))
+
+    assert {"chat-a": "7", "chat-b": "8"} == users(chats)
+    assert [] == unread(chats)
+
+
+@pytest.mark.parametrize(
+    ("other", "key", "said"),
+    [
+        pytest.param(
+            table("sessions", "id INTEGER PRIMARY KEY, session_id TEXT, data TEXT", (1, "w", "x")),
+            "session_id",
+            ["sessions"],
+            id="of a login without a sign",
+        ),
+        pytest.param(
+            table("threads", "id INTEGER PRIMARY KEY, title TEXT, author_id INTEGER", (1, "t", 1)),
+            "conversation_id",
+            [],
+            id="of a forum",
+        ),
+        pytest.param(
+            table("conversations", "id INTEGER PRIMARY KEY"), "conversation_id", [], id="empty"
+        ),
+    ],
+)
+def test_a_table_that_holds_no_key_is_not_theirs(scanned, other, key, said):
+    """
+    A name alone makes no conversations; where it is that of the key, a line names the table.
+    """
+    chats = scanned(other, table("chat_messages", SAID.format(key), *OWN))
+
+    assert {"chat-a": "7", "chat-b": "8"} == users(chats)
+    assert said == unread(chats)
+
+
+def test_the_table_that_holds_the_keys_goes_before_a_better_name(scanned):
+    """
+    Of several tables that are named like conversations, the one with the keys is theirs.
+    """
+    chats = scanned(
+        table("conversations", "id TEXT PRIMARY KEY, user_id INTEGER", ("people", 1)),
+        table("chats", "id TEXT PRIMARY KEY, user_id INTEGER", ("chat-a", 7), ("chat-b", 8)),
+        table("chat_messages", SAID.format("conversation_id"), *OWN),
+    )
+
+    assert {"chat-a": "7", "chat-b": "8"} == users(chats)
+
+
+def test_what_a_mapping_names_is_theirs(scanned):
+    """
+    A table that a mapping names is taken, whatever it holds.
+    """
+    chats = scanned(
+        table("sessions", "id INTEGER PRIMARY KEY, title TEXT", (1, "t")),
+        table("chat_messages", SAID.format("session_id"), *OWN),
+        mapping={"conversations": "sessions"},
+    )
+
+    assert [("1", "t")] == rows(chats.conversations, "conversation_id", "title")
+    assert [{"orphan": True}] * 3 == [
+        {"orphan": extra["orphan"]} for extra in extras(chats.messages)
+    ]
+
+
+@pytest.mark.parametrize("place", ["sqlite", "postgres"])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("chat_sessions", "session_id"), ("conversations", "thread_id"), ("conversations", "uuid")],
+)
+def test_the_column_that_holds_the_keys_is_the_id(tmp_path, request, place, name, key):
+    """
+    Beside a number of its own a row has the id that messages name; title and owner are its.
+    """
+    url = request.getfixturevalue("postgres")() if place == "postgres" else tmp_path / "app.db"
+    link = "conversation_id" if key == "uuid" else key
+    build(
+        url,
+        table(
+            name,
+            f"id INTEGER PRIMARY KEY, {key} VARCHAR(36) UNIQUE, user_id INTEGER, title TEXT",
+            (1, "chat-a", 7, "t"),
+            (2, "chat-b", 8, "u"),
+        ),
+        table(
+            "chat_messages",
+            f"id INTEGER PRIMARY KEY, {link} VARCHAR(36), role TEXT, content TEXT, created_at TEXT",
+            *((i, said, *rest) for i, said, _, *rest in OWN),
+        ),
+    )
+
+    assert [("chat-a", "7", "t"), ("chat-b", "8", "u")] == rows(
+        read(url).check().conversations, "conversation_id", "user_id", "title", by="conversation_id"
+    )
+    assert ["chat-a"] == column(read(url, user_id="7").check().conversations, "conversation_id")
+    assert ["x", "y"] == column(read(url, user_id="7").messages.sort("position"), "content")
+
+
+@pytest.mark.parametrize(
+    ("columns", "listed"),
+    [
+        pytest.param(
+            "id INTEGER PRIMARY KEY, session_id TEXT",
+            [(1, "web"), (2, "web")],
+            id="the session of many conversations",
+        ),
+        pytest.param(
+            "id INTEGER PRIMARY KEY, session_id TEXT", [(1, "1"), (2, "1")], id="one that repeats"
+        ),
+    ],
+)
+def test_an_id_names_one_row(scanned, columns, listed):
+    """
+    A column of the key's name that many rows share, or that holds other things, is no id.
+    """
+    chats = scanned(
+        table("chat_sessions", columns, *listed),
+        table("chat_messages", SAID.format("session_id"), (1, "1", 7, "user", "x", T.format(1))),
+    )
+
+    assert ["1", "2"] == column(chats.conversations, "conversation_id")
+
+
+@pytest.mark.parametrize("id_", [b"0123456789abcdef", "30313233343536373839616263646566"])
+def test_keys_of_bytes_and_dashes_are_compared_as_they_are_read(scanned, id_):
+    """
+    A uuid as bytes, with dashes or without is the same key.
+    """
+    chats = scanned(
+        table("conversations", "id BLOB PRIMARY KEY, title TEXT", (id_, "t")),
+        table(
+            "messages",
+            SAID.format("conversation_id"),
+            (1, "30313233-3435-3637-3839-616263646566", 7, "user", "x", T.format(1)),
+        ),
+    )
+
+    assert ["t"] == column(chats.conversations, "title")
+    assert "orphan" not in extras(chats.messages)[0]
+
+
+def test_text_left_in_the_database_changes_nothing(tmp_path):
+    """
+    Which table holds the keys does not depend on texts being read.
+    """
+    url = build(
+        tmp_path / "app.db",
+        table("conversations", "id INTEGER PRIMARY KEY, uuid TEXT UNIQUE", (1, "chat-a")),
+        table("chat_messages", SAID.format("conversation_id"), *OWN[:2]),
+    )
+
+    assert ["chat-a"] == column(cd.scan(url, text=False).conversations, "conversation_id")
