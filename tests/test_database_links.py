@@ -184,6 +184,64 @@ def test_keys_of_bytes_and_dashes_are_compared_as_they_are_read(scanned, id_):
     assert "orphan" not in extras(chats.messages)[0]
 
 
+@pytest.mark.parametrize("place", ["sqlite", "postgres"])
+def test_calls_name_messages_by_another_column(tmp_path, place, request):
+    """
+    A table of calls may name messages by an id beside their number, which still orders them.
+    """
+    url = request.getfixturevalue("postgres")() if place == "postgres" else tmp_path / "app.db"
+    at = T.format(1)
+    build(
+        url,
+        table("conversations", "id INTEGER PRIMARY KEY, user_id INTEGER", (1, 7)),
+        table(
+            "messages",
+            "id INTEGER PRIMARY KEY, message_id VARCHAR(9) UNIQUE, conversation_id INTEGER,"
+            " role TEXT, content TEXT, created_at TEXT",
+            (1, "msg-c", 1, "user", "x", at),
+            (2, "msg-b", 1, "assistant", "y", at),
+            (3, "msg-a", 1, "user", "z", at),
+        ),
+        table(
+            "tool_calls",
+            "id INTEGER PRIMARY KEY, message_id VARCHAR(9), tool_name TEXT, arguments TEXT",
+            (1, "msg-b", "add", '{"a":1}'),
+        ),
+    )
+    chats = read(url).check()
+
+    assert ["msg-c", "msg-b", "msg-a"] == column(chats.messages.sort("position"), "message_id")
+    assert [("msg-b", "1", "add")] == rows(
+        chats.tool_calls, "message_id", "conversation_id", "name"
+    )
+    assert ["add"] == column(read(url, user_id="7").check().tool_calls, "name")
+
+
+@pytest.mark.parametrize("refers", ["", " REFERENCES messages(id)"])
+def test_calls_name_messages_by_their_id(scanned, refers):
+    """
+    A message's id of somebody else's beside its own is none where calls name the latter.
+    """
+    chats = scanned(
+        table("conversations", "id INTEGER PRIMARY KEY", (1,)),
+        table(
+            "messages",
+            "id INTEGER PRIMARY KEY, message_id TEXT, conversation_id INTEGER, role TEXT,"
+            " content TEXT",
+            (1, "chatcmpl-1", 1, "user", "x"),
+            (2, "chatcmpl-2", 1, "assistant", "y"),
+        ),
+        table(
+            "tool_calls",
+            f"id INTEGER PRIMARY KEY, message_id INTEGER{refers}, tool_name TEXT, arguments TEXT",
+            (1, 2, "add", "{}"),
+        ),
+    )
+
+    assert ["2"] == column(chats.tool_calls, "message_id")
+    assert ["1", "2"] == column(chats.messages.sort("position"), "message_id")
+
+
 def test_text_left_in_the_database_changes_nothing(tmp_path):
     """
     Which table holds the keys does not depend on texts being read.

@@ -65,10 +65,11 @@ class Raw:
     rows: Rows = field(repr=False)
 
     @property
-    def is_numbered(self) -> bool:
-        """Whether its ids are integers, which come in order."""
-        key = self.binding.columns.get("id")
-        return key is not None and key.kind == "integer"
+    def number(self) -> Column | None:
+        """The integers that come in order: its ids, or beside other ids its primary key."""
+        table, key = self.binding.table, self.binding.columns.get("id")
+        primary = table.column(table.primary_key[0]) if len(table.primary_key) == 1 else None
+        return next((one for one in (key, primary) if one and one.kind == "integer"), None)
 
     @property
     def has_unique_ids(self) -> bool:
@@ -94,10 +95,11 @@ class Raw:
         return {column.name: only(stored[name].cast(pl.String), at.unread)}
 
     def numbers(self, stored: pl.DataFrame) -> pl.Series:
-        """Give the ids of a chunk where they are integers, nulls where they are not."""
-        if self.is_numbered:
-            return self.part(stored, "id").cast(pl.Int64, strict=False)
-        return pl.repeat(None, stored.height, dtype=pl.Int64(), eager=True)
+        """Give the integers that order the rows of a chunk, nulls where it has none."""
+        name = self.named(self.number)
+        if name is None:
+            return pl.repeat(None, stored.height, dtype=pl.Int64(), eager=True)
+        return stored[name].cast(pl.Int64, strict=False)
 
     def part(self, stored: pl.DataFrame, what: str) -> pl.Series:
         """Give the column of a chunk that is `what`; nulls where the table has none."""

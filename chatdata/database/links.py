@@ -22,25 +22,28 @@ _KEYS = ("integer", "text")
 
 
 def linked(snapshot: Snapshot, layout: Layout, mapping: Mapping[str, str]) -> Layout:
-    """Settle by the rows which table holds the conversations that the messages name.
+    """Settle by the rows what the messages' keys name, and what those of a table of calls name.
 
     A table that is only named like conversations is theirs where it holds some key of the messages,
-    in the column of the key's own name, its id, or another that names its rows.
+    in the column of the key's own name, its id, or another that names its rows. So a message is
+    named by the column that holds some key of the calls.
     """
-    if not layout.likely or _is_declared(layout):
+    return _with_called(snapshot, _with_conversations(snapshot, layout, mapping), mapping)
+
+
+def _with_conversations(snapshot: Snapshot, layout: Layout, mapping: Mapping[str, str]) -> Layout:
+    link = "conversation_id"
+    if not layout.likely or any(_refers(one, link, layout.likely[0]) for one in layout.messages):
         return layout
-    keyed = [binding for binding in layout.messages if _has_keys(snapshot, binding)]
-    if not keyed:
-        return layout
+    keyed = [binding for binding in layout.messages if _has_keys(snapshot, binding, link)]
     open_ = open_tables(snapshot, [binding.table for binding in layout.likely])
-    if layout.likely[0].table.name not in open_:
+    if not keyed or layout.likely[0].table.name not in open_:
         return layout
-    is_asked = "conversations.id" in mapping
     for likely in layout.likely:
         if likely.table.name not in open_:
             continue
-        for column in [likely.columns["id"]] if is_asked else _ids(likely, keyed[0]):
-            if any(_holds(snapshot, likely.table, column, each) for each in keyed):
+        for column in _ids(likely, keyed[0], link, names.CONVERSATIONS, mapping):
+            if any(_holds(snapshot, likely, column, each, link) for each in keyed):
                 return replace(layout, conversations=_with_id(likely, column))
     if any(key.partition(".")[0] == "conversations" for key in mapping):
         return layout
@@ -52,46 +55,71 @@ def linked(snapshot: Snapshot, layout: Layout, mapping: Mapping[str, str]) -> La
     return replace(layout, conversations=None, unrelated=unrelated)
 
 
-def _is_declared(layout: Layout) -> bool:
-    """Whether a foreign key says which table the messages' key is of."""
-    target = layout.likely[0].table
+def _with_called(snapshot: Snapshot, layout: Layout, mapping: Mapping[str, str]) -> Layout:
+    calls, link, (messages, *others) = layout.tool_calls, "message_id", layout.messages
+    if calls is None or link not in calls.columns or others or messages.is_of_steps:
+        return layout
+    is_open = calls.table.name in open_tables(snapshot, [calls.table])
+    if not is_open or _refers(calls, link, messages) or not _has_keys(snapshot, calls, link):
+        return layout
+    for column in _ids(messages, calls, link, names.MESSAGES, mapping):
+        if _holds(snapshot, messages, column, calls, link):
+            return replace(layout, messages=(_with_id(messages, column),))
+    return layout
+
+
+def _refers(binding: Binding, link: str, target: Binding) -> bool:
+    """Whether a foreign key says which table a key is of."""
     return any(
-        same([target], key.table) and same([binding.columns["conversation_id"]], key.column)
-        for binding in layout.messages
+        same([target.table], key.table) and same([binding.columns[link]], key.column)
         for key in binding.table.foreign_keys
     )
 
 
-def _has_keys(snapshot: Snapshot, messages: Binding) -> bool:
-    link = quoted(messages.columns["conversation_id"].name)
-    table = quoted(messages.table.name)
-    return bool(snapshot.rows(f"SELECT 1 AS one FROM {table} WHERE {link} IS NOT NULL LIMIT 1"))
+def _has_keys(snapshot: Snapshot, binding: Binding, link: str) -> bool:
+    table, key = quoted(binding.table.name), quoted(binding.columns[link].name)
+    return bool(snapshot.rows(f"SELECT 1 AS one FROM {table} WHERE {key} IS NOT NULL LIMIT 1"))
 
 
-def _ids(likely: Binding, messages: Binding) -> Iterator[Column]:
+def _ids(
+    named: Binding,
+    naming: Binding,
+    link: str,
+    synonyms: Mapping[str, tuple[str, ...]],
+    mapping: Mapping[str, str],
+) -> Iterator[Column]:
     """Give the columns that a key may mean, the likeliest first, each once."""
-    table, link = likely.table, messages.columns["conversation_id"]
+    table, own = named.table, named.columns.get("id")
+    prefix = "conversations." if synonyms is names.CONVERSATIONS else ""
+    if own and f"{prefix}id" in mapping:
+        yield own
+        return
+    taken = [one for what, one in named.columns.items() if what != "id"]
     yield from dict.fromkeys(
         column
         for column in (
-            table.find(link.plain),
-            likely.columns["id"],
-            *map(table.find, names.CONVERSATIONS["id"]),
+            table.find(naming.columns[link].plain),
+            own,
+            *map(table.find, synonyms["id"]),
             *map(table.column, sorted(table.unique)),
         )
-        if column is not None and column.kind in _KEYS
+        if column is not None and column.kind in _KEYS and column not in taken
     )
 
 
-def _holds(snapshot: Snapshot, table: Table, column: Column, messages: Binding) -> bool:
-    """Whether a column names rows, and some of those that the messages name."""
-    link, name = messages.columns["conversation_id"], quoted(table.name)
-    named = f"SELECT {comparable(column, link)} FROM {name} WHERE {quoted(column.name)} IS NOT NULL"
+def _holds(snapshot: Snapshot, named: Binding, column: Column, naming: Binding, link: str) -> bool:
+    """Whether a column holds some of what a key names, and each value once if it is not the id."""
+    key, table = naming.columns[link], named.table
+    ids = (
+        f"SELECT {comparable(column, key)} FROM {quoted(table.name)}"
+        f" WHERE {quoted(column.name)} IS NOT NULL"
+    )
     found = snapshot.rows(
-        f"SELECT 1 AS one FROM {quoted(messages.table.name)}"
-        f" WHERE {comparable(link, column)} IN ({named}) LIMIT 1"
+        f"SELECT 1 AS one FROM {quoted(naming.table.name)}"
+        f" WHERE {comparable(key, column)} IN ({ids}) LIMIT 1"
     )
-    return bool(found) and (_is_unique(table, column) or not _repeats(snapshot, table, column))
+    is_sure = column == named.columns.get("id") or _is_unique(table, column)
+    return bool(found) and (is_sure or not _repeats(snapshot, table, column))
 
 
 def _is_unique(table: Table, column: Column) -> bool:
@@ -114,6 +142,4 @@ def _is_named_for(table: Table, messages: Binding) -> bool:
 
 
 def _with_id(binding: Binding, column: Column) -> Binding:
-    """Take a column for the id, whatever else it was taken for."""
-    others = {what: one for what, one in binding.columns.items() if one != column}
-    return replace(binding, columns={**others, "id": column})
+    return replace(binding, columns={**binding.columns, "id": column})
