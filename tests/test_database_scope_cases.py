@@ -311,3 +311,60 @@ def test_a_narrow_read_of_calls_in_metadata(new_database):
     assert [] == column(read(url, user_id="u1").tool_calls, "name")
     assert ["t"] == column(read(url, user_id="u2").tool_calls, "name")
     assert [{"metadata": '{"ms": 3}'}] == extras(read(url, user_id="u1").messages)
+
+
+SPOKEN = (
+    (1, "s", 7, "user", "x", None),
+    (2, "s", None, "assistant", "y", '[{"name":"add","arguments":{"a":1}}]'),
+    (3, "q", 8, "user", "z", None),
+    (4, "q", None, "assistant", "w", None),
+)
+SPEAKING = (
+    "id INTEGER PRIMARY KEY, conversation_id VARCHAR(9), user_id INTEGER, role TEXT, content TEXT,"
+    " tool_calls TEXT"
+)
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize("place", ["sqlite", "postgres"])
+def test_a_user_named_on_rows_of_the_user_alone(tmp_path, request, place, is_listed):
+    """
+    Where only what the user says names the user, the answers and their calls are the user's too.
+    """
+    url = request.getfixturevalue("postgres")() if place == "postgres" else tmp_path / "app.db"
+    listed = conversations(("s", "t"), ("q", "u"), columns="id VARCHAR(9) PRIMARY KEY, title TEXT")
+    runs = table(
+        "tool_runs",
+        "id INTEGER PRIMARY KEY, conversation_id VARCHAR(9), tool_name TEXT, arguments TEXT",
+        (1, "s", "run", '{"a":1}'),
+        (2, "q", "run", '{"a":2}'),
+    )
+    build(url, *([listed] if is_listed else []), messages(*SPOKEN, columns=SPEAKING), runs)
+    mine = read(url, user_id="7").check()
+
+    assert ["x", "y"] == column(mine.messages.sort("position"), "content")
+    assert [("s", "7")] == rows(mine.conversations, "conversation_id", "user_id")
+    assert ["add", "run"] == sorted(column(mine.tool_calls, "name"))
+
+
+def test_a_user_named_in_questions_alone(tmp_path):
+    """
+    Answers in a table without users are those of the conversation's user.
+    """
+    path = build(
+        tmp_path / "app.db",
+        table(
+            "questions",
+            "id INTEGER PRIMARY KEY, session_id TEXT, user_id TEXT, content TEXT",
+            (1, "s", "u", "q1"),
+            (2, "t", "v", "q2"),
+        ),
+        table(
+            "answers",
+            "id INTEGER PRIMARY KEY, session_id TEXT, content TEXT",
+            (1, "s", "a1"),
+            (2, "t", "a2"),
+        ),
+    )
+
+    assert ["a1", "q1"] == sorted(column(read(path, user_id="u").check().messages, "content"))

@@ -48,6 +48,15 @@ class Scope:
         return self.since is not None or self.until is not None
 
 
+@dataclass(frozen=True)
+class _Owned:
+    """A table whose rows say whose a conversation is, and in which columns."""
+
+    table: str
+    key: Column
+    owner: Column
+
+
 def within(scope: Scope, at: pl.Expr) -> pl.Expr:
     """Whether a moment lies in the window; a missing one lies in none."""
     inside = at.is_not_null()
@@ -146,18 +155,32 @@ def _owner(layout: Layout, binding: Binding, dialect: Dialect, scope: Scope) -> 
     """A row's owner is its own user, where rows have one, else its conversation's."""
     if scope.user_id is None:
         return []
-    own = binding.columns.get("user_id")
+    own, key = binding.columns.get("user_id"), binding.columns.get("conversation_id")
     mine = [_is_user(own, dialect, scope.user_id)] if own is not None else []
-    key, conversations = binding.columns.get("conversation_id"), layout.conversations
-    owner = conversations.columns.get("user_id") if conversations else None
-    if key is not None and conversations is not None and owner is not None:
-        target, table = conversations.columns["id"], quoted(conversations.table.name)
-        owned = (
-            f"{comparable(key, target)} IN (SELECT {comparable(target, key)} FROM {table}"
-            f" WHERE {_is_user(owner, dialect, scope.user_id)})"
-        )
-        mine.append(owned if own is None else f"{quoted(own.name)} IS NULL AND {owned}")
+    unsaid = f"{quoted(own.name)} IS NULL AND " if own is not None else ""
+    if key is not None:
+        theirs = _owners(layout)
+        mine += [f"{unsaid}{_in_owned(one, key, dialect, scope.user_id)}" for one in theirs]
     return [" OR ".join(mine) or "1 = 0"]
+
+
+def _owners(layout: Layout) -> list[_Owned]:
+    """Say where the owners of conversations are: in their table, else in rows of the messages."""
+    listed = layout.conversations
+    if listed is not None and (owner := listed.columns.get("user_id")) is not None:
+        return [_Owned(listed.table.name, listed.columns["id"], owner)]
+    return [
+        _Owned(one.table.name, one.columns["conversation_id"], owner)
+        for one in layout.messages
+        if (owner := one.columns.get("user_id")) is not None
+    ]
+
+
+def _in_owned(owned: _Owned, key: Column, dialect: Dialect, user_id: str) -> str:
+    return (
+        f"{comparable(key, owned.key)} IN (SELECT {comparable(owned.key, key)}"
+        f" FROM {quoted(owned.table)} WHERE {_is_user(owned.owner, dialect, user_id)})"
+    )
 
 
 def _is_user(column: Column, dialect: Dialect, user_id: str) -> str:
