@@ -186,6 +186,24 @@ def test_precedence():
     assert Outcome("ok", "flag", "unknown") == outcome({"success": 1}, "Fine", has_result=True)
 
 
+@pytest.mark.parametrize("kind", ["function_call", "custom_tool_call"])
+@pytest.mark.parametrize("word", ["completed", "in_progress"])
+def test_a_written_item_is_no_outcome(kind, word):
+    """
+    The status of a Responses item says that the item was written: only its output tells more.
+    """
+    item = {"type": kind, "call_id": "c1", "name": "a", "status": word}
+    failed = {"type": f"{kind}_output", "call_id": "c1", "output": '{"success": false}'}
+
+    assert "no_result" == call([item])["status"]
+    assert ("error", "result") == (
+        call([item, failed])["status"],
+        call([item, failed])["status_evidence"],
+    )
+    assert "error" == call([{**item, "status": "failed"}])["status"]
+    assert "ok" == call([{**item, "type": "mcp_call", "status": "completed"}])["status"]
+
+
 @pytest.mark.parametrize(
     ("told", "result", "expected"),
     [

@@ -32,6 +32,9 @@ _ERROR_CLASSES = frozenset(
 )
 _MAY_FAIL = frozenset({"is_error", "isError", "error"})
 _FAILED_TEXT = re.compile(r"\s*(?:Tool \S+ failed|Error\b)")
+# Responses items say by it only that they were written, before anything was executed.
+_WRITTEN_TYPES = ("function_call", "custom_tool_call")
+_WRITTEN = ("completed", "in_progress")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _NO_ERROR = frozenset({"", "none", "null", "false", "0"})
 
@@ -98,16 +101,21 @@ def _told_by_result(value: dict[str, Any]) -> str | None:
 
 
 def _told_by_flags(flags: dict[str, Any]) -> str | None:
-    word = _word(flags.get("status"))
+    status = None if _is_only_written(flags) else flags.get("status")
+    word = _word(status)
     if word is not None and word != "ok":
         return word
     success, is_error = _truth(flags.get("success")), _is_error(flags)
     if success is False or is_error is True or _says_error(flags.get("error")):
         return "error"
-    succeeded = _truth(flags.get("status"))
+    succeeded = _truth(status)
     if succeeded is False:
         return "error"
     return "ok" if word or success or succeeded or is_error is False else None
+
+
+def _is_only_written(flags: dict[str, Any]) -> bool:
+    return flags.get("type") in _WRITTEN_TYPES and flags.get("status") in _WRITTEN
 
 
 def _word(value: object) -> str | None:
