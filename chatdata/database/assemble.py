@@ -171,10 +171,10 @@ def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed wit
     done.rejects.append(report.rejects(calls, source.name))
     done.has_calls.append(calls is not None)
     if calls is not None:
-        answers = _answers(part, keys)
+        answers = _answers(part, order)
         if table is not None:
             answers = named_by_row(answers, table)
-        called = answered(calls.filter(pl.col("outcome") == "call"), answers)
+        called = answered(_placed(calls.filter(pl.col("outcome") == "call"), order), answers)
         done.facts |= Facts.of(called)
         done.calls.add(detached(called))
 
@@ -246,12 +246,21 @@ def _in_window(
     return frame.filter(inside), calls
 
 
-def _answers(part: Part, keys: pl.DataFrame) -> pl.DataFrame:
+def _placed(calls: pl.DataFrame, order: Order) -> pl.DataFrame:
+    """Give calls the places of their messages."""
+    places = order.places.select("message_id", _position="position")
+    return calls.join(places, on="message_id", how="left", maintain_order="left")
+
+
+def _answers(part: Part, order: Order) -> pl.DataFrame:
     """Give the results that stand in messages of their own."""
     own = ("_answer", "_tool_call_id", "role", "_results")
-    rows = pl.concat(part.rows.columns("conversation_id", *own)).with_columns(keys["message_id"])
+    rows = pl.concat(part.rows.columns("conversation_id", *own)).with_columns(
+        order.keys["message_id"], order.places["position"].alias("_position")
+    )
+    of_message = ("conversation_id", "message_id", "_position")
     whole = rows.filter(pl.col("_tool_call_id").is_not_null(), pl.col("role") == "tool").select(
-        *("conversation_id", "message_id"), content="_answer", native_id="_tool_call_id"
+        *of_message, content="_answer", native_id="_tool_call_id"
     )
     brought = rows.filter(pl.col("_results").is_not_null())
     if brought.is_empty():
@@ -259,7 +268,7 @@ def _answers(part: Part, keys: pl.DataFrame) -> pl.DataFrame:
     among = (
         brought.explode("_results")
         .unnest("_results")
-        .select("conversation_id", "message_id", "native_id", "status", content="text")
+        .select(*of_message, "native_id", "status", content="text")
     )
     return pl.concat([whole, among], how="diagonal")
 

@@ -56,7 +56,7 @@ def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
     pairs = pl.concat([by_id, by_round])
     again = pl.col("_nth").is_in(pairs["_result"].implode())
     told = results.select(
-        *("native_id", *_ARGUMENTS, "message_id"),
+        *("native_id", *_ARGUMENTS, "message_id", "_position"),
         _result="_nth",
         content=pl.coalesce("result", "_words"),
     )
@@ -106,8 +106,7 @@ def _completed(calls: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     )
     answers = told.join(calls.select("_nth", "conversation_id"), on="_nth").select(
         "conversation_id",
-        "message_id",
-        "content",
+        *("message_id", "_position", "content"),
         native_id=pl.col("_nth").cast(pl.String),
         status=pl.lit(None, pl.String),
     )

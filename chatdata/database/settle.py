@@ -11,6 +11,7 @@ from chatdata.database.calls import CallSource, read_calls
 from chatdata.database.values import joined, json_object
 
 _FAILED = ("error", "timeout")
+_PLACE = pl.col("_position").cast(pl.Int64).fill_null(-1)
 _ANSWER = {"name": "name", "result": "_answer", "status": "_said"}
 
 
@@ -81,18 +82,18 @@ def answered(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     """Give calls the results that stand in messages of role tool; the first answer counts.
 
     Args:
-        calls: as `settled` takes them.
-        answers: `conversation_id`, `native_id` of the call, `message_id`, `content`, and `status`
-            where the message says how the call ended.
+        calls: as `settled` takes them, with `_position`, the place of their message in its
+            conversation, null without one.
+        answers: `conversation_id`, `native_id` of the call, `message_id`, its `_position`,
+            `content`, and `status` where the message says how the call ended.
     """
     if answers.is_empty() or calls.is_empty():
         return calls
-    first = answers.unique(["conversation_id", "native_id"], keep="first", maintain_order=True)
-    joined = calls.join(
-        first.rename({"message_id": "_answer_id", "content": "_answer", "status": "_said"}),
-        on=["conversation_id", "native_id"],
-        how="left",
-        maintain_order="left",
+    first = _of_calls(calls, answers).select(
+        "_which", _answer_id="message_id", _answer="content", _said="status"
+    )
+    joined = calls.with_row_index("_which").join(
+        first, on="_which", how="left", maintain_order="left"
     )
     row = read_calls(joined, CallSource(flat=_ANSWER))
     told = row.select(
@@ -115,6 +116,33 @@ def answered(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
         status_below=pl.when(open_).then("_status").otherwise("status_below"),
         error_class=pl.when(unflagged).then("_error_class").otherwise("error_class"),
     ).select(calls.columns)
+
+
+def _of_calls(calls: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Give each answer the place of its call, `_which`: the last of that id before it.
+
+    Some applications begin their ids anew in every turn. Of several calls of one id in a message,
+    or in none, the first takes the first answer, and so on.
+    """
+    key = ["conversation_id", "native_id"]
+    made = calls.with_row_index("_which").select("_which", *key, _PLACE)
+    made = made.join(answers, on=key, how="semi").with_columns(_turn="_position")
+    turns = made.select(*key, "_position", "_turn").unique().sort("_position")
+    placed = answers.with_columns(_PLACE).sort("_position", maintain_order=True)
+    for strategy in ("backward", "forward"):
+        placed = placed.join_asof(
+            turns.rename({"_turn": f"_{strategy}"}),
+            on="_position",
+            by=key,
+            strategy=strategy,
+            check_sortedness=False,
+        )
+    turn = [*key, "_turn"]
+    nth = pl.int_range(pl.len()).over(turn).alias("_of")
+    answered = placed.with_columns(_turn=pl.coalesce("_backward", "_forward")).with_columns(nth)
+    return answered.join(
+        made.sort("_which").select("_which", *turn).with_columns(nth), on=[*turn, "_of"]
+    )
 
 
 def named_by_row(answers: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,84 @@
+"""Results in messages of their own: which call they are of, and how they say that it ended."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from chat_tables import conversations, messages, rows
+
+KEYED = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
+TALK = conversations((1, "u", None))
+WANTED = ("message_id", "name", "result", "result_message_id", "status")
+
+
+def made(*calls):
+    """
+    Calls as text; each an id, a name and what else is said of it.
+    """
+    return json.dumps([{"id": key, "name": name, **more} for key, name, more in calls])
+
+
+def answered(scanned, *said, columns="tool_calls TEXT, tool_call_id TEXT", **asked):
+    """
+    The calls of messages that follow each other, numbered, in one conversation.
+    """
+    n_columns = columns.count(",") + 3
+    numbered = [
+        (number, 1, *one, *([None] * (n_columns - len(one)))) for number, one in enumerate(said, 1)
+    ]
+    chats = scanned(TALK, messages(*numbered, columns=f"{KEYED}, {columns}"), **asked)
+    return rows(chats.check().tool_calls, *WANTED, by=["message_id", "position"])
+
+
+def test_an_id_that_is_used_again(scanned):
+    """
+    A result is that of the last call of its id before it: ids may begin anew in every turn.
+    """
+    said = (
+        ("assistant", None, made(("call_0", "a", {}))),
+        ("tool", '{"success": true}', None, "call_0"),
+        ("user", "And now?"),
+        ("assistant", None, made(("call_0", "b", {}))),
+        ("tool", '{"success": false}', None, "call_0"),
+        ("tool", "once more", None, "call_0"),
+        ("assistant", None, made(("call_0", "c", {}))),
+    )
+
+    assert [
+        ("1", "a", '{"success":true}', "2", "ok"),
+        ("4", "b", '{"success":false}', "5", "error"),
+        ("7", "c", None, None, "no_result"),
+    ] == answered(scanned, *said)
+
+
+@pytest.mark.parametrize("held_bytes", [None, 1])
+def test_a_result_before_its_call(scanned, held_bytes):
+    """
+    Where no call of its id comes before it, a result is that of the first one after it.
+    """
+    said = (
+        ("tool", "9", None, "c1"),
+        ("assistant", None, made(("c1", "a", {}))),
+        ("assistant", None, made(("c1", "b", {}))),
+    )
+
+    assert [
+        ("2", "a", "9", "1", "unknown"),
+        ("3", "b", None, None, "no_result"),
+    ] == answered(scanned, *said, held_bytes=held_bytes)
+
+
+def test_one_id_for_several_calls_of_a_message(scanned):
+    """
+    Calls that share their id within a message take the results of it one after another.
+    """
+    said = (
+        ("assistant", None, made(("x", "a", {"args": {"n": 1}}), ("x", "b", {"args": {"n": 2}}))),
+        ("tool", "one", None, "x"),
+        ("tool", "two", None, "x"),
+    )
+
+    assert [("1", "a", "one", "2", "unknown"), ("1", "b", "two", "3", "unknown")] == answered(
+        scanned, *said
+    )
