@@ -97,6 +97,43 @@ def test_pairs(stored, beside, expected, n_unmatched):
     assert [NO_CALL_FOR_RESULT] * n_unmatched == wrong(stored, beside)
 
 
+@pytest.mark.parametrize(
+    ("stored", "beside", "expected", "n_unmatched"),
+    [
+        pytest.param(
+            PLAIN,
+            [{"name": "b", "success": False}, {"tool": "a", "result": 1}],
+            ["1", '{"name":"b","success":false}'],
+            0,
+            id="in another order",
+        ),
+        pytest.param(TWO, [{"name": "b", "result": 2}], [None, "2"], 0, id="one of two"),
+        pytest.param(TWO, [{"name": "b", "result": 2}, "x"], ["x", "2"], 0, id="the rest by order"),
+        pytest.param(TWO, [{"tool": "b", "output": "y"}], [None, "y"], 0, id="its output alone"),
+        pytest.param(PLAIN, [{"name": "z", "result": 1}, 2], ["1", "2"], 0, id="the name of none"),
+        pytest.param([*PLAIN, *PLAIN], [{"name": n, "result": n} for n in "aabb"],
+                     ["a", "a", "b", "b"], 0, id="names that several have go by order"),
+        pytest.param([{"name": "a"}, *PLAIN], [{"name": "b", "result": 1}, "x", "y"],
+                     ["x", "y", "1"], 0, id="only names of one call"),
+    ],
+)  # fmt: skip
+def test_by_name(stored, beside, expected, n_unmatched):
+    """
+    Without an id a result goes to the one call of its name, before any goes by order.
+    """
+    assert expected == results(stored, beside)
+    assert [NO_CALL_FOR_RESULT] * n_unmatched == wrong(stored, beside)
+
+
+def test_a_failure_by_name():
+    """
+    What a named result says of the outcome is said of its own call.
+    """
+    told = calls(PLAIN, [{"name": "b", "success": False}, {"name": "a", "success": True}])
+
+    assert [("a", "ok"), ("b", "error")] == [(row["name"], row["status"]) for row in told]
+
+
 @pytest.mark.parametrize("nothing", [*NOTHING, "  ", " null", '"null"', "{}\n"])
 def test_no_results(nothing):
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from chatdata.tool_calls.decode import NOTHING, as_text, decode
@@ -13,6 +14,7 @@ from chatdata.tool_calls.items import (
     SERVERS,
     Item,
     first,
+    first_text,
     is_output,
 )
 from chatdata.tool_calls.outcome import FLAGS
@@ -55,7 +57,10 @@ def companions(text: str) -> Companions:
 
 
 def pair(calls: list[Item], outputs: list[Item], *, keep: bool) -> Paired:
-    """Put results into their calls, by id, else by order; `keep` is what earlier ones came to."""
+    """Put results into their calls, by id, by name, else by order.
+
+    `keep` is what earlier ones came to.
+    """
     by_id = {
         as_text(call[key]): call
         for call in reversed(calls)
@@ -76,6 +81,10 @@ def pair(calls: list[Item], outputs: list[Item], *, keep: bool) -> Paired:
         else:
             unnamed.append(output)
     waiting = [call for call in calls if id(call) not in matched]
+    for call, output in _by_name(waiting, unnamed):
+        keep |= not _attach(call, output)
+        waiting = [one for one in waiting if one is not call]
+        unnamed = [one for one in unnamed if one is not output]
     if len(unnamed) != len(waiting):
         return Paired(n_unmatched + len(unnamed), keep)
     for call, output in zip(waiting, unnamed, strict=True):
@@ -83,11 +92,24 @@ def pair(calls: list[Item], outputs: list[Item], *, keep: bool) -> Paired:
     return Paired(n_unmatched, keep)
 
 
+def _by_name(calls: list[Item], outputs: list[Item]) -> list[tuple[Item, Item]]:
+    """Pair the calls and the results that alone have a name."""
+    called, told = _alone(calls), _alone(outputs)
+    return [(called[name], told[name]) for name in called if name in told]
+
+
+def _alone(items: list[Item]) -> dict[str, Item]:
+    """Give the items whose name no other has, by that name."""
+    named = [(item[key], item) for item in items if (key := first_text(item, NAMES))]
+    n_named = Counter(name for name, _ in named)
+    return {name: item for name, item in named if n_named[name] == 1}
+
+
 def _attach(call: Item, output: Item) -> bool:
     """Put a result into its call; say no where the call has another one already."""
     answer: str | None = None
     result: object = output
-    if _is_envelope(output):
+    if _is_envelope(output) or _is_of(call, output):
         answer = first(output, _RESULT_KEYS)
         result = None if answer is None else output[answer]
         for key, value in output.items():
@@ -98,6 +120,13 @@ def _attach(call: Item, output: Item) -> bool:
         call["result"] = result
         return True
     return result is None or result == call[has]
+
+
+def _is_of(call: Item, output: Item) -> bool:
+    """Tell an object that holds a result beside the name of its call."""
+    names = {item[key] for item in (call, output) if (key := first_text(item, NAMES))}
+    said = first_text(output, NAMES) and first(output, _RESULT_KEYS)
+    return bool(said) and len(names) == 1
 
 
 def _is_envelope(output: Item) -> bool:
