@@ -18,6 +18,7 @@ from chatdata.database.order import KEYS, in_order, order_of
 from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
 from chatdata.database.scope import Scope, within
 from chatdata.database.settle import Facts, answered, named_by_row, settled
+from chatdata.database.stages import in_one
 from chatdata.database.unfold import calls_in, opened_up, told
 from chatdata.spool import Spool, detached
 
@@ -56,7 +57,8 @@ class _Known:
 class _Frames:
     """The frames but messages, part by part; calls wait for what only all of them tell.
 
-    `has_calls` says which parts have a frame in `calls`.
+    `has_calls` says which parts have a frame in `calls`; `n_stages` counts the rows of a table that
+    go on with the call of another one.
     """
 
     conversations: Spool
@@ -65,6 +67,7 @@ class _Frames:
     rejects: list[pl.DataFrame] = field(default_factory=list)
     counts: list[pl.DataFrame] = field(default_factory=list)
     facts: Facts = field(default_factory=Facts)
+    n_stages: int = 0
 
 
 def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
@@ -84,7 +87,11 @@ def assemble(source: Source, scope: Scope) -> Chats[pl.LazyFrame]:
         "rejects": pl.concat(done.rejects),
         "accounting": report.accounting(source.name, counts),
     }
-    findings = (*source.findings, *known.findings, *report.mirrored(source.name, counts))
+    findings = (
+        *source.findings,
+        *known.findings,
+        *report.mirrored(source.name, counts, done.n_stages),
+    )
     return from_frames({name: frame.lazy() for name, frame in frames.items()}, findings)
 
 
@@ -167,16 +174,21 @@ def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed wit
             stored = _timed(stored, mirror)
     tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
-    done.counts += report.of_tool_calls(calls, mirror, again)
     done.rejects.append(report.rejects(calls, source.name))
     done.has_calls.append(calls is not None)
+    stages = None
     if calls is not None:
         answers = _answers(part, order)
         if table is not None:
             answers = named_by_row(answers, table)
-        called = answered(_placed(calls.filter(pl.col("outcome") == "call"), order), answers)
-        done.facts |= Facts.of(called)
-        done.calls.add(detached(called))
+        is_call = pl.col("outcome") == "call"
+        told = in_one(answered(_placed(calls.filter(is_call), order), answers))
+        stages = told.again
+        done.n_stages += report.n_rows(stages)
+        calls = pl.concat([told.calls, calls.filter(~is_call)], how="diagonal")
+        done.facts |= Facts.of(told.calls)
+        done.calls.add(detached(told.calls))
+    done.counts += report.of_tool_calls(calls, mirror, again, stages)
 
 
 def _taken(

@@ -68,12 +68,24 @@ def of_parts(origin: str, raw: Raw, n_read: int, n_unread: int) -> Iterator[Find
         yield Finding(origin, place, "not read", reason)
 
 
-def mirrored(origin: str, counts: list[pl.DataFrame]) -> Iterator[Finding]:
-    """Say that a table of calls was left aside, since the messages hold the calls too."""
+def mirrored(origin: str, counts: list[pl.DataFrame], n_stages: int) -> Iterator[Finding]:
+    """Say what rows of a table of calls were left aside.
+
+    Args:
+        origin: the database.
+        counts: what became of all rows.
+        n_stages: how many of the rows go on with the call of another one.
+    """
     again = pl.concat(counts).filter(pl.col("n_records") > 0, cause="mirrored")
-    if n := again["n_records"].sum():
+    if again.is_empty():
+        return
+    table = again["_table"][0]
+    if n := again["n_records"].sum() - n_stages:
         reason = "a second copy: the messages hold the calls, and their column is the truth"
-        yield Finding(origin, again["_table"][0], f"{n} rows not counted", reason)
+        yield Finding(origin, table, f"{n} rows not counted", reason)
+    if n_stages:
+        reason = "later stages of calls that count once, under the same id"
+        yield Finding(origin, table, f"{n_stages} rows put together with others", reason)
 
 
 def rejects(calls: pl.DataFrame | None, origin: str) -> pl.DataFrame:
@@ -116,7 +128,10 @@ def of_conversations(listed: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_tool_calls(
-    calls: pl.DataFrame | None, mirror: pl.DataFrame | None, again: pl.DataFrame | None
+    calls: pl.DataFrame | None,
+    mirror: pl.DataFrame | None,
+    again: pl.DataFrame | None,
+    stages: pl.DataFrame | None,
 ) -> list[pl.DataFrame]:
     """Count calls.
 
@@ -125,19 +140,33 @@ def of_tool_calls(
             and each is a record. Malformed parts of a message are rejected, but no records.
         mirror: the rows of a table of calls that the messages hold too.
         again: calls of messages that repeat another message's.
+        stages: further stages of calls that count, of a message or of a table.
     """
     one, parts = pl.lit(1), []
     if calls is not None:
-        own_rows = pl.col("_of").is_not_null() if "_of" in calls.columns else pl.lit(value=False)
+        own_rows = _is_row(calls)
         is_call = pl.col("outcome") == "call"
         cause = pl.when(is_call).then(pl.lit("kept")).otherwise(pl.lit("rejected"))
         counted = calls.filter(pl.col("outcome") != "kept")
-        parts.append(_part(counted, cause, n_records=own_rows.cast(pl.Int32), n_tool_calls=one))
+        parts.append(_part(counted, cause, n_records=own_rows, n_tool_calls=one))
     if mirror is not None:
         parts.append(_part(mirror, pl.lit("mirrored"), n_records=one, n_tool_calls=one))
     if again is not None and again.height:
         parts.append(_part(again, pl.lit("mirrored"), n_tool_calls=one))
+    if stages is not None and stages.height:
+        own_rows = _is_row(stages)
+        parts.append(_part(stages, pl.lit("mirrored"), n_records=own_rows, n_tool_calls=one))
     return parts
+
+
+def n_rows(calls: pl.DataFrame) -> int:
+    """Count the calls that are rows of a table of their own."""
+    return calls.filter(_is_row(calls)).height
+
+
+def _is_row(calls: pl.DataFrame) -> pl.Expr:
+    """Say which calls are rows of a table of their own."""
+    return pl.col("_of").is_not_null() if "_of" in calls.columns else pl.lit(value=False)
 
 
 def of_messages(frame: pl.DataFrame) -> pl.DataFrame:
