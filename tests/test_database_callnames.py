@@ -93,3 +93,44 @@ def test_what_seems_to_hold_calls_is_named(scanned, name, columns, row, expected
     assert ([name] if expected else []) == [
         one.subject for one in chats.findings if one.became == "not read"
     ]
+
+
+@pytest.mark.parametrize("name", ["tool_used", "tools_used"])
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        *((word, []) for word in ("none", "None", "N/A", "n/a", " NA ", "null", "-", "undefined")),
+        ('["add","del"]', ["add", "del"]),
+        ("['add', 'del']", ["add", "del"]),
+        ('["add"]', ["add"]),
+        ("[]", []),
+        ("nonesuch", ["nonesuch"]),
+    ],
+)
+def test_words_and_lists_in_the_place_of_a_name(scanned, name, stored, expected):
+    """
+    A word for no tool is no call, and a list of names is as many calls.
+    """
+    columns = f"{HEAD}, {name} TEXT"
+    chats = scanned(TALKS, table("messages", columns, (1, 1, "assistant", "a", stored)))
+
+    assert expected == column(chats.tool_calls, "name")
+    assert 0 == chats.rejects.collect().height
+
+
+@pytest.mark.parametrize(
+    ("stored", "arguments", "expected"),
+    [
+        ('["add"]', '{"a":1}', [("add", '{"a":1}')]),
+        ('["add","del"]', "null", [("add", None), ("del", None)]),
+        ('["add","del"]', '{"a":1}', [('["add","del"]', '{"a":1}')]),
+    ],
+)
+def test_a_list_of_names_beside_arguments(scanned, stored, arguments, expected):
+    """
+    Of which of several names the arguments are, nobody knows: only one name takes them.
+    """
+    columns = f"{HEAD}, tool_used TEXT, tool_parameters TEXT"
+    made = table("messages", columns, (1, 1, "assistant", "a", stored, arguments))
+
+    assert expected == rows(scanned(TALKS, made).tool_calls, "name", "arguments")

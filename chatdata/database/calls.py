@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from chatdata.database.extract import Raw
 
-_NAMES = r"^\s*[A-Za-z_][\w.:/-]*\s*(,\s*[A-Za-z_][\w.:/-]*\s*)*$"
-_WORDS = ("none", "null", "nan", "true", "false", "yes", "no")
+_NAME = r"[A-Za-z_][\w.:/-]*"
+_NAMES = rf"^\s*{_NAME}\s*(,\s*{_NAME}\s*)*$"
+_NAME_LIST = rf"""^\s*\[\s*["']{_NAME}["']\s*(,\s*["']{_NAME}["']\s*)*\]\s*$"""
+_NO_NAMES = ("none", "null", "nan", "n/a", "na", "undefined", "-")
+_WORDS = (*_NO_NAMES, "true", "false", "yes", "no")
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
     if source.flat is not None:
         asked = {part: stored[name].cast(pl.String) for part, name in source.flat.items()}
         chosen = asked["name"].is_not_null() & ~asked["name"].is_in(NOTHING)
+        if source.may_list:
+            chosen &= ~_is_no_name(asked["name"])
         table = {"message_id": row.cast(pl.String), **asked}
         calls = pl.DataFrame(table).filter(chosen)
         batches = _batches(_one_each(calls) if source.may_list else calls)
@@ -138,7 +143,7 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
     else:
         text = stored[source.text or ""].cast(pl.String)
         if source.may_list:
-            text = pl.select(_as_json(pl.lit(text))).to_series()
+            text = pl.select(_as_json(pl.lit(text.set(_is_no_name(text), None)))).to_series()
         table = {"message_id": row.cast(pl.String), "text": text}
         if source.results:
             table["results"] = stored[source.results].cast(pl.String)
@@ -155,14 +160,25 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
 
 def _one_each(calls: pl.DataFrame) -> pl.DataFrame:
     """Take several names in one column for as many calls, where nothing else is said of them."""
-    said = pl.any_horizontal(pl.exclude("message_id", "name").is_not_null(), pl.lit(value=False))
-    name = pl.when(said).then(pl.concat_list("name")).otherwise(_name_list(pl.col("name")))
-    return calls.with_columns(name).explode("name")
+    others = pl.exclude("message_id", "name")
+    said = pl.any_horizontal(others.is_not_null() & ~others.is_in(NOTHING), pl.lit(value=False))
+    names = _name_list(pl.col("name"))
+    is_one = said & (names.list.len() > 1)
+    return calls.with_columns(
+        pl.when(is_one).then(pl.concat_list("name")).otherwise(names).alias("name")
+    ).explode("name")
 
 
 def _name_list(text: pl.Expr) -> pl.Expr:
-    listed = text.str.replace_all(r"\s", "").str.split(",")
-    return pl.when(text.str.contains(_NAMES)).then(listed).otherwise(pl.concat_list(text))
+    """Take names with commas between them, or a list of names, apart."""
+    listed = text.str.replace_all(r"""[\s\["'\]]""", "").str.split(",")
+    is_list = text.str.contains(_NAMES) | text.str.contains(_NAME_LIST)
+    return pl.when(is_list).then(listed).otherwise(pl.concat_list(text))
+
+
+def _is_no_name(text: pl.Series) -> pl.Series:
+    """Tell words that stand in the place of a name where nothing was called."""
+    return text.str.strip_chars().str.to_lowercase().is_in(_NO_NAMES).fill_null(value=False)
 
 
 def _as_json(text: pl.Expr) -> pl.Expr:
