@@ -7,6 +7,8 @@ import json
 import pytest
 from chat_tables import build, column, conversations, messages, rows, table
 
+from chatdata.errors import LayoutError
+
 T = "2025-03-01 10:00:0{}"
 KEYED = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT, {}"
 SAID = ((1, 1, "user", "Canary", T.format(1)), (2, 1, "assistant", "Canary", T.format(2)))
@@ -34,6 +36,16 @@ def test_a_table_that_seems_to_belong_to_the_chat_is_named(scanned, beside):
     assert beside.name == name
     assert "looks as if" in reason
     assert "Canary" not in reason
+
+
+def test_a_table_of_calls_without_names_is_refused(scanned):
+    """
+    A table that only a mapping takes for calls is refused where it names no tools.
+    """
+    with pytest.raises(
+        LayoutError, match=r"'tool_outputs' has no names of tools .*tool_calls\.name="
+    ):
+        scanned(*TALK, table("tool_outputs", RESULTS), mapping={"tool_calls": "tool_outputs"})
 
 
 def test_an_empty_table_beside_the_chat_is_no_loss(scanned):

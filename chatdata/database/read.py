@@ -16,6 +16,7 @@ from chatdata.database.extract import Plan, Source, fill, plan, sample
 from chatdata.database.known import beside
 from chatdata.database.layout import describe, infer
 from chatdata.database.links import linked
+from chatdata.database.names import TOOL_CALLS
 from chatdata.database.probe import (
     elsewhere,
     first_texts,
@@ -129,6 +130,7 @@ def _read(
                     layout = linked(snapshot, layout, mapping or {})
                     refuse_documents(layout, where.name, partial(first_texts, snapshot))
                     refuse_shared_ids(layout, snapshot)
+                    _check_named(layout, where.name)
                     if wanted.user_id is not None:
                         _check_owner(layout, where.name)
                     source = _planned(snapshot, layout, wanted, plans, loose=loose)
@@ -163,6 +165,19 @@ def _role(mapping: Mapping[str, str] | None) -> str | None:
     """Give the column that a mapping takes for the role."""
     asked = mapping or {}
     return asked.get("role", asked.get("messages.role"))
+
+
+def _check_named(layout: Layout, name: str) -> None:
+    """Refuse a table of calls, which only a mapping can have named, that names no tools."""
+    called = layout.tool_calls
+    if called is not None and "name" not in called.columns:
+        expected = ", ".join(TOOL_CALLS["name"])
+        raise LayoutError(
+            f"table {called.table.name!r} has no names of tools ({expected});"
+            " name them with tool_calls.name=… in the mapping",
+            source=name,
+            tables=(called.table.name,),
+        )
 
 
 def _check_owner(layout: Layout, name: str) -> None:
