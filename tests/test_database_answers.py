@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from chat_tables import conversations, messages, rows
+from chat_tables import column, conversations, messages, rows
 
 KEYED = "id INTEGER PRIMARY KEY, conversation_id INTEGER, role TEXT, content TEXT"
 TALK = conversations((1, "u", None))
@@ -82,3 +82,74 @@ def test_one_id_for_several_calls_of_a_message(scanned):
     assert [("1", "a", "one", "2", "unknown"), ("1", "b", "two", "3", "unknown")] == answered(
         scanned, *said
     )
+
+
+FLAGS = [
+    ("is_error INTEGER", 1, "error"),
+    ("is_error INTEGER", 0, "ok"),
+    ("is_error INTEGER", None, "unknown"),
+    ("success BOOLEAN", 0, "error"),
+    ("status TEXT", "error", "error"),
+    ("status TEXT", "success", "ok"),
+    ("status TEXT", "completed", "unknown"),
+    ("status TEXT", "sent", "unknown"),
+    ("error TEXT", "no such task", "error"),
+    ("error TEXT", "", "unknown"),
+]
+
+
+@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize(("flag", "value", "status"), FLAGS)
+def test_flags_of_the_row_of_a_result(scanned, flag, value, status, text):
+    """
+    A message of role tool says in columns of its own how its call ended.
+    """
+    said = (
+        ("assistant", None, made(("c1", "a", {})), None, value),
+        ("tool", "Canary", None, "c1", value),
+    )
+    columns = f"tool_calls TEXT, tool_call_id TEXT, {flag}"
+    ((*_, found),) = answered(scanned, *said, columns=columns, text=text)
+
+    assert status == found
+
+
+def test_flags_are_not_of_the_calls(scanned):
+    """
+    Of a message that calls, the flags say nothing of its calls.
+    """
+    said = (("assistant", None, made(("c1", "a", {})), None, 1),)
+    columns = "tool_calls TEXT, tool_call_id TEXT, is_error INTEGER"
+
+    assert [("1", "a", None, None, "unknown")] == answered(scanned, *said, columns=columns)
+
+
+def test_flags_in_words_stay_where_they_are(scanned):
+    """
+    Without texts, no word that somebody wrote into a flag is kept.
+    """
+    columns = f"{KEYED}, tool_calls TEXT, tool_call_id TEXT, error TEXT"
+    said = messages((1, 1, "tool", "x", None, "c1", "Canary"), columns=columns)
+
+    (kept,) = column(scanned(TALK, said, text=False).messages, "extra")
+
+    assert "Canary" not in kept
+
+
+@pytest.mark.parametrize("name", ["tool_result", "tool_output", "tool_response"])
+@pytest.mark.parametrize("content", [None, "", "Shown"])
+def test_a_result_beside_the_text(scanned, name, content):
+    """
+    A column of results of a message of role tool goes before its text.
+    """
+    said = (
+        ("assistant", None, made(("c1", "a", {}), ("c2", "b", {}))),
+        ("tool", content, None, "c1", '{"success": false}'),
+        ("tool", "fine", None, "c2", "null"),
+    )
+    columns = f"tool_calls TEXT, tool_call_id TEXT, {name} TEXT"
+
+    assert [
+        ("1", "a", '{"success":false}', "2", "error"),
+        ("1", "b", "fine", "3", "unknown"),
+    ] == answered(scanned, *said, columns=columns)

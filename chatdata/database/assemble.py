@@ -9,7 +9,7 @@ import polars as pl
 
 from chatdata import schema
 from chatdata.chats import Chats, Finding, from_frames
-from chatdata.database import report, tables
+from chatdata.database import answers, report, tables
 from chatdata.database.calls import find_sources, read_each, together
 from chatdata.database.conversations import conversations_of
 from chatdata.database.echoes import once, two_eras, without_names
@@ -32,7 +32,7 @@ _ORDERED = {"position", "parent_message_id", "is_main_path", "generation_id"}
 _NEEDED = tuple(
     dict.fromkeys(
         [name for name in schema.MESSAGES.schema if name not in _ORDERED]
-        + [*KEYS, "_tool_call_id", "_answer", "_results"]
+        + [*KEYS, "_tool_call_id", "_answer", "_ended", "_results"]
     )
 )
 
@@ -178,16 +178,16 @@ def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed wit
     done.has_calls.append(calls is not None)
     stages = None
     if calls is not None:
-        answers = _answers(part, order)
+        results = answers.of_part(part, order)
         if table is not None:
-            answers = named_by_row(answers, table)
+            results = named_by_row(results, table)
         is_call = pl.col("outcome") == "call"
-        told = in_one(answered(_placed(calls.filter(is_call), order), answers))
-        stages = told.again
+        whole = in_one(answered(answers.placed(calls.filter(is_call), order), results))
+        stages = whole.again
         done.n_stages += report.n_rows(stages)
-        calls = pl.concat([told.calls, calls.filter(~is_call)], how="diagonal")
-        done.facts |= Facts.of(told.calls)
-        done.calls.add(detached(told.calls))
+        calls = pl.concat([whole.calls, calls.filter(~is_call)], how="diagonal")
+        done.facts |= Facts.of(whole.calls)
+        done.calls.add(detached(whole.calls))
     done.counts += report.of_tool_calls(calls, mirror, again, stages)
 
 
@@ -256,33 +256,6 @@ def _in_window(
         place = inside.cast(pl.UInt32).cum_sum() - 1
         calls = calls.with_columns(_row=place.gather(calls["_row"]))
     return frame.filter(inside), calls
-
-
-def _placed(calls: pl.DataFrame, order: Order) -> pl.DataFrame:
-    """Give calls the places of their messages."""
-    places = order.places.select("message_id", _position="position")
-    return calls.join(places, on="message_id", how="left", maintain_order="left")
-
-
-def _answers(part: Part, order: Order) -> pl.DataFrame:
-    """Give the results that stand in messages of their own."""
-    own = ("_answer", "_tool_call_id", "role", "_results")
-    rows = pl.concat(part.rows.columns("conversation_id", *own)).with_columns(
-        order.keys["message_id"], order.places["position"].alias("_position")
-    )
-    of_message = ("conversation_id", "message_id", "_position")
-    whole = rows.filter(pl.col("_tool_call_id").is_not_null(), pl.col("role") == "tool").select(
-        *of_message, content="_answer", native_id="_tool_call_id"
-    )
-    brought = rows.filter(pl.col("_results").is_not_null())
-    if brought.is_empty():
-        return whole.with_columns(status=pl.lit(None, pl.String))
-    among = (
-        brought.explode("_results")
-        .unnest("_results")
-        .select(*of_message, "native_id", "status", content="text")
-    )
-    return pl.concat([whole, among], how="diagonal")
 
 
 def _linked(calls: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:

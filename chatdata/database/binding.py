@@ -31,7 +31,8 @@ class Binding:
 
     Where a row holds a question and its answer, there is a binding for each of the two: `half` is
     the column with its text, and `rows` the condition of the rows that have it. Of a table of steps
-    there is one for what was said and one for the calls, each with its `rows`.
+    there is one for what was said and one for the calls, each with its `rows`. `answers` are
+    columns that say more of a message that is the result of a call.
     """
 
     table: Table
@@ -43,6 +44,7 @@ class Binding:
     call_columns: tuple[CallColumn, ...] = ()
     companion: Column | None = None
     flat: Mapping[str, Column] = field(default_factory=dict)
+    answers: Mapping[str, Column] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)  # of values that are no words for one
 
     @property
@@ -121,6 +123,11 @@ def bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason:
         call_columns=tuple(call for call in calls if call.column.name not in taken),
         companion=table.find(*names.COMPANIONS),
         flat={} if wanted else _flat_columns(table),
+        answers={
+            what: column
+            for what, synonyms in names.OF_RESULTS.items()
+            if (column := table.find(*synonyms)) and column.name not in taken
+        },
         roles=roles_in(mapping),
     )
 

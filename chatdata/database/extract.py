@@ -327,7 +327,14 @@ def _is_telling(column: Column, binding: Binding) -> bool:
     what = next((what for what, one in binding.columns.items() if one.name == column.name), None)
     if what is not None:
         return what not in ("content", "parts", "reasoning", "title")
-    return column.name in call_names(binding) or column.kind not in ("json", "text")
+    return (
+        column.name in call_names(binding) or column in binding.answers.values() or is_free(column)
+    )
+
+
+def is_free(column: Column) -> bool:
+    """Say whether nobody writes words into a column."""
+    return column.kind not in ("json", "text")
 
 
 def call_names(binding: Binding) -> frozenset[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from chatdata import schema
-from chatdata.database import names, times, values
-from chatdata.database.extract import call_names
+from chatdata.database import answers, names, times, values
+from chatdata.database.extract import call_names, is_free
 from chatdata.tool_calls import NOTHING
 
 if TYPE_CHECKING:
@@ -45,11 +45,10 @@ def read_chunk(
 
     Returns:
         The columns of the contract less those that need an order, and `_user`, `_sequence`,
-        `_number` (an integer id), `_tool_call_id` and `_answer` (what a row that has one says)
-        besides; `message_id` is null where the table has no id.
+        `_number` (an integer id), `_tool_call_id`, `_answer` (what a row that has one says)
+        and `_ended` (how the call ended) besides; `message_id` is null where the table has no id.
     """
     native, content = raw.part(stored, "id"), raw.part(stored, "content")
-    answer = stored["answer"] if "answer" in stored.columns else content
     at = times.parse(raw.part(stored, "created_at"), context.time_zone)
     sizes = stored["n_chars"] if "n_chars" in stored.columns else content.str.len_chars()
     unlinked = f"{raw.binding.table.name}#none"
@@ -68,7 +67,8 @@ def read_chunk(
             "_sequence": _number(stored, raw, "sequence"),
             "_number": raw.numbers(stored),
             "_tool_call_id": raw.part(stored, "tool_call_id").cast(pl.String),
-            "_answer": values.only(answer, _may_answer(stored, raw)),
+            "_answer": answers.words(stored, raw),
+            "_ended": answers.ended(stored, raw),
         }
     )
     left = _leftovers(stored, raw, context, calls)
@@ -87,14 +87,6 @@ def read_chunk(
         named=raw.binding.roles,
     )
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
-
-
-def _may_answer(stored: pl.DataFrame, raw: Raw) -> pl.Series:
-    named = (raw.named(column) for column in raw.binding.answer_columns)
-    filled = [pl.col(name).is_not_null() for name in named if name is not None]
-    return stored.select(
-        pl.any_horizontal(filled) if filled else pl.repeat(value=False, n=pl.len())
-    ).to_series()
 
 
 def _number(stored: pl.DataFrame, raw: Raw, what: str) -> pl.Series:
@@ -122,14 +114,15 @@ def _leftovers(
     kept = ("tool_call_id", "parts")
     taken = {one.name for what, one in raw.binding.columns.items() if what not in kept}
     holders = {call.column.name for call in raw.binding.call_columns}
-    calls_in = call_names(raw.binding)
+    words = {column.name for column in raw.binding.answers.values() if not is_free(column)}
+    hidden = call_names(raw.binding) | words
     unsaid = _unsaid(stored, context.calls, calls)
     left: dict[str, pl.Series] = {}
     for column in raw.binding.table.columns:
         name = raw.named(column)
         if name is None or column.name in taken:
             continue
-        if not context.text and column.name in calls_in:
+        if not context.text and column.name in hidden:
             continue
         value = stored[name]
         if name in unsaid:

@@ -141,6 +141,14 @@ FLAT = {
     "arguments": ("tool_parameters", "tool_input", "tool_arguments", "tool_args"),
     "result": ("tool_result", "tool_output"),
 }
+OF_RESULTS = {
+    "result": ("tool_result", "tool_response", *COMPANIONS),
+    "success": ("success",),
+    "is_error": ("is_error",),
+    "status": ("status",),
+    "error": ("error", "error_message"),
+}
+"""What says of a message that is the result of a call what was returned, and how that ended."""
 
 LOGIN = (
     *("token", "session_token", "access_token", "refresh_token", "expires_at", "expires"),

@@ -1,0 +1,87 @@
+"""What messages say of calls that others made: their results, and how they ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from chatdata.database.calls import CallSource, read_calls
+from chatdata.database.values import only
+from chatdata.tool_calls import NOTHING
+
+if TYPE_CHECKING:
+    from chatdata.database.extract import Raw
+    from chatdata.database.order import Order
+    from chatdata.database.parts import Part
+
+_FLAGS = ("success", "is_error", "status", "error")
+_WRITTEN = ("completed", "complete", "done")
+
+
+def words(stored: pl.DataFrame, raw: Raw) -> pl.Series:
+    """Give what each row that may be a result says: its column of results, else its text."""
+    text = stored["answer"] if "answer" in stored.columns else raw.part(stored, "content")
+    name = raw.named(raw.binding.answers.get("result"))
+    if name is not None:
+        result = stored[name].cast(pl.String)
+        text = text.cast(pl.String).zip_with(result.is_null() | result.is_in(NOTHING), result)
+    return only(text, _may_answer(stored, raw))
+
+
+def ended(stored: pl.DataFrame, raw: Raw) -> pl.Series:
+    """Give the word for how a call ended that the flags of the row of its result say.
+
+    That a message is completed says nothing of the call: it has been written.
+    """
+    named = {what: raw.named(raw.binding.answers.get(what)) for what in _FLAGS}
+    flags = {what: name for what, name in named.items() if name is not None}
+    row = pl.int_range(stored.height, dtype=pl.UInt32, eager=True).alias("_at")
+    if not flags:
+        return pl.repeat(None, stored.height, dtype=pl.String(), eager=True)
+    told = stored.select(pl.col(name).cast(pl.String) for name in flags.values())
+    told = told.with_columns(row, _named=pl.lit("_")).filter(_may_answer(stored, raw))
+    if "status" in flags:
+        status = pl.col(flags["status"])
+        is_written = status.str.strip_chars().str.to_lowercase().is_in(_WRITTEN)
+        told = told.with_columns(pl.when(~is_written).then(status).alias(flags["status"]))
+    found = read_calls(told, CallSource(flat={"name": "_named", **flags})).filter(
+        pl.col("status") != "no_result", status_evidence="flag"
+    )
+    found = found.select(told["_at"].gather(found["_row"]), "status")
+    return row.to_frame().join(found, on="_at", how="left", maintain_order="left")["status"]
+
+
+def of_part(part: Part, order: Order) -> pl.DataFrame:
+    """Give the results that stand in messages of their own, as `settle.answered` takes them."""
+    own = ("_answer", "_ended", "_tool_call_id", "role", "_results")
+    rows = pl.concat(part.rows.columns("conversation_id", *own)).with_columns(
+        order.keys["message_id"], order.places["position"].alias("_position")
+    )
+    of_message = ("conversation_id", "message_id", "_position")
+    whole = rows.filter(pl.col("_tool_call_id").is_not_null(), pl.col("role") == "tool").select(
+        *of_message, content="_answer", native_id="_tool_call_id", status="_ended"
+    )
+    brought = rows.filter(pl.col("_results").is_not_null())
+    if brought.is_empty():
+        return whole
+    among = (
+        brought.explode("_results")
+        .unnest("_results")
+        .select(*of_message, "native_id", "status", content="text")
+    )
+    return pl.concat([whole, among], how="diagonal")
+
+
+def placed(calls: pl.DataFrame, order: Order) -> pl.DataFrame:
+    """Give calls the places of their messages."""
+    places = order.places.select("message_id", _position="position")
+    return calls.join(places, on="message_id", how="left", maintain_order="left")
+
+
+def _may_answer(stored: pl.DataFrame, raw: Raw) -> pl.Series:
+    named = (raw.named(column) for column in raw.binding.answer_columns)
+    filled = [pl.col(name).is_not_null() for name in named if name is not None]
+    return stored.select(
+        pl.any_horizontal(filled) if filled else pl.repeat(value=False, n=pl.len())
+    ).to_series()
