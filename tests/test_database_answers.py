@@ -153,3 +153,26 @@ def test_a_result_beside_the_text(scanned, name, content):
         ("1", "a", '{"success":false}', "2", "error"),
         ("1", "b", "fine", "3", "unknown"),
     ] == answered(scanned, *said, columns=columns)
+
+
+@pytest.mark.parametrize("role", ["tool", "user", "assistant"])
+@pytest.mark.parametrize("text", [True, False])
+def test_a_list_of_results_in_a_later_message(scanned, role, text):
+    """
+    A list of results beside no calls has those of other messages, by the ids that it names.
+    """
+    beside = [
+        {"tool_call_id": "c2", "content": "no", "is_error": True},
+        {"tool_call_id": "c1", "result": {"success": True}},
+        {"tool_call_id": "c9", "result": 1},
+        "of nobody",
+    ]
+    said = (
+        ("assistant", None, made(("c1", "a", {}), ("c2", "b", {}), ("c3", "c", {}))),
+        (role, None, None, json.dumps(beside)),
+    )
+    found = answered(scanned, *said, columns="tool_calls TEXT, tool_results TEXT", text=text)
+    hidden = [(name, answer, status) for _, name, _, answer, status in found]
+
+    assert [("a", "2", "ok"), ("b", "2", "error"), ("c", None, "no_result")] == hidden
+    assert (['{"success":true}', "no", None] if text else [None] * 3) == [one[2] for one in found]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from chatdata.database.calls import CallSource, read_calls
+from chatdata.database.unfold import RESULTS
 from chatdata.database.values import only
-from chatdata.tool_calls import NOTHING
+from chatdata.tool_calls import NOTHING, results_of_others
 
 if TYPE_CHECKING:
     from chatdata.database.extract import Raw
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from chatdata.database.parts import Part
 
 _FLAGS = ("success", "is_error", "status", "error")
+_ID = "call_id|toolCallId|tool_use_id"
 _WRITTEN = ("completed", "complete", "done")
 
 
@@ -50,6 +52,36 @@ def ended(stored: pl.DataFrame, raw: Raw) -> pl.Series:
     )
     found = found.select(told["_at"].gather(found["_row"]), "status")
     return row.to_frame().join(found, on="_at", how="left", maintain_order="left")["status"]
+
+
+def with_lists(
+    frame: pl.DataFrame, stored: pl.DataFrame, raw: Raw, calls: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Add to `_results` the lists of results that stand in a message without calls.
+
+    Args:
+        frame: the messages.
+        stored: the rows they are of.
+        raw: the table these are of.
+        calls: what the kernel found in them.
+    """
+    name = raw.named(raw.binding.answers.get("result"))
+    if name is None:
+        return frame
+    row = pl.int_range(stored.height, dtype=pl.UInt32, eager=True)
+    text = stored[name].cast(pl.String)
+    is_list = text.str.contains(r"^\s*[\[{]") & text.str.contains(_ID)
+    if calls is not None:
+        is_list &= ~row.is_in(calls.filter(outcome="call")["_row"].implode())
+    place = is_list.fill_null(value=False).arg_true()
+    if place.is_empty():
+        return frame
+    listed = [results_of_others(one) or None for one in text.gather(place)]
+    found = pl.DataFrame(
+        {"_at": place, "_listed": listed}, schema={"_at": pl.UInt32, "_listed": RESULTS}
+    )
+    both = row.alias("_at").to_frame().join(found, on="_at", how="left", maintain_order="left")
+    return frame.with_columns(_results=pl.coalesce("_results", pl.lit(both["_listed"])))
 
 
 def of_part(part: Part, order: Order) -> pl.DataFrame:

@@ -220,6 +220,7 @@ def _taken(
         )
         frame = told(frame, said, text=scope.text)
         calls = calls_in(said, together(each))
+        frame = answers.with_lists(frame, opened.stored, raw, calls)
         n_stored += stored.height
         unknown = frame.filter(pl.col("kind") == "event")["role_raw"]
         n_unknown, words = n_unknown + unknown.len(), words.union(unknown.unique())

@@ -21,6 +21,7 @@ from chatdata.tool_calls.kernel import (
     OUTPUT,
     extract_tool_calls,
     extract_tool_rows,
+    results_of_others,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "OUTPUT",
     "extract_tool_calls",
     "extract_tool_rows",
+    "results_of_others",
 ]

@@ -24,6 +24,7 @@ from chatdata.tool_calls.items import (
     Item,
     Keys,
     choose,
+    first,
     flatten,
     is_output,
     look_inside,
@@ -33,7 +34,7 @@ from chatdata.tool_calls.items import (
     unwrap,
 )
 from chatdata.tool_calls.outcome import error_class, is_told, outcome
-from chatdata.tool_calls.pairing import companions, pair
+from chatdata.tool_calls.pairing import CALL_IDS, companions, pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,6 +129,29 @@ def extract_tool_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
         (message_id, [_read_row(dict(zip(stored, values, strict=True)))])
         for message_id, *values in zip(message_ids, *stored.values(), strict=True)
     )
+
+
+def results_of_others(text: str) -> list[dict[str, str | None]]:
+    """Read results that name their calls, which stand elsewhere.
+
+    Returns:
+        For each its `native_id`, `text` and, where it says so in a flag, `status`.
+    """
+    outputs, exact = companions(text)
+    found: list[dict[str, str | None]] = []
+    for output in outputs:
+        key = first(output, CALL_IDS)
+        if key is None:
+            continue
+        call: Item = {"name": key, "id": output[key]}
+        pair([call], [output], keep=False)
+        try:
+            row = Row(*_call(call, choose(call), 0, exact=exact))
+        except (ValueError, RecursionError):
+            continue
+        status = row.status if row.status_evidence == "flag" else None
+        found.append({"native_id": row.native_id, "text": row.result, "status": status})
+    return found
 
 
 def _in_text(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -19,8 +19,8 @@ from chatdata.tool_calls.items import (
 )
 from chatdata.tool_calls.outcome import FLAGS
 
-_CALL_IDS = ("tool_call_id", "call_id", "toolCallId", "tool_use_id")
-_RESULT_IDS = (*_CALL_IDS, "id")
+CALL_IDS = ("tool_call_id", "call_id", "toolCallId", "tool_use_id")
+_RESULT_IDS = (*CALL_IDS, "id")
 _RESULT_KEYS = ("result", "content", *RESULTS[1:])
 # Keys of a result that say again what its call says, or mean something else there.
 _OF_CALL = frozenset((*NAMES, *ARGUMENTS, *RESULTS, *_RESULT_IDS, *SERVERS, "type"))
@@ -76,7 +76,7 @@ def pair(calls: list[Item], outputs: list[Item], *, keep: bool) -> Paired:
         if call is not None:
             keep |= not _attach(call, output)
             matched.add(id(call))
-        elif by_id and (key in _CALL_IDS or (key and first(output, _RESULT_KEYS))):
+        elif by_id and (key in CALL_IDS or (key and first(output, _RESULT_KEYS))):
             n_unmatched += 1
         else:
             unnamed.append(output)
@@ -131,7 +131,7 @@ def _is_of(call: Item, output: Item) -> bool:
 
 def _is_envelope(output: Item) -> bool:
     """Tell an object that names its call, or its result, from one that is the result itself."""
-    if first(output, _CALL_IDS) or is_output(output) or "result" in output:
+    if first(output, CALL_IDS) or is_output(output) or "result" in output:
         return True
     is_named = first(output, _RESULT_KEYS) or output.keys() <= {"id", *FLAGS}
     return output.get("id") is not None and bool(is_named)
