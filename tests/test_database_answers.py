@@ -176,3 +176,39 @@ def test_a_list_of_results_in_a_later_message(scanned, role, text):
 
     assert [("a", "2", "ok"), ("b", "2", "error"), ("c", None, "no_result")] == hidden
     assert (['{"success":true}', "no", None] if text else [None] * 3) == [one[2] for one in found]
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_results_that_name_only_the_tool(scanned, text):
+    """
+    Without an id, a message of a function is the result of the open call of its name.
+    """
+    said = (
+        ("user", "Canary", None, "Ann", None),
+        ("assistant", None, json.dumps([{"name": "a"}, {"name": "b"}]), None, None),
+        ("function", '{"success": false}', None, "b", None),
+        ("function", "fine", None, "a", 0),
+        ("function", "of nobody", None, "z", None),
+        ("assistant", None, json.dumps({"name": "a"}), "Bot", None),
+        ("function", "boom", None, "a", 1),
+    )
+    columns = "function_call TEXT, name TEXT, is_error INTEGER"
+    found = answered(scanned, *said, columns=columns, text=text)
+
+    assert [
+        ("2", "a", "4", "ok"),
+        ("2", "b", "3", "error"),
+        ("6", "a", "7", "error"),
+    ] == [(message, name, answer, status) for message, name, _, answer, status in found]
+
+
+def test_names_of_tools_alone_are_no_calls(scanned):
+    """
+    A message of a tool that nothing called is a result whose call is not stored, and no call.
+    """
+    columns = f"{KEYED}, function_call TEXT, name TEXT"
+    said = messages(
+        (1, 1, "tool", "x", None, "a"), (2, 1, "user", "y", None, "Ann"), columns=columns
+    )
+
+    assert 0 == scanned(TALK, said).tool_calls.collect().height

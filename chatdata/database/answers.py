@@ -8,7 +8,7 @@ import polars as pl
 
 from chatdata.database.calls import CallSource, read_calls
 from chatdata.database.unfold import RESULTS
-from chatdata.database.values import only
+from chatdata.database.values import TOOL_WORDS, only
 from chatdata.tool_calls import NOTHING, results_of_others
 
 if TYPE_CHECKING:
@@ -52,6 +52,15 @@ def ended(stored: pl.DataFrame, raw: Raw) -> pl.Series:
     )
     found = found.select(told["_at"].gather(found["_row"]), "status")
     return row.to_frame().join(found, on="_at", how="left", maintain_order="left")["status"]
+
+
+def names_tool(stored: pl.DataFrame, raw: Raw) -> pl.Series:
+    """Give the name of the tool, where a row of role tool has it in a column for any name."""
+    name = raw.named(raw.binding.named_result)
+    if name is None:
+        return pl.repeat(None, stored.height, dtype=pl.String(), eager=True)
+    role = raw.part(stored, "role").cast(pl.String).str.strip_chars().str.to_lowercase()
+    return only(stored[name].cast(pl.String), role.is_in(TOOL_WORDS))
 
 
 def with_lists(
@@ -105,6 +114,23 @@ def of_part(part: Part, order: Order) -> pl.DataFrame:
     return pl.concat([whole, among], how="diagonal")
 
 
+def by_name(calls: pl.DataFrame, part: Part, order: Order) -> pl.DataFrame:
+    """Give rows of results that say no more of their call than its tool, like `calls`."""
+    rows = pl.concat(part.rows.columns("conversation_id", "_tool", "_tool_call_id"))
+    named = rows.with_row_index("_row").filter(
+        pl.col("_tool").is_not_null(), pl.col("_tool_call_id").is_null()
+    )
+    as_calls = named.select(
+        *("_row", "conversation_id"),
+        message_id=order.keys["message_id"].gather(named["_row"]),
+        name="_tool",
+        outcome=pl.lit("call"),
+        _is_flat=pl.lit(value=True),
+        _is_of_other=pl.lit(value=True),
+    )
+    return pl.concat([calls, as_calls], how="diagonal")
+
+
 def placed(calls: pl.DataFrame, order: Order) -> pl.DataFrame:
     """Give calls the places of their messages."""
     places = order.places.select("message_id", _position="position")
@@ -114,6 +140,7 @@ def placed(calls: pl.DataFrame, order: Order) -> pl.DataFrame:
 def _may_answer(stored: pl.DataFrame, raw: Raw) -> pl.Series:
     named = (raw.named(column) for column in raw.binding.answer_columns)
     filled = [pl.col(name).is_not_null() for name in named if name is not None]
+    filled += [pl.lit(names_tool(stored, raw).is_not_null())] if raw.binding.named_result else []
     return stored.select(
         pl.any_horizontal(filled) if filled else pl.repeat(value=False, n=pl.len())
     ).to_series()

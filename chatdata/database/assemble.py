@@ -32,7 +32,7 @@ _ORDERED = {"position", "parent_message_id", "is_main_path", "generation_id"}
 _NEEDED = tuple(
     dict.fromkeys(
         [name for name in schema.MESSAGES.schema if name not in _ORDERED]
-        + [*KEYS, "_tool_call_id", "_answer", "_ended", "_results"]
+        + [*KEYS, "_tool_call_id", "_answer", "_ended", "_tool", "_results"]
     )
 )
 
@@ -159,10 +159,12 @@ def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed wit
     kernel, keys = part.calls.whole(), order.keys
     stored = again = None
     if kernel is not None:
-        stored, again = _linked(kernel, keys), None
-        if kernel["_is_flat"].any():
-            told = once(stored, order, pl.concat(part.rows.columns("_answer"))["_answer"])
-            stored, again = told.calls, told.again
+        said = pl.concat(part.rows.columns("_answer", "_ended"))
+        told = once(answers.by_name(_linked(kernel, keys), part, order), order, said)
+        stored, again = (
+            rows.filter(pl.col("_is_of_other").is_null()).drop("_is_of_other")
+            for rows in (told.calls, told.again)
+        )
     mirror, beside = None, table
     if has_calls and table is not None and stored is not None:
         is_ours = tables.is_ours(source.tool_calls)

@@ -58,6 +58,11 @@ class Binding:
         return self.rows is not None and self.half is None
 
     @property
+    def named_result(self) -> Column | None:
+        """The column with the name of the tool, where only it may say whose result a row is."""
+        return None if "name" in self.flat else self.answers.get("name")
+
+    @property
     def answer_columns(self) -> tuple[Column, ...]:
         """The columns of which one is filled where a message may be the result of a call."""
         found = (self.columns.get("tool_call_id"), self.flat.get("name"))

@@ -25,7 +25,7 @@ class Told:
     again: pl.DataFrame
 
 
-def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
+def once(calls: pl.DataFrame, order: Order, answers: pl.DataFrame) -> Told:
     """Tell apart calls and the rows of their results, which name them again in flat columns.
 
     A row of role tool that names a tool is a call of its own only where no row before it holds the
@@ -35,7 +35,7 @@ def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
     Args:
         calls: the kernel's rows with the ids of the contract; `_is_flat` says of which columns.
         order: of the messages.
-        answers: what each message says, where it may be a result.
+        answers: what each message says, where it may be a result, and how its call ended.
     """
     row = calls["_row"]
     is_call = calls["outcome"] == "call"
@@ -43,7 +43,9 @@ def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
     if not is_result.any() or is_result.sum() == is_call.sum():
         return Told(calls, calls.clear())
     placed = calls.with_row_index("_nth").with_columns(
-        order.places["position"].gather(row).alias("_position"), answers.gather(row).alias("_words")
+        order.places["position"].gather(row).alias("_position"),
+        answers["_answer"].gather(row).alias("_words"),
+        answers["_ended"].gather(row),
     )
     placed = placed.join(_rounds(order, placed), on="_row", how="left", maintain_order="left")
     made, results = placed.filter(is_call & ~is_result), placed.filter(is_result)
@@ -56,7 +58,7 @@ def once(calls: pl.DataFrame, order: Order, answers: pl.Series) -> Told:
     pairs = pl.concat([by_id, by_round])
     again = pl.col("_nth").is_in(pairs["_result"].implode())
     told = results.select(
-        *("native_id", *_ARGUMENTS, "message_id", "_position"),
+        *("native_id", *_ARGUMENTS, "message_id", "_position", "_ended"),
         _result="_nth",
         content=pl.coalesce("result", "_words"),
     )
@@ -108,7 +110,7 @@ def _completed(calls: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
         "conversation_id",
         *("message_id", "_position", "content"),
         native_id=pl.col("_nth").cast(pl.String),
-        status=pl.lit(None, pl.String),
+        status="_ended",
     )
     return answered(given, answers).with_columns(native_id="_own")
 

@@ -16,7 +16,7 @@ from chatdata.database.connect import with_valid_text
 from chatdata.database.ranges import side_by_side
 from chatdata.database.sql import literal, quoted
 from chatdata.database.unfold import LIKE, LIKE_LIST, LIKE_MESSAGE, LIKE_TEXT
-from chatdata.database.values import only
+from chatdata.database.values import TOOL_WORDS, only
 from chatdata.spool import Inflow
 from chatdata.tool_calls import NOTHING
 
@@ -173,15 +173,25 @@ def plan(
             parts = f"CAST({quoted(listed.name)} AS TEXT)"
             beside = f"CASE WHEN {_may_be_list(parts)} THEN {parts} END"
             fields.append(_Field("beside", beside, "''"))
-        if answers := binding.answer_columns:
+        if is_one := _may_answer(binding):
             # A result in a message of its own tells how its call ended; it goes no further.
-            is_one = " OR ".join(f"{quoted(column.name)} IS NOT NULL" for column in answers)
-            answer = f"CASE WHEN {is_one} THEN {words} END"
+            answer = f"CASE WHEN {' OR '.join(is_one)} THEN {words} END"
             fields.append(_Field("answer", answer, "''"))
     table = quoted(binding.table.name)
     queries = (_select(fields, [f"{table}{where}"], dialect, loose=loose) for where in wheres)
     inflow = Inflow(scope.held_bytes)
     return Plan(Raw(binding, names_of(binding, columns), inflow), inflow, tuple(queries))
+
+
+def _may_answer(binding: Binding) -> list[str]:
+    """Say of which rows the text may be the result of a call."""
+    told = [f"{quoted(column.name)} IS NOT NULL" for column in binding.answer_columns]
+    named, role = binding.named_result, binding.columns.get("role")
+    if named is not None and role is not None:
+        words = ", ".join(literal(word) for word in TOOL_WORDS)
+        spoken = f"lower(CAST({quoted(role.name)} AS TEXT)) IN ({words})"
+        told.append(f"({quoted(named.name)} IS NOT NULL AND {spoken})")
+    return told
 
 
 def sample(binding: Binding, dialect: Dialect, *, loose: bool) -> Plan | None:

@@ -45,8 +45,9 @@ def read_chunk(
 
     Returns:
         The columns of the contract less those that need an order, and `_user`, `_sequence`,
-        `_number` (an integer id), `_tool_call_id`, `_answer` (what a row that has one says)
-        and `_ended` (how the call ended) besides; `message_id` is null where the table has no id.
+        `_number` (an integer id), `_tool_call_id`, `_answer` (what a row that has one says),
+        `_ended` (how the call ended) and `_tool` (of what tool) besides; `message_id` is null
+        where the table has no id.
     """
     native, content = raw.part(stored, "id"), raw.part(stored, "content")
     at = times.parse(raw.part(stored, "created_at"), context.time_zone)
@@ -69,6 +70,7 @@ def read_chunk(
             "_tool_call_id": raw.part(stored, "tool_call_id").cast(pl.String),
             "_answer": answers.words(stored, raw),
             "_ended": answers.ended(stored, raw),
+            "_tool": answers.names_tool(stored, raw),
         }
     )
     left = _leftovers(stored, raw, context, calls)

@@ -147,6 +147,7 @@ OF_RESULTS = {
     "is_error": ("is_error",),
     "status": ("status",),
     "error": ("error", "error_message"),
+    "name": ("name",),
 }
 """What says of a message that is the result of a call what was returned, and how that ended."""
 

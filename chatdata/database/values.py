@@ -22,6 +22,7 @@ _ROLES = {
     "system": "system developer info error warning",
 }
 _ROLE_OF = {word: role for role, words in _ROLES.items() for word in words.split()}
+TOOL_WORDS = tuple(word for word, role in _ROLE_OF.items() if role == "tool")
 _KIND_OF = {"tool": "tool_result", "system": "injected"}
 _TRUE = {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}
 
