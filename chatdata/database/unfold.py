@@ -68,8 +68,15 @@ _NESTED = {
 _STREAMED = frozenset({"dynamic-tool", "step-start", "tool-invocation"})
 
 
-def unfolded(texts: pl.Series, *, is_json: bool = False) -> tuple[pl.DataFrame, int]:
-    """Read the texts that are lists of parts or whole messages, and strings in a column of JSON.
+def unfolded(
+    texts: pl.Series, *, is_json: bool = False, beside_role: bool = False
+) -> tuple[pl.DataFrame, int]:
+    """Read the texts that are lists of parts.
+
+    Args:
+        texts: of messages.
+        is_json: whether strings of JSON are read too: the column is one of JSON.
+        beside_role: whether whole messages are read too: another column says who speaks.
 
     Returns:
         One row (`SCHEMA`) for each, `_row` its place; and how many are lists of parts, or messages,
@@ -88,7 +95,7 @@ def unfolded(texts: pl.Series, *, is_json: bool = False) -> tuple[pl.DataFrame, 
         found = _decoded(text)
         if isinstance(found, str):
             rows.append((place, found, None, None, False, None, None))
-        elif _is_message(found) or _is_list_of_parts(found):
+        elif (beside_role and _is_message(found)) or _is_list_of_parts(found):
             try:
                 rows.append((place, *_fields(_message(found))))
             except UNEXPECTED:
@@ -124,7 +131,9 @@ def opened_up(stored: pl.DataFrame, raw: Raw) -> Opened:
     is_json = content.kind == "json"
     is_list = text.str.contains(r'^[\["]' if is_json else r"^\[").fill_null(value=False)
     is_beside = beside.str.starts_with("[").fill_null(value=False) & ~is_list
-    said, n_unread = unfolded(text.zip_with(~is_beside, beside), is_json=is_json)
+    said, n_unread = unfolded(
+        text.zip_with(~is_beside, beside), is_json=is_json, beside_role="role" in columns
+    )
     if said.is_empty():
         return Opened(stored, said.with_columns(_column=pl.lit(content.name)), n_unread)
     place = said["_row"]
