@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import chatdata as cd
+from chatdata.errors import UnknownFormatError
 
 USE = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "w"}}
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"url": "u"}]}
@@ -154,3 +155,32 @@ def test_trajectories_that_others_refer_to(tmp_path):
     )
     assert 8 == chats.messages.collect()["output_tokens"].sum()
     assert 1 == cd.analysis.conversation_length(chats).collect()["n_prompts"].sum()
+
+
+def test_pairs_of_whole_conversations(tmp_path):
+    """
+    A prompt that both sides begin with is one prompt of each.
+    """
+    asked = {"role": "user", "content": "Q"}
+    sides = {
+        side: [asked, {"role": "assistant", "content": side}] for side in ("chosen", "rejected")
+    }
+    chats = [
+        scanned(tmp_path, [{"prompt": prompt, **sides}]).messages.sort("message_id").collect()
+        for prompt in ("Q", [asked], "Another")
+    ]
+
+    assert [["Q", "chosen", "Q", "rejected"]] * 2 == [one["content"].to_list() for one in chats[:2]]
+    assert 6 == chats[2].height
+
+
+def test_events_of_another_generation_of_openhands(tmp_path):
+    """
+    They are refused, and not half of them read as the first one's.
+    """
+    events = [
+        {"kind": "ActionEvent", "action": {"command": "ls"}, "source": "agent", "timestamp": "t"},
+        {"kind": "MessageEvent", "llm_message": {}, "source": "user", "timestamp": "t"},
+    ]
+    with pytest.raises(UnknownFormatError):
+        scanned(tmp_path, events)

@@ -105,9 +105,13 @@ def _pair(row: dict[str, Any], ordinal: int, reading: Reading) -> Iterator[Conve
         conversation.id = f"{conversation.id or f'{reading.name}#{ordinal}'}/{side}"
         conversation.n_records = int(place == 0)
         said = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        conversation.messages = messages([*said, *answers], reading.time_zone)
+        # Some write whole conversations on both sides, and what they begin with beside them.
+        is_whole = len(answers) > len(said) and answers[: len(said)] == said
+        conversation.messages = messages([*([] if is_whole else said), *answers], reading.time_zone)
         conversation.extra["pair"] = side
         conversation.extra["prompt"] = {"key": key, "n_messages": len(said)}
+        if is_whole:
+            conversation.extra["prompt"]["repeated"] = True
         if isinstance(prompt, str):
             conversation.extra["prompt"]["text"] = True
         if isinstance(answer, dict):

@@ -163,6 +163,9 @@ def _sniff(evidence: Evidence) -> float:
         return 0.0
     if isinstance(value.get("history"), list):
         return LIKELY if value.keys() & {"instance_id", "issue"} else 0.0
+    if "kind" in value:
+        # The events of the agent SDK say the same in other words; they are not read.
+        return 0.0
     ours = value.keys() & {"action", "observation"} and {"source", "timestamp"} <= value.keys()
     return LIKELY if ours and value["source"] in _SOURCES else 0.0
 
