@@ -242,6 +242,55 @@ def test_calls_name_messages_by_their_id(scanned, refers):
     assert ["1", "2"] == column(chats.messages.sort("position"), "message_id")
 
 
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        ("ai_conversations", "ai_conversation_id"),
+        ("AiChat", "aiChatId"),
+        ("assistant_sessions", "assistant_session_id"),
+        ("ai_threads", "thread_id"),
+    ],
+)
+def test_a_key_with_a_longer_name_refers_to_conversations(scanned, target, key):
+    """
+    A longer name of both is known by the foreign key; somebody's comments are no chat beside it.
+    """
+    chats = scanned(
+        table(target, "id INTEGER PRIMARY KEY, user_id INTEGER", (4, 7)),
+        table("comments", "id INTEGER PRIMARY KEY, thread_id INTEGER, author TEXT, body TEXT",
+              (1, 5, "ann", "c")),
+        table("entries", f"id INTEGER PRIMARY KEY, {key} INTEGER REFERENCES {target}(id),"
+              " is_user BOOLEAN, content TEXT", (1, 4, 1, "x"), (2, 4, 0, "y")),
+    )  # fmt: skip
+
+    assert [("user", "x"), ("assistant", "y")] == rows(
+        chats.messages, "role", "content", by="position"
+    )
+    assert {"4": "7"} == users(chats)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "old_thread_id INT REFERENCES mail_threads, conversation_id INT REFERENCES conversations",
+        "login_session_id INT REFERENCES login_sessions, conversation_id INT",
+    ],
+)
+def test_other_threads_and_sessions_are_no_better_keys(scanned, columns):
+    """
+    What refers to conversations by their plain name goes first, and a login's session is none.
+    """
+    other = columns.partition("REFERENCES ")[2].partition(",")[0]
+    said = f"id INTEGER PRIMARY KEY, {columns}, role TEXT, content TEXT"
+    chats = scanned(
+        table(other, "id INTEGER PRIMARY KEY", (9,)),
+        table("conversations", "id INTEGER PRIMARY KEY", (4,)),
+        table("messages", said, (1, 9, 4, "user", "x")),
+    )
+
+    assert ["4"] == column(chats.messages, "conversation_id")
+
+
 def test_text_left_in_the_database_changes_nothing(tmp_path):
     """
     Which table holds the keys does not depend on texts being read.

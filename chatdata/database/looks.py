@@ -36,11 +36,14 @@ def conversation_key(table: Table) -> Column | None:
     """Find the column that names the conversation.
 
     What refers to conversations goes before what is only named so, and may have a longer name that
-    ends so (`chat_session_id`); a session may be a login's, and its name decides nothing.
+    ends so (`chat_session_id`), as the table may (`ai_chats`), plain names first; a session may be
+    a login's, and its name decides nothing.
     """
-    keys = {key.column.lower() for key in table.foreign_keys if is_conversation(key.table)}
+    keys = {key.column.lower() for key in table.foreign_keys if _refers_to_conversations(key.table)}
     sessions = {key.column.lower() for key in table.foreign_keys if _is_session(key.table)}
+    plain = {key.column.lower() for key in table.foreign_keys if is_conversation(key.table)}
     linked = [c for c in table.columns if c.name.lower() in keys and _is_key(c)]
+    linked.sort(key=lambda column: column.name.lower() not in plain)
     sure = (column for column in linked if column.name.lower() not in sessions)
     return next(sure, None) or table.find(*names.CONVERSATION_KEYS) or next(iter(linked), None)
 
@@ -48,6 +51,11 @@ def conversation_key(table: Table) -> Column | None:
 def _is_key(column: Column) -> bool:
     """Ask for one of the names of conversation keys, or a longer one that ends so."""
     return f"_{column.plain}".endswith(tuple(f"_{name}" for name in names.CONVERSATION_KEYS))
+
+
+def _refers_to_conversations(name: str) -> bool:
+    """Ask of a table that something refers to, which may have a longer name (`ai_chats`)."""
+    return is_conversation(name) or bool(names.LONGER_TABLE.fullmatch(Column(name, "").plain))
 
 
 def _is_session(name: str) -> bool:

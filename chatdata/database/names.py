@@ -166,6 +166,10 @@ MESSAGE_TABLE = re.compile(
 CONVERSATION_TABLE = re.compile(
     r"(chat_?)?(conversation|session|thread)s?|conversation_?sessions|chats?"
 )
+# Sessions of many other things there are: of logins, of trainings, of games.
+LONGER_TABLE = re.compile(
+    r"\w+_(conversation|thread|chat)s?|(\w+_)?(ai|bot|agent|assistant|llm|copilot|chat)_sessions?"
+)
 QUESTION_TABLE = re.compile(r"question|prompt|query|queries")
 ANSWER_TABLE = re.compile(r"response|answer|reply|replies")
 TOOL_TABLE = re.compile(r"tool|function")
