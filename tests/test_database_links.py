@@ -291,6 +291,74 @@ def test_other_threads_and_sessions_are_no_better_keys(scanned, columns):
     assert ["4"] == column(chats.messages, "conversation_id")
 
 
+PEOPLE = table("app_users", "id INTEGER PRIMARY KEY, name TEXT", (7, "ann"), (9, "bot"))
+OF_USERS = "INTEGER REFERENCES app_users(id)"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        *(f"{name} {OF_USERS}" for name in ("user", "owner", "userid", "uid", "customer_id")),
+        *(f"{name} {OF_USERS}" for name in ("created_by", "created_by_id", "author_id")),
+        f"whoever {OF_USERS}, assigned_to {OF_USERS}, updated_by {OF_USERS}",
+        f"created_by {OF_USERS}, customer_id {OF_USERS}",
+    ],
+)
+def test_the_owner_is_who_a_conversation_refers_to(tmp_path, columns):
+    """
+    A foreign key to a table of users says whose a conversation is, whatever the column's name.
+    """
+    n_others = columns.count(",")
+    row = (1, *([9] * n_others), 7) if columns.startswith("created_by") else (1, 7, *[9] * n_others)
+    path = build(
+        tmp_path / "app.db",
+        PEOPLE,
+        table("conversations", f"id INTEGER PRIMARY KEY, {columns}", row),
+        table(
+            "messages",
+            f"id INTEGER PRIMARY KEY, conversation_id INTEGER, author_id {OF_USERS}, role TEXT,"
+            " content TEXT",
+            (1, 1, 7, "user", "x"),
+            (2, 1, 9, "assistant", "y"),
+        ),
+    )
+
+    assert {"1": "7"} == users(read(path).check())
+    assert ["x", "y"] == column(read(path, user_id="7").messages.sort("position"), "content")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        f"assigned_to {OF_USERS}",
+        f"one {OF_USERS}, other {OF_USERS}",
+        "created_by INTEGER, other INTEGER",
+    ],
+)
+def test_nobody_is_taken_for_the_owner(scanned, columns):
+    """
+    Who handles a conversation, one of several, and what refers to nobody say nothing of an owner.
+    """
+    row = (1, *[9] * (columns.count(",") + 1))
+    chats = scanned(
+        PEOPLE,
+        table("conversations", f"id INTEGER PRIMARY KEY, {columns}", row),
+        table("messages", SAID.format("conversation_id"), (1, "1", None, "user", "x", None)),
+    )
+
+    assert {"1": None} == users(chats)
+
+
+def test_the_user_of_messages_alone(scanned):
+    """
+    Without a table of conversations a message refers to its user by any of the usual names.
+    """
+    said = f"id INTEGER PRIMARY KEY, session_id TEXT, customer_id {OF_USERS}, role TEXT, body TEXT"
+    chats = scanned(PEOPLE, table("messages", said, (1, "s", 7, "user", "x")))
+
+    assert {"s": "7"} == users(chats)
+
+
 def test_text_left_in_the_database_changes_nothing(tmp_path):
     """
     Which table holds the keys does not depend on texts being read.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chatdata.database import names
-from chatdata.database.columns import bind
+from chatdata.database.columns import bind, person
 from chatdata.database.looks import conversation_key, exchange, is_conversation, refers, role_column
 from chatdata.database.sql import literal, quoted
 from chatdata.errors import LayoutError
@@ -95,7 +95,9 @@ def bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason:
     says = role_column(table)
     link = conversation_key(table)
     given = {value for key, value in mapping.items() if key in names.MESSAGES}
-    looked = {"role": says, "conversation_id": link if link and refers(table, link) else None}
+    whose = table.find(*names.USERS) or person(table, *names.PEOPLE)
+    sure = link if link and refers(table, link) else None
+    looked = {"role": says, "conversation_id": sure, "user_id": whose}
     told = {what: one.name for what, one in looked.items() if one and one.name not in given}
     columns = bind(table, names.MESSAGES, told | dict(mapping), "", source)
     if "conversation_id" not in columns:

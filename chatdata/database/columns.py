@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from chatdata.database import names
+from chatdata.database.catalog import Column
 from chatdata.errors import LayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chatdata.database.catalog import Column, Table
+    from chatdata.database.catalog import Table
 
     Named = TypeVar("Named", Column, Table)
 
@@ -52,6 +54,30 @@ def bind(
             bound[what] = column
             taken.add(column.name)
     return {what: bound[what] for what in synonyms if what in bound}
+
+
+def person(table: Table, *plain_names: str) -> Column | None:
+    """Find the first column of these names that refers to a table of users."""
+    return replace(table, columns=_people(table)).find(*plain_names)
+
+
+def owner(table: Table) -> Column | None:
+    """Find the column that says whose a conversation is by referring to a table of users.
+
+    One of any other name will do where it is the only one, unless it says who handled it.
+    """
+    people = [one for one in _people(table) if not names.HANDLED.fullmatch(one.plain)]
+    only = people[0] if len(people) == 1 else None
+    return person(table, *names.OWNERS) or only
+
+
+def _people(table: Table) -> tuple[Column, ...]:
+    keys = {
+        key.column.lower()
+        for key in table.foreign_keys
+        if key.n_columns == 1 and names.USER_TABLE.fullmatch(Column(key.table, "").plain)
+    }
+    return tuple(column for column in table.columns if column.name.lower() in keys)
 
 
 def listed(found: Sequence[str], most: int = 12) -> str:

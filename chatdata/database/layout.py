@@ -15,7 +15,7 @@ from chatdata.chats import Finding
 from chatdata.database import names
 from chatdata.database.binding import Binding, Layout, bind_called, roles_in
 from chatdata.database.choice import choose_messages
-from chatdata.database.columns import bind, listed, same
+from chatdata.database.columns import bind, listed, owner, same
 from chatdata.database.looks import (
     conversation_key,
     conversation_rank,
@@ -273,6 +273,9 @@ def _bind_conversations(
 ) -> Binding | None:
     """Bind a table of conversations, to which a key of the messages may refer."""
     columns = bind(table, names.CONVERSATIONS, mapping, "conversations.", source)
+    whose = owner(table)
+    if whose is not None and whose not in columns.values():
+        columns.setdefault("user_id", whose)
     if key and "conversations.id" not in mapping:
         # A key that names no column refers to the primary key, which is bound already.
         referred = same(table.columns, key.target or "")

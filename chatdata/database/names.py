@@ -82,6 +82,20 @@ OTHER_ARGUMENTS = ("function_arguments", "action_input", "request", "payload")
 """What the arguments are called too in a table of calls."""
 RESULTS = (*items.RESULTS, "observation")
 USERS = ("user_id", "owner_id", "account_id")
+PEOPLE = (
+    *("user", "userid", "uid", "user_uuid", "user_fk", "owner", "account", "customer_id"),
+    *("customer", "client_id", "member_id", "student_id", "profile_id"),
+)
+"""Columns that name a user where they refer to a table of users."""
+OWNERS = (*PEOPLE, "created_by", "created_by_id", "creator_id", "author_id", "started_by")
+"""Columns of conversations that do so; of a message its author may be a bot with a user's row."""
+USER_TABLE = re.compile(
+    r"(\w+_)?(user|account|profile|customer|client|member|student|person|people)s?"
+)
+# Who handled a conversation is not whose it is.
+HANDLED = re.compile(
+    r"(\w+_)?(updat|modifi|edit|delet|archiv|assign|clos|resolv|approv|review|agent|bot|assist)\w*"
+)
 
 ROLE_VALUE = "role."
 """What keys of a mapping begin with that say what a value of the role stands for."""
