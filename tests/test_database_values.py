@@ -45,6 +45,26 @@ UUID = "abcdefab-1234-4234-8234-abcdefabcdef"
         ("1740823200000250", "2025-03-01T10:00:00.000250", "us"),
         ("-100000000", "1966-10-31T14:13:20", "s"),
         ("2024-02-29 00:00:00", "2024-02-29T00:00:00", "s"),
+        ("2025/03/01 10:00:00", "2025-03-01T10:00:00", "s"),
+        ("2025/3/1 9:05", "2025-03-01T09:05:00", "s"),
+        ("2025-3-1T10:00:00.5Z", "2025-03-01T10:00:00.500000", "us"),
+        ("2025/03/01", "2025-03-01T00:00:00", "day"),
+        ("2025-03-01T10:00:00+00:00Z", "2025-03-01T10:00:00", "s"),
+        ("2025-03-01T10:00:00.25+05:00Z", "2025-03-01T05:00:00.250000", "us"),
+        ("Sat, 01 Mar 2025 10:00:00 GMT", "2025-03-01T10:00:00", "s"),
+        ("Sat, 1 Mar 2025 10:00:00 -0500", "2025-03-01T15:00:00", "s"),
+        (
+            "Sat Mar 01 2025 10:00:00 GMT+0500 (Pakistan Standard Time)",
+            "2025-03-01T05:00:00",
+            "s",
+        ),
+        ("Sat Mar 01 2025 10:00:00 GMT+0000", "2025-03-01T10:00:00", "s"),
+        ("01 mar 2025 10:00", "2025-03-01T10:00:00", "s"),
+        ("Sat Mat 01 2025 10:00:00 GMT+0000", None, None),
+        ("3/1/2025, 10:00:00 AM", None, None),
+        ("01/03/2025 10:00", None, None),
+        ("2025-03-01 10:00:00 AM", None, None),
+        ("2025/13/01 10:00:00", None, None),
         ("2025-02-29 00:00:00", None, None),
         ("0000-00-00 00:00:00", None, None),
         ("2025-03-01 25:00:00", None, None),
@@ -338,3 +358,40 @@ def test_our_own_schema_with_backfilled_calls(tmp_path):
     assert "a second copy: the messages hold the calls, and their column is the truth" in column(
         after.explain().lazy(), "reason"
     )
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_times_that_cannot_be_read_are_counted(tmp_path, text):
+    """
+    What is stored for a time and is none is a line `not read` with its count, not only a null.
+    """
+    said = f"{SIMPLE}, created_at TEXT"
+    odd = ("3/1/2025, 10:00:00 AM", "tomorrow", "", None, AT)
+    path = build(
+        tmp_path / "app.db",
+        conversations((1, "u", "1/3/25"), columns="id INTEGER, user_id TEXT, created_at TEXT"),
+        messages(*((n, 1, "user", "x", at) for n, at in enumerate(odd, 1)), columns=said),
+    )
+    found = [
+        (one.subject, one.reason.partition(" in no")[0])
+        for one in read(path, text=text).findings
+        if one.became == "not read"
+    ]
+
+    assert [
+        ("messages.created_at", "2 times that are"),
+        ("conversations.created_at", "1 time that is"),
+    ] == found
+
+
+def test_rare_times_lie_in_a_window(tmp_path):
+    """
+    A window finds times in the forms that no comparison of texts puts in order.
+    """
+    said = f"{SIMPLE}, created_at TEXT"
+    at = ("2025-3-5 10:00:00", "2025-10-5 10:00:00", "2025/03/05 10:00:00",
+          "Wed Mar 05 2025 10:00:00 GMT+0000", "2025-3-15 10:00:00")  # fmt: skip
+    told = messages(*((n, 1, "user", str(n), one) for n, one in enumerate(at, 1)), columns=said)
+    found = read(build(tmp_path / "app.db", told), since="2025-03-04", until="2025-03-06")
+
+    assert ["1", "3", "4"] == sorted(column(found.messages, "content"))

@@ -123,6 +123,8 @@ def _computed(
     listed = None
     if source.conversations is not None:
         listed = tables.conversations(source.conversations, scope)
+        odd = {what: int(listed[f"_odd_{what}"].sum()) for what in tables.MOMENTS}
+        known.findings.extend(report.of_unread_times(source.name, source.conversations, odd))
         known.counts.insert(0, report.of_conversations(listed))
     conversations = _of_parts(listed, len(parts))
     called = _table_of_calls(source, parts, scope)
@@ -209,7 +211,7 @@ def _taken(
         time_zone=scope.time_zone,
         text=scope.text,
     )
-    n_stored = n_untimed = n_unknown = n_parts = n_unread = 0
+    n_stored = n_untimed = n_unknown = n_parts = n_unread = n_odd_times = 0
     words = set[str | None]()
     for stored in raw.rows.drain():
         each = read_each(stored, places)
@@ -220,6 +222,7 @@ def _taken(
         frame = read_chunk(opened.stored, raw, context, each).with_columns(
             _table=pl.lit(name), _record=pl.coalesce("_number", pl.lit(row))
         )
+        n_odd_times += int(raw.is_unread(stored, "created_at", frame["created_at"]).sum())
         frame = told(frame, said, text=scope.text)
         calls = calls_in(said, together(each))
         frame = answers.with_lists(frame, opened.stored, raw, calls)
@@ -242,6 +245,8 @@ def _taken(
         known.findings.append(report.of_unknown_roles(source.name, raw, n_unknown, len(words)))
     if n_parts or n_unread:
         known.findings.extend(report.of_parts(source.name, raw, n_parts, n_unread))
+    odd_times = {"created_at": n_odd_times}
+    known.findings.extend(report.of_unread_times(source.name, raw, odd_times))
     if n_untimed:
         reason = "messages whose time cannot be read lie in no window"
         known.findings.append(Finding(source.name, name, f"{n_untimed} messages left out", reason))

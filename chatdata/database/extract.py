@@ -94,6 +94,14 @@ class Raw:
             return {}
         return {column.name: only(stored[name].cast(pl.String), at.unread)}
 
+    def is_unread(self, stored: pl.DataFrame, what: str, read: pl.Series) -> pl.Series:
+        """Say where the value stored in a time column is no time; an empty text is nothing."""
+        name = self.named(self.binding.columns.get(what))
+        if name is None:
+            return pl.repeat(value=False, n=stored.height, eager=True)
+        value = stored[_odd(name) if _odd(name) in stored.columns else name].cast(pl.String)
+        return read.is_null() & (value.str.strip_chars() != "").fill_null(value=False)
+
     def numbers(self, stored: pl.DataFrame) -> pl.Series:
         """Give the integers that order the rows of a chunk, nulls where it has none."""
         name = self.named(self.number)

@@ -11,7 +11,7 @@ from chatdata import schema
 from chatdata.chats import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chatdata.database.calls import CallSource
     from chatdata.database.extract import Raw
@@ -51,6 +51,16 @@ def of_unknown_roles(origin: str, raw: Raw, n_rows: int, n_words: int) -> Findin
         types = "a type" if n_words == 1 else f"{n_words} types"
         reason = f"steps of {types} that nobody said or called: runs, generations and the like"
     return Finding(origin, place, f"{n_rows} rows are events", reason)
+
+
+def of_unread_times(origin: str, raw: Raw, counts: Mapping[str, int]) -> Iterator[Finding]:
+    """Say in how many rows something is stored for a time that is none, column by column."""
+    for what, n_rows in counts.items():
+        column = raw.binding.columns.get(what)
+        if column is not None and n_rows:
+            values = "1 time that is" if n_rows == 1 else f"{n_rows} times that are"
+            reason = f"{values} in no known form, or may mean two days; none counts as recorded"
+            yield Finding(origin, f"{raw.binding.table.name}.{column.name}", "not read", reason)
 
 
 def of_parts(origin: str, raw: Raw, n_read: int, n_unread: int) -> Iterator[Finding]:

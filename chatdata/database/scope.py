@@ -277,9 +277,9 @@ def _local(moment: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _text_window(column: Column, scope: Scope) -> list[str]:
-    """Compare the day as text; what begins with no year passes, for the frames to decide."""
+    """Compare the day as text; what begins with no day passes, for the frames to decide."""
     name = quoted(column.name)
-    odd = f"{name} NOT GLOB '[0-9][0-9][0-9][0-9]-*'"
+    odd = f"{name} NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"
     conditions = []
     if scope.since is not None:
         day = _shifted(scope.since, -timedelta(days=1)).date().isoformat()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from chatdata.database.scope import Scope
 
 _PARTS = ("name", "arguments", "result", "success", "is_error", "status", "error")
+MOMENTS = ("created_at", "updated_at")
+"""The times of a conversation; `_odd_…` says of each where something is stored that is none."""
 _FLAGS = ("success", "is_error", "status")
 _TAKEN = ("id", "native_id", "message_id", "conversation_id", "position", *_PARTS[:-1])
 
@@ -56,10 +58,11 @@ def _conversations(
     stored: pl.DataFrame, raw: Raw, scope: Scope, taken: tuple[str, ...]
 ) -> pl.DataFrame:
     left = leftovers(stored, raw, taken)
-    moments = {}
-    for what in ("created_at", "updated_at"):
+    moments, odd = {}, {}
+    for what in MOMENTS:
         at = times.parse(raw.part(stored, what), scope.time_zone)
         moments[what] = at.values
+        odd[f"_odd_{what}"] = raw.is_unread(stored, what, at.values)
         if scope.text:
             left |= values.filled(raw.unread(stored, what, at))
     if scope.time_zone != "UTC":
@@ -75,6 +78,7 @@ def _conversations(
                 for name in ("title", "model", "agent", "project")
             },
             **moments,
+            **odd,
         }
     ).with_columns(extra=values.json_object(left), _table=pl.lit(raw.binding.table.name))
 

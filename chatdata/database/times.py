@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
+from chatdata.database.values import only
 from chatdata.schema import TIME
 
 # Date, time, fraction, zone, as SQL and ISO 8601 write them.
@@ -20,6 +21,17 @@ _MILLISECONDS, _MICROSECONDS, _NANOSECONDS = 1e11, 1e14, 1e17
 # A date and a time without signs; as milliseconds fourteen digits would lie beyond the year 2286.
 _COMPACT = r"^\s*((?:19|20)\d{2})(\d{2})(\d{2})[T ]?(\d{2})(\d{2})(\d{2})(Z?)\s*$"
 _WRITTEN_OUT = "${1}-${2}-${3}T${4}:${5}:${6}${7}"
+# What is as clear, and rarer: slashes after the year, numbers of one digit, months by their names
+# as JavaScript's Date and mail write them, and an offset with a Z behind it.
+_LOOSE = r"^\s*(?<year>\d{4})[-/](?<month>\d{1,2})[-/](?<day>\d{1,2})(?:[T ]+(?<rest>.*))?$"
+_SPELLED = (
+    r"(?i)^\s*(?:[a-z]{3},?\s+)?(?:(?<before>\d{1,2})\s+)?(?<month>[a-z]{3})\s+"
+    r"(?:(?<after>\d{1,2})\s+)?(?<year>\d{4})\s+(?<clock>\d{2}:\d{2}(?::\d{2})?)"
+    r"\s*(?<zone>(?:GMT|UTC|Z)?(?:[+-]\d{4})?)(?:\s*\(.*\))?\s*$"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NUMBER_OF = {name: f"{number:02}" for number, name in enumerate(_MONTHS, 1)}
+_TWICE_ZONED = r"([+-]\d{2}:?\d{2})\s*[Zz]\s*$"
 
 
 @dataclass(frozen=True)
@@ -36,8 +48,9 @@ def parse(stored: pl.Series, time_zone: str) -> Times:
 
     Args:
         stored: a time column without zone, or text: `YYYY-MM-DD` with or without a time, a
-            fraction, `T`, `Z` or an offset, without its signs too, or seconds, milli-, micro- or
-            nanoseconds since 1970.
+            fraction, `T`, `Z` or an offset, without its signs too, with slashes, with the month's
+            name as JavaScript and mail write it, or seconds, milli-, micro- or nanoseconds since
+            1970. What may mean two days (`1/2/2026`) is no time.
         time_zone: of values that name none; a local time that a clock skipped is no time, one that
             it showed twice is taken as the first.
     """
@@ -49,7 +62,44 @@ def parse(stored: pl.Series, time_zone: str) -> Times:
         return _times(stored, values, pl.lit("us"))
     text = stored.cast(pl.String)
     plain = _plain(text, time_zone)
-    return _mixed(text, time_zone) if plain is None else plain
+    if plain is not None:
+        return plain
+    read = _mixed(text, time_zone)
+    if not read.unread.any():
+        return read
+    rest = _mixed(_rewritten(only(text, read.unread)), time_zone)
+    both = pl.select(
+        values=pl.coalesce(pl.lit(read.values), pl.lit(rest.values)),
+        precision=pl.coalesce(pl.lit(read.precision), pl.lit(rest.precision)),
+    )
+    return _times(stored, both["values"], pl.lit(both["precision"]))
+
+
+def _rewritten(text: pl.Series) -> pl.Series:
+    """Write rarer forms as the usual one; null what has none of them."""
+    once = pl.lit(text).str.replace(_TWICE_ZONED, "$1")
+    loose = pl.select(once.str.extract_groups(_LOOSE).struct.unnest()).select(
+        _day("year", "month", "day")
+        + pl.coalesce(" " + pl.col("rest").str.replace(r"^(\d):", "0${1}:"), pl.lit(""))
+    )
+    spelled = pl.select(once.str.extract_groups(_SPELLED).struct.unnest()).with_columns(
+        pl.col("month").str.to_lowercase().replace_strict(_NUMBER_OF, default=None),
+        day=pl.coalesce("before", "after"),
+        zone=pl.col("zone").str.replace("(?i)^(?:GMT|UTC|Z)([+-])", "$1"),
+    )
+    named = spelled.select(
+        _day("year", "month", "day")
+        + " "
+        + pl.col("clock")
+        + pl.col("zone").str.replace("(?i)^(?:GMT|UTC|Z)$", "Z")
+    )
+    return pl.select(pl.coalesce(loose.to_series(), named.to_series())).to_series()
+
+
+def _day(year: str, month: str, day: str) -> pl.Expr:
+    return pl.concat_str(
+        pl.col(year), pl.col(month).str.zfill(2), pl.col(day).str.zfill(2), separator="-"
+    )
 
 
 def _plain(stored: pl.Series, time_zone: str) -> Times | None:
