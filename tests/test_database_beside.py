@@ -7,6 +7,7 @@ import json
 import pytest
 from chat_tables import build, column, conversations, messages, rows, table
 
+from chatdata.database import read
 from chatdata.errors import LayoutError
 
 T = "2025-03-01 10:00:0{}"
@@ -132,3 +133,26 @@ def test_calls_inside_other_objects(scanned, name):
     chats = scanned(TALK[0], messages(*said, columns=columns))
 
     assert ["add_task"] == column(chats.tool_calls, "name")
+
+
+@pytest.mark.parametrize("place", ["sqlite", "postgres"])
+def test_calls_are_read_from_the_table_that_has_rows(tmp_path, request, place):
+    """
+    A table of calls that nobody filled does not stand in the place of another that has the calls.
+    """
+    url = request.getfixturevalue("postgres")() if place == "postgres" else tmp_path / "app.db"
+    build(
+        url,
+        TALK[0],
+        messages(*SAID, columns=KEYED.format("created_at TEXT")),
+        table("tool_calls", "id INTEGER, message_id INTEGER, tool_name TEXT, input TEXT"),
+        table(
+            "mcp_tool_invocation",
+            "id INTEGER, conversation_id INTEGER, tool_name TEXT, parameters TEXT, result TEXT",
+            (1, 1, "add_task", '{"title":"milk"}', '{"success":true}'),
+        ),
+    )
+    chats = read(url).check()
+
+    assert [("add_task", "ok")] == rows(chats.tool_calls, "name", "status")
+    assert [] == unread(chats)

@@ -314,6 +314,10 @@ def _conversation_key(messages: tuple[Binding, ...]) -> ForeignKey | None:
     )
 
 
+def _call_rank(table: Table) -> tuple[bool, bool, str]:
+    return table.is_empty, "call" not in table.name.lower(), table.name
+
+
 def _tool_calls(
     tables: Sequence[Table],
     messages: tuple[Binding, ...],
@@ -332,7 +336,7 @@ def _tool_calls(
     ]
     if not candidates:
         return None
-    table = min(candidates, key=lambda table: ("call" not in table.name.lower(), table.name))
+    table = min(candidates, key=_call_rank)
     columns = bind(table, names.TOOL_CALLS, mapping, "tool_calls.", source)
     for key in table.foreign_keys:
         column = same(table.columns, key.column)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chatdata.chats import Finding
 from chatdata.database import catalog, names
 from chatdata.database.connect import open_snapshot, target
-from chatdata.database.looks import conversation_key
+from chatdata.database.looks import conversation_key, looks_like_tool_calls
 from chatdata.database.sql import literal, quoted
 from chatdata.errors import LayoutError, SourceError
 
@@ -30,12 +30,13 @@ MANY = 200
 def look_into(
     snapshot: Snapshot, tables: Collection[Table], role: str | None = None
 ) -> tuple[Table, ...]:
-    """Say of tables with a conversation key whether they are empty, and what their roles are.
+    """Say of tables that may hold messages or calls whether they are empty, and what roles are.
 
     No text is read; `role` is the column that a mapping takes for it. What may not be read here, or
     somebody has locked, is left as it is.
     """
-    open_ = open_tables(snapshot, [table for table in tables if conversation_key(table)])
+    asked = [one for one in tables if conversation_key(one) or looks_like_tool_calls(one)]
+    open_ = open_tables(snapshot, asked)
     return tuple(
         _looked_into(snapshot, table, role) if table.name in open_ else table for table in tables
     )
