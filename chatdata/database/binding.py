@@ -117,6 +117,8 @@ def bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason:
             " name it with content=… in the mapping",
             source=source,
         )
+    if "created_at" not in mapping:
+        columns |= _time_of_two(table, columns.get("created_at"))
     if columns.get("id") == columns["conversation_id"]:
         del columns["id"]
     taken = {column.name for column in columns.values()}
@@ -137,6 +139,15 @@ def bind_messages(table: Table, mapping: Mapping[str, str], source: str, reason:
         },
         roles=roles_in(mapping),
     )
+
+
+def _time_of_two(table: Table, found: Column | None) -> Mapping[str, Column]:
+    """Find the two columns that a time may be parted into, unless a better one was found."""
+    for names_of_both in names.DAY_AND_CLOCK:
+        day, clock = map(table.find, names_of_both)
+        if day and clock and found in (None, day, clock):
+            return {"created_at": found or day, "time_beside": day if found == clock else clock}
+    return {}
 
 
 def roles_in(mapping: Mapping[str, str]) -> dict[str, str]:

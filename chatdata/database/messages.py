@@ -50,7 +50,7 @@ def read_chunk(
         where the table has no id.
     """
     native, content = raw.part(stored, "id"), raw.part(stored, "content")
-    at = times.parse(raw.part(stored, "created_at"), context.time_zone)
+    at = times.parse(_times(stored, raw), context.time_zone)
     sizes = stored["n_chars"] if "n_chars" in stored.columns else content.str.len_chars()
     unlinked = f"{raw.binding.table.name}#none"
     frame = pl.DataFrame(
@@ -89,6 +89,14 @@ def read_chunk(
         named=raw.binding.roles,
     )
     return pl.concat([frame, spoken], how="horizontal").with_columns(extra=values.json_object(left))
+
+
+def _times(stored: pl.DataFrame, raw: Raw) -> pl.Series:
+    """Give the times of messages, put together where a day and a clock are two columns."""
+    at = raw.part(stored, "created_at")
+    if "time_beside" not in raw.binding.columns:
+        return at
+    return times.joined(at, raw.part(stored, "time_beside"))
 
 
 def _number(stored: pl.DataFrame, raw: Raw, what: str) -> pl.Series:

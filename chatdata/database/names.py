@@ -63,6 +63,11 @@ TIMES = (
     *("created_date", "created_on", "created_time", "create_time", "date_created", "inserted_at"),
     *("created", "create_date", "datetime", "ts"),
 )
+DAY_AND_CLOCK = (
+    *(("date", "time"), ("created_date", "created_time"), ("message_date", "message_time")),
+    *(("sent_date", "sent_time"), ("chat_date", "chat_time")),
+)
+"""Columns that hold a time only together."""
 SEQUENCES = ("sequence_number", "sequence", "seq", "position", "idx")
 CALL_COLUMNS = (
     *("tool_calls", "tool_call_results", "used_tools", "tool_invocations", "function_calls"),

@@ -31,6 +31,9 @@ _SPELLED = (
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NUMBER_OF = {name: f"{number:02}" for number, name in enumerate(_MONTHS, 1)}
+_DAY = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}$"
+_CLOCK = r"^\d{1,2}:\d{2}"
+_DATED = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}[T ]"
 _TWICE_ZONED = r"([+-]\d{2}:?\d{2})\s*[Zz]\s*$"
 
 
@@ -100,6 +103,23 @@ def _day(year: str, month: str, day: str) -> pl.Expr:
     return pl.concat_str(
         pl.col(year), pl.col(month).str.zfill(2), pl.col(day).str.zfill(2), separator="-"
     )
+
+
+def joined(at: pl.Series, beside: pl.Series) -> pl.Series:
+    """Put a day and the clock in the column beside it together; what is whole stays as it is."""
+    one, other = (pl.lit(each.cast(pl.String).str.strip_chars()) for each in (at, beside))
+    is_clock, is_day = one.str.contains(_CLOCK), one.str.contains(_DAY)
+    return pl.select(
+        pl.when(is_clock & other.str.contains(_DAY))
+        .then(pl.concat_str(other, one, separator=" "))
+        .when(is_day & other.str.contains(_CLOCK))
+        .then(pl.concat_str(one, other, separator=" "))
+        .when((is_clock | is_day | one.is_null()) & other.str.contains(_DATED))
+        .then(other)
+        .when(one.is_null() & other.str.contains(_DAY))
+        .then(other)
+        .otherwise(one)
+    ).to_series()
 
 
 def _plain(stored: pl.Series, time_zone: str) -> Times | None:
