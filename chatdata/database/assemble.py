@@ -12,6 +12,7 @@ from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import answers, report, tables
 from chatdata.database.calls import find_sources, read_each, together
 from chatdata.database.conversations import conversations_of
+from chatdata.database.copies import filled_in
 from chatdata.database.echoes import once, two_eras, without_names
 from chatdata.database.messages import Context, read_chunk
 from chatdata.database.order import KEYS, in_order, order_of
@@ -174,8 +175,7 @@ def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed wit
             stored, names = without_names(stored, table, keys)
             again = pl.concat([again, names]) if again is not None else names
         mirror, beside = two_eras(table, stored, keys, is_ours=is_ours)
-        if is_ours:
-            stored = _timed(stored, mirror)
+        stored = _timed(stored, mirror) if is_ours else filled_in(stored, mirror)
     tried = [rows for rows in (stored, beside) if rows is not None]
     calls = pl.concat(tried, how="diagonal") if tried else None
     done.rejects.append(report.rejects(calls, source.name))
