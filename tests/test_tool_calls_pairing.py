@@ -125,6 +125,22 @@ def test_by_name(stored, beside, expected, n_unmatched):
     assert [NO_CALL_FOR_RESULT] * n_unmatched == wrong(stored, beside)
 
 
+@pytest.mark.parametrize("calls_in", ["calls", "tools", "tool_calls", "tools_called"])
+@pytest.mark.parametrize("key", ["results", "tool_results", "tool_outputs", "tool_responses"])
+def test_results_within_the_wrapper(calls_in, key):
+    """
+    Results that stand beside the calls in one object go to them as those of a column do.
+    """
+    told = [{"tool_call_id": "c2", "result": 2}, {"tool_call_id": "c1", "is_error": True}]
+    stored = {calls_in: TWO, key: told}
+
+    assert [None, "2"] == results(stored)
+    assert ["error", "unknown"] == [row["status"] for row in calls(stored)]
+    assert [] == wrong(stored)
+    assert ["one"] == results({calls_in: ONE, key: ["one"]})
+    assert [NO_CALL_FOR_RESULT] == wrong({calls_in: ONE, key: [{"tool_call_id": "c9"}]})
+
+
 def test_a_failure_by_name():
     """
     What a named result says of the outcome is said of its own call.

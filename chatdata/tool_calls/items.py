@@ -44,6 +44,7 @@ IDS = ("id", "call_id", "tool_call_id", "toolCallId")
 SERVERS = ("server", "mcp_server", "server_name", "server_label")
 
 _CONTAINERS = ("calls", "tools", "tool_calls", "tools_called")
+_RESULT_LISTS = ("results", "tool_results", "tool_outputs", "tool_responses", "outputs")
 _NESTED = ("call", "function", "toolInvocation")
 _RESULT_TYPES = frozenset({"function_call_output", "custom_tool_call_output", "tool_result"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.:/-]*", re.ASCII)
@@ -80,11 +81,15 @@ class _Plan(NamedTuple):
 
 
 class Unwrapped(NamedTuple):
-    """The items of a stored value, None where it is no list of calls; is there more to keep?"""
+    """The items of a stored value, None where it is no list of calls; is there more to keep?
+
+    `results` is what a wrapper holds beside the calls, a list of results.
+    """
 
     items: Sequence[Any] | None
     exact: bool
     keep: bool = False
+    results: object = None
 
 
 class Sorted(NamedTuple):
@@ -202,7 +207,10 @@ def unwrap(decoded: Decoded) -> Unwrapped:
         there = [key for key in _CONTAINERS if key in value]
         if there:
             key = next((key for key in there if value[key]), there[0])
-            return _unwrap_container(Decoded(value[key], exact), further=len(value) > 1)
+            beside = next((key for key in _RESULT_LISTS if isinstance(value.get(key), list)), None)
+            n_read = 1 if beside is None else 2
+            found = _unwrap_container(Decoded(value[key], exact), further=len(value) > n_read)
+            return found if beside is None else found._replace(results=value[beside])
         if flatten(value) is not None:
             return Unwrapped([value], exact)
     return Unwrapped(None, exact, keep=isinstance(value, (int, float)))

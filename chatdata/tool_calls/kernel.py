@@ -34,7 +34,7 @@ from chatdata.tool_calls.items import (
     unwrap,
 )
 from chatdata.tool_calls.outcome import error_class, is_told, outcome
-from chatdata.tool_calls.pairing import CALL_IDS, companions, pair
+from chatdata.tool_calls.pairing import CALL_IDS, as_outputs, companions, pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -203,7 +203,7 @@ def _read(text: str, results: str | None, inside: str | None) -> list[Fields]:
 
 
 def _read_closely(decoded: Decoded, results: str | None, inside: str | None) -> list[Fields]:
-    items, exact, keep = unwrap(decoded)
+    items, exact, keep, within = unwrap(decoded)
     if items is None:
         return [Row("kept") if keep else Row("malformed", NOT_A_CALL)]
     calls, outputs, n_unusable, exact = sort_items(items, exact=exact)
@@ -211,6 +211,9 @@ def _read_closely(decoded: Decoded, results: str | None, inside: str | None) -> 
     n_unmatched = 0
     if outputs:
         n_unmatched, keep = pair(calls, outputs, keep=keep)
+    if within is not None:
+        n_within, keep = pair(calls, as_outputs(within), keep=keep)
+        n_unmatched += n_within
     if results is not None:
         beside, is_exact = companions(results)
         n_beside, keep = pair(calls, beside, keep=keep)

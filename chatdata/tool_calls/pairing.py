@@ -50,10 +50,13 @@ def companions(text: str) -> Companions:
         return Companions([{"result": text}], exact=True)
     if value is None or value == {}:
         return Companions([], exact)
+    return Companions(as_outputs(value), exact)
+
+
+def as_outputs(value: object) -> list[Item]:
+    """Give one result or a list of them as objects."""
     results = value if isinstance(value, (list, tuple)) else [value]
-    return Companions(
-        [result if isinstance(result, dict) else {"result": result} for result in results], exact
-    )
+    return [result if isinstance(result, dict) else {"result": result} for result in results]
 
 
 def pair(calls: list[Item], outputs: list[Item], *, keep: bool) -> Paired:
