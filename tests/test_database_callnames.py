@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from chat_tables import column, conversations, rows, table
+from chat_tables import column, conversations, extras, rows, table
 
 T = "2025-03-01 10:00:0{}"
 TALKS = conversations((1, "u", T.format(0)))
@@ -134,3 +134,43 @@ def test_a_list_of_names_beside_arguments(scanned, stored, arguments, expected):
     made = table("messages", columns, (1, 1, "assistant", "a", stored, arguments))
 
     assert expected == rows(scanned(TALKS, made).tool_calls, "name", "arguments")
+
+
+def test_outcomes_in_flat_columns(scanned):
+    """
+    How a call in flat columns ended may be said in columns beside it; an error's words are kept.
+    """
+    columns = f"{HEAD}, tool_name TEXT, tool_args TEXT, tool_error TEXT, tool_status TEXT"
+    made = (
+        (1, 1, "assistant", "a", "add", '{"a":1}', None, "success"),
+        (2, 1, "assistant", "b", "add", '{"a":2}', "boom", None),
+        (3, 1, "assistant", "c", "add", '{"a":3}', None, "half done"),
+    )
+    chats = scanned(TALKS, table("messages", columns, *made))
+
+    assert [("1", "ok"), ("2", "error"), ("3", "unknown")] == rows(
+        chats.tool_calls, "message_id", "status", by="message_id"
+    )
+    assert ["success", "boom", "half done"] == [
+        next(iter(one.values())) for one in extras(chats.messages, by="message_id")
+    ]
+
+
+@pytest.mark.parametrize("flag", ["success", "is_success", "was_successful", "is_successful"])
+@pytest.mark.parametrize("arguments", ["input_params", "function_args", "kwargs"])
+def test_more_names_of_a_table_of_calls(scanned, flag, arguments):
+    """
+    Whether a call succeeded, and its arguments, have further names in a table of calls.
+    """
+    columns = "id INTEGER PRIMARY KEY, message_id INTEGER, tool_name TEXT, {} TEXT, {} BOOLEAN"
+    log = table(
+        "tool_executions",
+        columns.format(arguments, flag) + ", output_result TEXT",
+        (1, 1, "a", '{"i":1}', 1, "x"),
+        (2, 1, "a", '{"i":2}', 0, "y"),
+    )
+    chats = scanned(TALKS, table("messages", HEAD, (1, 1, "assistant", "a")), log)
+
+    assert [('{"i":1}', "x", "ok"), ('{"i":2}', "y", "error")] == rows(
+        chats.tool_calls, "arguments", "result", "status", by="tool_call_id"
+    )

@@ -366,3 +366,16 @@ def test_calls_inside_metadata(value, expected, others):
     """
     assert expected == names(value, inside="tool_calls")
     assert others == wrong(value, inside="tool_calls")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["tool_args", "tool_arguments", "tool_params", "function_args", "function_arguments", "kwargs",
+     "payload", "input_params", "action_input"],
+)  # fmt: skip
+def test_further_names_of_arguments(key):
+    """
+    An item has its arguments under any name that a table has them under, the plain ones first.
+    """
+    assert '{"k":1}' == call([{"name": "a", key: {"k": 1}}])["arguments"]
+    assert '{"k":2}' == call([{"name": "a", key: {"k": 1}, "args": {"k": 2}}])["arguments"]

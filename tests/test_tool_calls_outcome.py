@@ -296,3 +296,27 @@ def test_rows_carry_it():
     assert "error" == read_row(name="a", result=None, error="boom")["status"]
     assert "unknown" == read_row(name="a", result="x", error="null")["status"]
     assert "ok" == read_row(name="a", is_error="0")["status"]
+
+
+@pytest.mark.parametrize("key", ["is_success", "was_successful", "is_successful", "isSuccess"])
+def test_names_of_success(key):
+    """
+    That a call succeeded is said under several names, and the first that says anything counts.
+    """
+    assert OK == outcome({key: 1}, None, has_result=False)
+    assert ERROR == outcome({key: False}, None, has_result=False)
+    assert ERROR == outcome({"success": False, key: True}, None, has_result=False)
+    assert is_told(key, "True")
+
+
+def test_results_of_mcp():
+    """
+    A result of MCP says in isError, which is always there, how its call ended.
+    """
+    content = [{"type": "text", "text": "x"}]
+
+    for flag, status in ((False, "ok"), (True, "error")):
+        told = outcome(None, {"content": content, "isError": flag}, has_result=True)
+
+        assert (status, "result") == told[:2]
+    assert "unknown" == outcome(None, {"isError": False}, has_result=True).status

@@ -24,6 +24,7 @@ _NAME = r"[A-Za-z_][\w.:/-]*"
 _NAMES = rf"^\s*{_NAME}\s*(,\s*{_NAME}\s*)*$"
 _NAME_LIST = rf"""^\s*\[\s*["']{_NAME}["']\s*(,\s*["']{_NAME}["']\s*)*\]\s*$"""
 _NO_NAMES = ("none", "null", "nan", "n/a", "na", "undefined", "-")
+_FLAGS = ("success", "status", "error")
 _WORDS = (*_NO_NAMES, "true", "false", "yes", "no")
 
 
@@ -44,7 +45,8 @@ class CallSource:
     @property
     def columns(self) -> frozenset[str]:
         """The raw columns it reads whole, so that nothing of them is left over."""
-        held = {self.results, *(self.flat or {}).values()}
+        flat = {name for part, name in (self.flat or {}).items() if part not in _FLAGS}
+        held = {self.results, *flat}
         return frozenset(name for name in {*held, None if self.inside else self.text} if name)
 
 
@@ -160,7 +162,7 @@ def read_calls(stored: pl.DataFrame, source: CallSource) -> pl.DataFrame:
 
 def _one_each(calls: pl.DataFrame) -> pl.DataFrame:
     """Take several names in one column for as many calls, where nothing else is said of them."""
-    others = pl.exclude("message_id", "name")
+    others = pl.exclude("message_id", "name", *_FLAGS)
     said = pl.any_horizontal(others.is_not_null() & ~others.is_in(NOTHING), pl.lit(value=False))
     names = _name_list(pl.col("name"))
     is_one = said & (names.list.len() > 1)

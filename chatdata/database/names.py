@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from chatdata.tool_calls import items
+from chatdata.tool_calls.outcome import SUCCESS
 
 CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id", "chat_id")
 TEXTS = ("content", "message", "response", "text", "body", "parts")
@@ -82,9 +83,9 @@ CALL_OBJECTS = (  # and metadata_, which is plain
 CALL_KEYS = ("tool_call_id", "call_id")
 COMPANIONS = ("tool_output", "tool_outputs", "tool_results", "tool_responses")
 TOOL_NAMES = ("tool_name", "function_name")
-ARGUMENTS = (*items.ARGUMENTS, "tool_arguments", "tool_args")
-OTHER_ARGUMENTS = ("function_arguments", "action_input", "request", "payload")
+OTHER_ARGUMENTS = ("function_arguments", "action_input", "request", "payload", "kwargs")
 """What the arguments are called too in a table of calls."""
+ARGUMENTS = tuple(name for name in items.ARGUMENTS if name not in OTHER_ARGUMENTS)
 RESULTS = (*items.RESULTS, "observation")
 USERS = ("user_id", "owner_id", "account_id")
 PEOPLE = (
@@ -144,10 +145,10 @@ TOOL_CALLS = {
     "name": (*TOOL_NAMES, "name", "tool", "function", "action"),
     "arguments": (*ARGUMENTS, *OTHER_ARGUMENTS),
     "result": RESULTS,
-    "success": ("success",),
+    "success": SUCCESS,
     "is_error": ("is_error",),
-    "status": ("status",),
-    "error": ("error", "error_message"),
+    "status": ("status", "tool_status"),
+    "error": ("error", "error_message", "tool_error"),
     "position": ("position", *SEQUENCES[:3]),
     "started_at": ("started_at", "start_time", "start"),
     "ended_at": ("ended_at", "completed_at", "finished_at", "end_time", "end"),
@@ -159,13 +160,16 @@ FLAT = {
     "name": ("tool_used", *TOOL_NAMES),
     "arguments": ("tool_parameters", "tool_input", "tool_arguments", "tool_args"),
     "result": ("tool_result", "tool_output"),
+    "success": ("tool_success",),
+    "status": ("tool_status",),
+    "error": ("tool_error",),
 }
 OF_RESULTS = {
     "result": ("tool_result", "tool_response", *COMPANIONS),
-    "success": ("success",),
+    "success": (*SUCCESS, "tool_success"),
     "is_error": ("is_error",),
-    "status": ("status",),
-    "error": ("error", "error_message"),
+    "status": ("tool_status", "status"),
+    "error": ("tool_error", "error", "error_message"),
     "name": ("name",),
 }
 """What says of a message that is the result of a call what was returned, and how that ended."""

@@ -26,6 +26,15 @@ ARGUMENTS = (
     "parameters_json",
     "toolInput",
     "toolArgs",
+    "tool_arguments",
+    "tool_args",
+    "tool_params",
+    "function_arguments",
+    "function_args",
+    "action_input",
+    "input_params",
+    "kwargs",
+    "payload",
 )
 RESULTS = (
     "result",
@@ -39,6 +48,7 @@ RESULTS = (
     "response",
     "toolOutput",
     "toolResult",
+    "output_result",
 )
 IDS = ("id", "call_id", "tool_call_id", "toolCallId")
 SERVERS = ("server", "mcp_server", "server_name", "server_label")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-FLAGS = ("success", "is_error", "isError", "status", "error")
+SUCCESS = ("success", "is_success", "was_successful", "is_successful", "isSuccess", "succeeded")
+FLAGS = (*SUCCESS, "is_error", "isError", "status", "error")
 """Fields of a call, or of the row it is stored in, that tell how it ended."""
 
 _WORDS = {
@@ -97,7 +98,9 @@ def _told_by_result(value: dict[str, Any]) -> str | None:
     success = _truth(value.get("success"))
     if success is False or _is_error(value) is True or _says_error(value.get("error")):
         return "error"
-    return "ok" if success else None
+    # A result of MCP has its content beside the flag, which is always there.
+    is_fine = "content" in value and _truth(value.get("isError")) is False
+    return "ok" if success or is_fine else None
 
 
 def _told_by_flags(flags: dict[str, Any]) -> str | None:
@@ -105,7 +108,8 @@ def _told_by_flags(flags: dict[str, Any]) -> str | None:
     word = _word(status)
     if word is not None and word != "ok":
         return word
-    success, is_error = _truth(flags.get("success")), _is_error(flags)
+    told = (_truth(flags[key]) for key in SUCCESS if key in flags)
+    success, is_error = next((one for one in told if one is not None), None), _is_error(flags)
     if success is False or is_error is True or _says_error(flags.get("error")):
         return "error"
     succeeded = _truth(status)
