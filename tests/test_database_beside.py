@@ -156,3 +156,35 @@ def test_calls_are_read_from_the_table_that_has_rows(tmp_path, request, place):
 
     assert [("add_task", "ok")] == rows(chats.tool_calls, "name", "status")
     assert [] == unread(chats)
+
+
+CALLED = [{"name": "add_task", "arguments": {"title": "Canary"}}]
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "expected"),
+    [
+        pytest.param("mcp_calls", CALLED, ["holds what looks like calls, of"], id="calls"),
+        pytest.param("actions", ["add_task"], ["holds what looks like calls, of"], id="names"),
+        pytest.param("steps", CALLED, ["holds what looks like calls, of"], id="by arguments"),
+        pytest.param("metadata", {"tools_used": ["add_task"]},
+                     ["holds what looks like calls under 'tools_used', of"], id="in an object"),
+        pytest.param("attachments", [{"name": "a.pdf", "type": "file"}], [], id="files"),
+        pytest.param("tags", ["a", "b"], [], id="words"),
+        pytest.param("metadata", {"tool_calls": CALLED, "tools_used": ["add_task"]}, [],
+                     id="of a message that has calls"),
+    ],
+)  # fmt: skip
+def test_columns_that_look_like_calls_are_named(scanned, name, stored, expected):
+    """
+    Calls that stand where no rule looks for them are not counted, and it is said so.
+    """
+    said = ((*SAID[0], None), (*SAID[1], json.dumps(stored)))
+    chats = scanned(TALK[0], messages(*said, columns=KEYED.format(f"created_at, {name} TEXT")))
+    found = unread(chats)
+
+    assert [(f"messages.{name}", start) for start in expected] == [
+        (subject, reason[: len(start)])
+        for (subject, reason), start in zip(found, expected, strict=True)
+    ]
+    assert not any("Canary" in reason for _, reason in found)

@@ -17,6 +17,7 @@ from chatdata.database.echoes import once, two_eras, without_names
 from chatdata.database.messages import Context, read_chunk
 from chatdata.database.order import KEYS, in_order, order_of
 from chatdata.database.parts import Part, Pile, part_of, part_of_messages, parted, sorted_out
+from chatdata.database.passed import passed_over
 from chatdata.database.scope import Scope, within
 from chatdata.database.settle import Facts, answered, named_by_row, settled
 from chatdata.database.stages import in_one
@@ -213,6 +214,7 @@ def _taken(
     )
     n_stored = n_untimed = n_unknown = n_parts = n_unread = n_odd_times = 0
     words = set[str | None]()
+    passed = set[tuple[str, str | None]]()
     for stored in raw.rows.drain():
         each = read_each(stored, places)
         opened = opened_up(stored, raw)
@@ -226,6 +228,7 @@ def _taken(
         frame = told(frame, said, text=scope.text)
         calls = calls_in(said, together(each))
         frame = answers.with_lists(frame, opened.stored, raw, calls)
+        passed.update(passed_over(stored, raw, calls))
         n_stored += stored.height
         unknown = frame.filter(pl.col("kind") == "event")["role_raw"]
         n_unknown, words = n_unknown + unknown.len(), words.union(unknown.unique())
@@ -243,6 +246,7 @@ def _taken(
         yield frame.select(_NEEDED), calls
     if n_unknown:
         known.findings.append(report.of_unknown_roles(source.name, raw, n_unknown, len(words)))
+    known.findings.extend(report.of_passed(source.name, raw, passed))
     if n_parts or n_unread:
         known.findings.extend(report.of_parts(source.name, raw, n_parts, n_unread))
     odd_times = {"created_at": n_odd_times}

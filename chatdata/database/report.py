@@ -11,7 +11,7 @@ from chatdata import schema
 from chatdata.chats import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from chatdata.database.calls import CallSource
     from chatdata.database.extract import Raw
@@ -76,6 +76,17 @@ def of_parts(origin: str, raw: Raw, n_read: int, n_unread: int) -> Iterator[Find
             " stored: calls and results in them are not counted"
         )
         yield Finding(origin, place, "not read", reason)
+
+
+def of_passed(
+    origin: str, raw: Raw, passed: Collection[tuple[str, str | None]]
+) -> Iterator[Finding]:
+    """Say which columns, or keys of what they hold, look like calls and are not counted."""
+    for column, key in sorted(passed, key=lambda one: (one[0], one[1] or "")):
+        under = f" under {key!r}" if key else ""
+        remedy = "" if key else f"; `--map tool_calls={column}` counts them"
+        reason = f"holds what looks like calls{under}, of messages without any{remedy}"
+        yield Finding(origin, f"{raw.binding.table.name}.{column}", "not read", reason)
 
 
 def mirrored(origin: str, counts: list[pl.DataFrame], n_stages: int) -> Iterator[Finding]:
