@@ -265,3 +265,35 @@ def test_a_table_of_calls_of_another_type(postgres):
             *("started_at", "ended_at"),
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "stored", "expected"),
+    [
+        ("tools_used TEXT[]", "{add,del}", [("add", None), ("del", None)]),
+        ("tool_calls JSONB[]", r'{"{\"name\": \"add\", \"args\": {\"a\": 1}}"}',
+         [("add", '{"a":1}')]),
+        ("tool_calls JSON[]", r'{"{\"name\": \"add\"}","{\"name\": \"del\"}"}',
+         [("add", None), ("del", None)]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("scope", [{}, {"text": False}, {"user_id": "u"}])
+def test_arrays_of_calls(postgres, declared, stored, expected, scope):
+    """
+    An array of names or of JSON in a column of calls is the list of calls that it is.
+    """
+    url = build(
+        postgres(),
+        conversations((1, "u", AT)),
+        messages(
+            (1, 1, "user", "a", None),
+            (2, 1, "assistant", "b", stored),
+            (3, 1, "assistant", "c", "{}"),
+            columns=f"{SIMPLE}, {declared}",
+        ),
+    )
+    chats = read(url, **scope).check()
+    hidden = [(tool, None if scope.get("text") is False else said) for tool, said in expected]
+
+    assert hidden == rows(chats.tool_calls, "name", "arguments", by="position")
+    assert 0 == chats.rejects.collect().height

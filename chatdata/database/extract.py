@@ -371,7 +371,8 @@ def _read_as(column: Column, binding: Binding, dialect: Dialect) -> str:
         return _read_sqlite(column)
     name = quoted(column.name)
     if column.declared.endswith("[]"):
-        return f"{name}::text"
+        # Only as JSON does an array of calls say what it holds.
+        return f"to_jsonb({name})::text" if column.name in call_names(binding) else f"{name}::text"
     if _is_moment(column, binding):
         return f"CASE WHEN {_is_placeable(column)} THEN {name}::{_TYPES[column.kind]} END"
     if column.kind in ("time", "instant"):
