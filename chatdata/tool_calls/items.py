@@ -50,12 +50,15 @@ RESULTS = (
     "toolResult",
     "output_result",
 )
-IDS = ("id", "call_id", "tool_call_id", "toolCallId")
+IDS = ("id", "call_id", "tool_call_id", "toolCallId", "toolUseId")
 SERVERS = ("server", "mcp_server", "server_name", "server_label")
 
 _CONTAINERS = ("calls", "tools", "tool_calls", "tools_called")
 _RESULT_LISTS = ("results", "tool_results", "tool_outputs", "tool_responses", "outputs")
-_NESTED = ("call", "function", "toolInvocation")
+_NESTED = (
+    *("call", "function", "toolInvocation", "functionCall", "function_call", "toolUse"),
+    *("tool_call", "toolCall"),
+)
 _RESULT_TYPES = frozenset({"function_call_output", "custom_tool_call_output", "tool_result"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.:/-]*", re.ASCII)
 
@@ -278,7 +281,22 @@ def flatten(item: object) -> Item | None:
     plan = _plan(tuple(item))
     if plan.is_nested:
         for key in _NESTED:
-            if isinstance(item.get(key), dict):
-                item = {**{k: v for k, v in item.items() if k != key}, **item[key]}
+            item = _lifted(item, key)
         plan = _plan(tuple(item))
-    return item if first_text(item, plan.names) else None
+    # Nearly always `tool` is the name itself; an object there is the call where it has arguments.
+    if isinstance(item.get("tool"), dict):
+        lifted = _lifted(item, "tool")
+        if first(lifted, ARGUMENTS):
+            item, plan = lifted, _plan(tuple(lifted))
+    if first_text(item, plan.names):
+        return item
+    if "action_input" in item and first_text(item, ("action",)):
+        return {"name": item["action"], **{k: v for k, v in item.items() if k != "action"}}
+    return None
+
+
+def _lifted(item: Item, key: str) -> Item:
+    """Merge what an object under a key holds into the item."""
+    if not isinstance(item.get(key), dict):
+        return item
+    return {**{k: v for k, v in item.items() if k != key}, **item[key]}

@@ -19,7 +19,7 @@ from chatdata.tool_calls.items import (
 )
 from chatdata.tool_calls.outcome import FLAGS
 
-CALL_IDS = ("tool_call_id", "call_id", "toolCallId", "tool_use_id")
+CALL_IDS = ("tool_call_id", "call_id", "toolCallId", "tool_use_id", "toolUseId")
 _RESULT_IDS = (*CALL_IDS, "id")
 _RESULT_KEYS = ("result", "content", *RESULTS[1:])
 # Keys of a result that say again what its call says, or mean something else there.
