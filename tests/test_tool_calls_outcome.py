@@ -88,7 +88,7 @@ def test_flags(flag, value, truth):
         ({"error": True}, ERROR),
         *(
             ({"error": no}, SILENT)
-            for no in (None, "", " ", "None", "null", "false", "0", {}, [], 0)
+            for no in (None, "", " ", "None", "null", "false", "0", "[]", " {}", {}, [], 0)
         ),
         ({"status": "ready", "success": True}, OK),
         ({"status": "ready", "is_error": "True"}, ERROR),

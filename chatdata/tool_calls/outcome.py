@@ -37,7 +37,7 @@ _FAILED_TEXT = re.compile(r"\s*(?:Tool \S+ failed|Error\b)")
 _WRITTEN_TYPES = ("function_call", "custom_tool_call")
 _WRITTEN = ("completed", "in_progress")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
-_NO_ERROR = frozenset({"", "none", "null", "false", "0"})
+_NO_ERROR = frozenset({"", "none", "null", "false", "0", "[]", "{}"})
 
 
 class Outcome(NamedTuple):
