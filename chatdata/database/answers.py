@@ -38,20 +38,23 @@ def ended(stored: pl.DataFrame, raw: Raw) -> pl.Series:
     """
     named = {what: raw.named(raw.binding.answers.get(what)) for what in _FLAGS}
     flags = {what: name for what, name in named.items() if name is not None}
-    row = pl.int_range(stored.height, dtype=pl.UInt32, eager=True).alias("_at")
     if not flags:
         return pl.repeat(None, stored.height, dtype=pl.String(), eager=True)
     told = stored.select(pl.col(name).cast(pl.String) for name in flags.values())
-    told = told.with_columns(row, _named=pl.lit("_")).filter(_may_answer(stored, raw))
     if "status" in flags:
         status = pl.col(flags["status"])
         is_written = status.str.strip_chars().str.to_lowercase().is_in(_WRITTEN)
         told = told.with_columns(pl.when(~is_written).then(status).alias(flags["status"]))
-    found = read_calls(told, CallSource(flat={"name": "_named", **flags})).filter(
+    # A few different words say it for all rows.
+    kinds = told.filter(_may_answer(stored, raw)).unique().with_columns(_named=pl.lit("_"))
+    found = read_calls(kinds, CallSource(flat={"name": "_named", **flags})).filter(
         pl.col("status") != "no_result", status_evidence="flag"
     )
-    found = found.select(told["_at"].gather(found["_row"]), "status")
-    return row.to_frame().join(found, on="_at", how="left", maintain_order="left")["status"]
+    ends = kinds[found["_row"]].select(*flags.values(), _ended=found["status"])
+    how = told.join(
+        ends, on=list(flags.values()), how="left", nulls_equal=True, maintain_order="left"
+    )
+    return only(how["_ended"], _may_answer(stored, raw))
 
 
 def names_tool(stored: pl.DataFrame, raw: Raw) -> pl.Series:
