@@ -10,6 +10,8 @@ the whole message that the API takes, beside a column that says who speaks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -85,13 +87,11 @@ def unfolded(
     rows: list[tuple[Any, ...]] = []
     n_unread = 0
     # Most texts are neither, and their first letter says so.
-    opening = texts.str.starts_with("[") | (
-        texts.str.starts_with("{") & texts.str.contains('"role"', literal=True)
-    )
-    if is_json:
-        opening |= texts.str.starts_with('"')
-    places = opening.fill_null(value=False).arg_true()
+    letters = ["[", *(['"'] if is_json else []), *(["{"] if beside_role else [])]
+    places = _begins(texts, *letters).arg_true()
     for place, text in zip(places.to_list(), texts.gather(places).to_list(), strict=True):
+        if text[0] == "{" and '"role"' not in text:
+            continue
         found = _decoded(text)
         if isinstance(found, str):
             rows.append((place, found, None, None, False, None, None))
@@ -129,11 +129,12 @@ def opened_up(stored: pl.DataFrame, raw: Raw) -> Opened:
         _texts(stored, raw, *names) for names in (("content", "parts"), ("parts", "beside"))
     )
     is_json = content.kind == "json"
-    is_list = text.str.contains(r'^[\["]' if is_json else r"^\[").fill_null(value=False)
-    is_beside = beside.str.starts_with("[").fill_null(value=False) & ~is_list
-    said, n_unread = unfolded(
-        text.zip_with(~is_beside, beside), is_json=is_json, beside_role="role" in columns
-    )
+    is_beside = pl.repeat(value=False, n=stored.height, eager=True)
+    asked = text
+    if listed is not None:
+        is_beside = _begins(beside, "[") & ~_begins(text, "[", *(['"'] if is_json else []))
+        asked = text.zip_with(~is_beside, beside)
+    said, n_unread = unfolded(asked, is_json=is_json, beside_role="role" in columns)
     if said.is_empty():
         return Opened(stored, said.with_columns(_column=pl.lit(content.name)), n_unread)
     place = said["_row"]
@@ -150,6 +151,11 @@ def opened_up(stored: pl.DataFrame, raw: Raw) -> Opened:
         "only_results": pl.col("only_results") & (~own | is_empty),
     }
     return Opened(put, said.with_columns(_column=under, **told), n_unread)
+
+
+def _begins(texts: pl.Series, *letters: str) -> pl.Series:
+    """Say which texts begin with one of these letters."""
+    return reduce(or_, map(texts.str.starts_with, letters)).fill_null(value=False)
 
 
 def _texts(stored: pl.DataFrame, raw: Raw, what: str, told: str) -> pl.Series:
