@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from chatdata.formats.base import SURE, Evidence, Format, Reading
 from chatdata.formats.blocks import result_text
 from chatdata.formats.content import keep, rest, split, text, tool_names
-from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage
+from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage, started
 from chatdata.formats.times import at
 
 if TYPE_CHECKING:
@@ -64,20 +64,12 @@ def _hints(source: dict[str, Any], id_: str | None) -> Iterator[Conversation]:
         for step in source["steps"]
         for result in (step.get("observation") or {}).get("results") or ()
     )
-    for result in results if id_ else ():
+    for result in results:
         call = text(result.get("source_call_id"))
-        for started in result.get("subagent_trajectory_ref") or ():
-            named = text(started.get("trajectory_id")) or text(started.get("session_id"))
-            if named:
-                yield Conversation(
-                    id=named,
-                    hint=True,
-                    joins=True,
-                    n_records=0,
-                    parent_id=id_,
-                    relation="subagent",
-                    parent_call=f"{id_}:{call}" if call else None,
-                )
+        for told in result.get("subagent_trajectory_ref") or ():
+            named = text(told.get("trajectory_id")) or text(told.get("session_id"))
+            if id_ and named:
+                yield started(named, id_, call)
 
 
 def _trajectory(source: dict[str, Any], ordinal: int, reading: Reading) -> Conversation:

@@ -14,7 +14,7 @@ from chatdata.formats.codex_outcomes import agent_id, exit_code, judge_by_server
 from chatdata.formats.codex_tokens import Tokens
 from chatdata.formats.content import absent, cut, keep, mcp_server, text, tool_names, untold
 from chatdata.formats.records import encode
-from chatdata.formats.rows import Call, Conversation, Message
+from chatdata.formats.rows import Call, Conversation, Message, started
 from chatdata.formats.times import at, spelled
 
 if TYPE_CHECKING:
@@ -264,15 +264,7 @@ class Rollout:
         id_ = self.conversation.id
         if id_ and self.conversation.relation != "fork":
             for agent, call in self.spawned:
-                yield Conversation(
-                    id=agent,
-                    hint=True,
-                    joins=True,
-                    n_records=0,
-                    parent_id=id_,
-                    relation="subagent",
-                    parent_call=f"{id_}:{call}",
-                )
+                yield started(agent, id_, call)
 
     @property
     def _name(self) -> str:
@@ -321,13 +313,13 @@ class Rollout:
 
     def _link(self, payload: dict[str, Any]) -> None:
         source = payload.get("source")
-        started: Any = source.get("subagent") if isinstance(source, dict) else None
-        spawn = started.get("thread_spawn") if isinstance(started, dict) else None
+        begun: Any = source.get("subagent") if isinstance(source, dict) else None
+        spawn = begun.get("thread_spawn") if isinstance(begun, dict) else None
         spawned = spawn.get("parent_thread_id") if isinstance(spawn, dict) else None
         forked = text(payload.get("forked_from_id"))
         parent = text(payload.get("parent_thread_id")) or text(spawned)
         conversation = self.conversation
-        if parent or started or payload.get("thread_source") == "subagent":
+        if parent or begun or payload.get("thread_source") == "subagent":
             conversation.relation, conversation.parent_id = "subagent", parent or forked
         elif forked:
             conversation.relation, conversation.parent_id = "fork", forked

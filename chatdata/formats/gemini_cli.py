@@ -26,7 +26,7 @@ from chatdata.formats.content import rest, text
 from chatdata.formats.gemini_stream import Stream, is_stream
 from chatdata.formats.media import without_bytes
 from chatdata.formats.records import encode
-from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage
+from chatdata.formats.rows import SAME_MESSAGE, Call, Conversation, Message, Usage, started
 from chatdata.formats.times import at, note
 
 if TYPE_CHECKING:
@@ -106,17 +106,9 @@ class _Recording:
         """Tell which call started each sub-agent."""
         id_ = self.conversation.id
         calls = (call for row in self.conversation.messages for call in row.calls)
-        for call in calls if id_ else ():
-            if agent := text(call.extra.get("agentId")):
-                yield Conversation(
-                    id=agent,
-                    hint=True,
-                    joins=True,
-                    n_records=0,
-                    parent_id=id_,
-                    relation="subagent",
-                    parent_call=f"{id_}:{call.native_id}",
-                )
+        for call in calls:
+            if id_ and (agent := text(call.extra.get("agentId"))):
+                yield started(agent, id_, call.native_id)
 
 
 def _parse(reading: Reading) -> Iterator[Conversation]:

@@ -193,3 +193,16 @@ class Conversation(Struct, kw_only=True, gc=False):
     of_message: str | None = None
     title_rank: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+def started(agent: str, parent: str, call: str | None) -> Conversation:
+    """Hint at the sub-agent that a conversation started; `call` is the native id of the call."""
+    return Conversation(
+        id=agent,
+        hint=True,
+        joins=True,
+        n_records=0,
+        parent_id=parent,
+        relation="subagent",
+        parent_call=f"{parent}:{call}" if call else None,
+    )
