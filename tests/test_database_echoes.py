@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from chat_tables import conversations, messages, rows, table
 
@@ -238,3 +240,31 @@ def test_a_table_that_names_no_answer_wins_with_as_many_calls(scanned, link, n, 
 
     assert expected == [name for (name,) in rows(chats.tool_calls, "name")]
     assert (n > 1) == all(one for (one,) in rows(chats.tool_calls, "arguments"))
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        pytest.param(["add"], ["add", "del", "list"], id="the first of three"),
+        pytest.param(["add", "add"], ["add", "add", "del", "list"], id="another twice"),
+        pytest.param(["a", "b", "c"], ["a", "b", "c"], id="other words for all three"),
+    ],
+)
+def test_a_table_that_has_more_calls_of_a_message(scanned, stored, expected):
+    """
+    Calls of tools that the message does not name are no copies of those that it has.
+    """
+    held = json.dumps([{"name": name, "arguments": {"a": 1}} for name in stored])
+    columns = "id INTEGER PRIMARY KEY, message_id INTEGER, tool_name TEXT, arguments TEXT"
+    called_ = ((n, 2, name, '{"a": 1}') for n, name in enumerate(("add", "del", "list"), 1))
+    chats = scanned(
+        TALK,
+        messages(
+            (1, 1, "user", "x", None),
+            (2, 1, "assistant", "y", held),
+            columns=f"{KEYED}, tool_calls TEXT",
+        ),
+        table("tool_executions", columns, *called_),
+    )
+
+    assert expected == [name for (name,) in rows(chats.check().tool_calls, "name", by="name")]

@@ -145,7 +145,8 @@ def two_eras(
     An application may have begun with the one and gone on with the other. A row repeats where its
     message holds calls, or where a message of its conversation holds that very call: it may name
     the prompt that it is about. Our own table names the message wherever there is one. A mere name
-    in a message is repeated by no row that names another answer.
+    in a message is repeated by no row that names another answer. Where the table has more calls for
+    a message than the message has, those of tools that it does not name are others.
 
     Args:
         table: the rows of the table.
@@ -169,4 +170,13 @@ def two_eras(
     full = called.filter(~pl.col("_is_bare"))["message_id"]
     again = pl.col("message_id").is_in(full.implode()).fill_null(value=False)
     again |= pl.col("_nth").is_in(alike["_nth"].implode())
+    again &= ~pl.col("_nth").is_in(_unnamed(asked, called)["_nth"].implode())
     return rows.filter(again).drop("_nth"), rows.filter(~again).drop("_nth")
+
+
+def _unnamed(rows: pl.DataFrame, called: pl.DataFrame) -> pl.DataFrame:
+    """Find the rows of tools that their message does not name, though it names fewer calls."""
+    held = called.group_by("message_id").agg(_n_held=pl.len())
+    counted = rows.with_columns(_n=pl.len().over("message_id"))
+    fewer = counted.join(held, on="message_id").filter(pl.col("_n_held") < pl.col("_n"))
+    return fewer.join(called, on=["message_id", "name"], how="anti")
