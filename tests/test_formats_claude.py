@@ -114,9 +114,12 @@ def test_the_end_of_a_run_alone(tmp_path):
     said = record("assistant", 0, ANSWER)
     alone = scanned(tmp_path, "a.jsonl", [end]).messages.collect()
     after = scanned(tmp_path, "b.jsonl", [said, end]).messages.sort("position").collect()
+    runs = [end | {"uuid": "1"}, end | {"uuid": "2", "result": "More"}]
+    resumed = scanned(tmp_path, "c.jsonl", runs).messages.sort("position").collect()
 
     assert [("assistant", "Final", 400)] == alone.select("role", "content", "output_tokens").rows()
     assert ["chat", "event"] == after["kind"].to_list()
+    assert ["Final", "More"] == resumed["content"].to_list()
 
 
 def test_another_program_in_the_same_frame(tmp_path):

@@ -137,3 +137,22 @@ def _told(folder, name, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     messages = cd.scan(path).messages.sort("position").collect()
     return messages.select("native_id", "parent_message_id", "is_main_path").rows()
+
+
+def test_chunks_of_several_candidates(tmp_path):
+    """
+    Answers to the same question stay apart, whichever of them a chunk goes on with.
+    """
+
+    def chunk(index, said, n_tokens):
+        candidate = {"index": index, "content": {"role": "model", "parts": [{"text": said}]}}
+        usage = {"candidatesTokenCount": n_tokens}
+        return {"responseId": "r", "candidates": [candidate], "usageMetadata": usage}
+
+    chunks = [chunk(0, "Yes", 1), chunk(1, "N", 2), chunk(0, "!", 3), chunk(1, "o", 4)]
+    (tmp_path / "stream.json").write_text(json.dumps(chunks))
+    told = cd.scan(tmp_path).check().messages.sort("position").collect()
+
+    assert [("Yes!", 4, True), ("No", None, False)] == (
+        told.select("content", "output_tokens", "is_main_path").rows()
+    )

@@ -277,7 +277,7 @@ class Session:
     def finished(self, reading: Reading) -> Conversation:
         """Give the conversation, with what only its end tells."""
         self._drop_queued()
-        self._take_lone_result()
+        self._take_results_alone()
         if self.conversation.relation == "subagent":
             beside = _beside(reading)
             self.conversation.agent = text(beside.get("agentType"))
@@ -289,17 +289,15 @@ class Session:
             self.conversation.extra["record"] = self.steady
         return self.conversation
 
-    def _take_lone_result(self) -> None:
-        """Read the answer out of the end of a run where nothing else was printed."""
-        if len(self.conversation.messages) != 1:
-            return
-        first = self.conversation.messages[0]
-        said = first.extra.get("result")
-        if first.role_raw != "result" or not isinstance(said, str):
-            return
-        first.role, first.kind, first.content = "assistant", "chat", said
-        first.usage = blocks.usage(first.extra.get("usage"))
-        first.extra["result"] = {"n_chars": len(said)}
+    def _take_results_alone(self) -> None:
+        """Read answers out of the ends of runs, where the session has nothing else."""
+        rows = self.conversation.messages
+        for row in rows if all(row.role_raw == "result" for row in rows) else ():
+            said = row.extra.get("result")
+            if isinstance(said, str):
+                row.role, row.kind, row.content = "assistant", "chat", said
+                row.usage = blocks.usage(row.extra.get("usage"))
+                row.extra["result"] = {"n_chars": len(said)}
 
     def _drop_queued(self) -> None:
         """Make events of queued prompts that a later record has as well, each of one record."""

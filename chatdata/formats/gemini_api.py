@@ -81,16 +81,33 @@ def _response_id(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
 
 def _go_on(begun: Conversation, chunk: Conversation) -> None:
     """Add the next chunk of a streamed response; its tokens are those of all chunks so far."""
-    for known, more in zip(begun.messages, chunk.messages, strict=False):
-        known.content = (known.content or "") + (more.content or "") or None
-        known.reasoning = (known.reasoning or "") + (more.reasoning or "") or None
-        known.calls += more.calls
-        known.usage = more.usage or known.usage
-        known.finish_reason = more.finish_reason or known.finish_reason
+    first, usage = begun.messages[0] if begun.messages else None, None
+    known = {_candidate(row): row for row in begun.messages}
+    for more in chunk.messages:
+        usage, more.usage = more.usage or usage, None
+        row = known.setdefault(_candidate(more), more)
+        if row is more:
+            more.is_main_path, more.parent = first is None, None
+            if first is not None and more.native_id:
+                more.native_id += f"/{_candidate(more)}"
+            begun.messages.append(more)
+            continue
+        row.content = (row.content or "") + (more.content or "") or None
+        row.reasoning = (row.reasoning or "") + (more.reasoning or "") or None
+        row.calls += more.calls
+        row.results += more.results
+        row.finish_reason = more.finish_reason or row.finish_reason
         if more.extra:
-            keep(known.extra, "chunks", more.extra)
+            keep(row.extra, "chunks", more.extra)
+    if usage is not None and begun.messages:
+        begun.messages[0].usage = usage
     if chunk.extra:
         keep(begun.extra, "chunks", chunk.extra)
+
+
+def _candidate(row: Message) -> str:
+    """Name which of several answers a row is of."""
+    return str(row.extra.get("index") or 0)
 
 
 def _conversation(record: Record) -> Conversation:

@@ -106,7 +106,7 @@ def _pair(row: dict[str, Any], ordinal: int, reading: Reading) -> Iterator[Conve
         conversation.n_records = int(place == 0)
         said = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
         # Some write whole conversations on both sides, and what they begin with beside them.
-        is_whole = len(answers) > len(said) and answers[: len(said)] == said
+        is_whole = 0 < len(said) < len(answers) and answers[: len(said)] == said
         conversation.messages = messages([*([] if is_whole else said), *answers], reading.time_zone)
         conversation.extra["pair"] = side
         conversation.extra["prompt"] = {"key": key, "n_messages": len(said)}
