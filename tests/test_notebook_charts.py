@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import re
 from datetime import date, datetime
@@ -113,6 +114,48 @@ def test_no_chart_draws_thousands_of_tools():
 
     assert "9,985 other tools 9985" in chart.text
     assert "n = 10,000 calls of 10,000 tools" in chart.text
+
+
+@pytest.mark.parametrize("name", ["activity", "lengths", "calls_by_tool"])
+def test_counts_have_whole_ticks(name):
+    """
+    Where a log is so small that there is one of everything, no axis counts halves.
+    """
+    ticks = re.findall(r">([0-9.,]+)<", drawn(name, cd.sample(1, seed=3)).svg())
+
+    assert ticks
+    assert not [tick for tick in ticks if "." in tick]
+
+
+def test_names_of_rare_tools_do_not_meet():
+    """
+    Tools that are hardly ever called have a line each beside the ribbons.
+    """
+    names = ["often", *(f"rare_{n}" for n in range(6))]
+    pairs = pl.DataFrame({"name": names, "next_name": names, "n_transitions": [5000] + [1] * 6})
+    lines = re.findall(r"translate\(-12,([0-9.]+)\)", charts.flow(pairs).svg())
+    heights = sorted(map(float, lines))
+
+    assert len(heights) == 7
+    assert min(b - a for a, b in itertools.pairwise(heights)) > 12
+
+
+def test_retention_says_what_it_leaves_out():
+    """
+    Weeks beyond half a year are not drawn, and a note says so.
+    """
+    cohorts = pl.DataFrame(
+        {
+            "cohort": [date(2025, 1, 6)] * 40,
+            "weeks_later": range(40),
+            "n_cohort": [3] * 40,
+            "n_users": [3] * 40,
+            "share": [1.0] * 40,
+        }
+    )
+
+    assert "weeks after the first 26 are not shown" in charts.retention(cohorts).text
+    assert "not shown" not in charts.retention(cohorts.head(20)).text
 
 
 def test_what_cannot_be_said_is_said():

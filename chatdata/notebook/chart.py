@@ -31,6 +31,7 @@ _LENGTHS = {"day": "1d", "week": "1w", "month": "1mo", "year": "1y"}
 _MOST_DAYS = {"day": 31, "week": 2 * 365, "month": 10 * 365}
 _MOST_TICKS = 6
 _MOST_POWERS = 9
+_FEW = 5
 _NUMBER = "datum.value < 1 ? '' + datum.value : format(datum.value, ',.0f')"
 
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -143,6 +144,14 @@ def when(frame: pl.DataFrame) -> alt.X:
     begins = frame["begins"].unique().sort()
     ticks = begins.gather_every(-(-len(begins) // _MOST_TICKS)).to_list()
     return alt.X("begins:T", title=None).scale(type="utc").axis(format="%d %b %y", values=ticks)
+
+
+def whole(counts: pl.Series, n_ticks: int = 8) -> alt.Axis:
+    """Give the axis of some counts, which has no halves where they are few."""
+    most = max(counts, default=0)
+    if most < _FEW:
+        return alt.Axis(values=list(range(most + 1)), format="d")
+    return alt.Axis(tickCount=n_ticks)
 
 
 def fitting(periods: pl.DataFrame, every: Every, *by: str) -> tuple[pl.DataFrame, str]:

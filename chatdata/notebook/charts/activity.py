@@ -19,6 +19,7 @@ from chatdata.notebook.chart import (
     layers,
     nothing,
     when,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def activity(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
             alt.Y2(datum=0),
             alt.Description("words:N"),
             alt.Tooltip("words:N", title=None),
-            alt.Y("n:Q", title="messages", stack=None),
+            alt.Y("n:Q", title="messages", stack=None, axis=whole(long["n"])),
             alt.Color("what:N", title=None).scale(domain=list(names.values()), range=[SKY, BLUE]),
         )
         .properties(width=WIDTH, height=220)
@@ -97,10 +98,8 @@ def retention(cohorts: pl.DataFrame) -> Chart:
     if cohorts.is_empty():
         return nothing(title, "No prompt has both a time and a known user")
     begun = cohorts["cohort"].unique().sort()
-    shown = cohorts.filter(
-        pl.col("cohort").is_in(begun.tail(_MOST_COHORTS).to_list()),
-        pl.col("weeks_later").is_between(1, _MOST_WEEKS),
-    )
+    latest = cohorts.filter(pl.col("cohort").is_in(begun.tail(_MOST_COHORTS).to_list()))
+    shown = latest.filter(pl.col("weeks_later").is_between(1, _MOST_WEEKS))
     if shown.is_empty():
         return nothing(title, "The log ends in the week in which it begins")
     named = shown.with_columns(
@@ -112,6 +111,7 @@ def retention(cohorts: pl.DataFrame) -> Chart:
             "cohort",
             "weeks_later",
         ),
+        percent=100 * pl.col("share"),
     ).drop("cohort")
     base = alt.Chart(named).encode(
         alt.X("weeks_later:O", title="weeks after the first prompt").axis(
@@ -125,15 +125,17 @@ def retention(cohorts: pl.DataFrame) -> Chart:
         alt.Color("share:Q", legend=None).scale(range=["#f1f5f9", BLUE], domain=[0, 1])
     )
     labels = base.mark_text(fontSize=11).encode(
-        alt.Text("share:Q", format=".0%"),
+        alt.Text("percent:Q", format=".0f"),
         color=alt.when(f"datum.share > {_DARK}").then(alt.value("white")).otherwise(alt.value(INK)),
     )
     later = cohorts.filter(pl.col("weeks_later") == 1)
+    is_cut = (latest["weeks_later"] > _MOST_WEEKS).any()
     n_rows, left_out = named["begun"].n_unique(), len(begun) - _MOST_COHORTS
     return finished(
         (heat + labels).properties(width=WIDTH, height=ROW * n_rows),
         title,
-        f"share of those who began in a week, n = {later['n_cohort'].sum():,} users",
+        f"percent of those who began in a week, n = {later['n_cohort'].sum():,} users",
         f"earlier weeks that are not shown: {left_out:,}" if left_out > 0 else "",
+        f"weeks after the first {_MOST_WEEKS} are not shown" if is_cut else "",
         text=f"In the week after their first {later['n_users'].sum():,} write again.",
     )

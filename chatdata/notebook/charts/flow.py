@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _MOST_TOOLS = 7
 _REST = "(other tools)"
-_WIDTH, _HEIGHT, _GAP, _BAR = 360, 340.0, 8.0, 12
+# A gap has room for a line of text, so that the names of the rarest do not meet.
+_WIDTH, _HEIGHT, _GAP, _BAR = 360, 340.0, 14.0, 12
 # So many points of a ribbon make a curve for the eye.
 _POINTS = 9
 _SIDES: tuple[tuple[str, int, Literal["left", "right"]], ...] = (

@@ -17,6 +17,7 @@ from chatdata.notebook.chart import (
     nothing,
     powers,
     thinned,
+    whole,
 )
 
 _MOST_POINTS = 400
@@ -42,7 +43,7 @@ def lengths(histogram: pl.DataFrame, metric: str, *, unit: str) -> Chart:
         alt.X("label:O", title=f"{unit}, from this number to below the next", sort=None).axis(
             labelAngle=0
         ),
-        alt.Y("n_conversations:Q", title="conversations"),
+        alt.Y("n_conversations:Q", title="conversations", axis=whole(named["n_conversations"])),
     )
     counts = bars.mark_text(dy=-7).encode(alt.Text("n_conversations:Q", format=","))
     return finished(

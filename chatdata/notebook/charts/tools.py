@@ -23,6 +23,7 @@ from chatdata.notebook.chart import (
     nothing,
     powers,
     when,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def calls_by_tool(usage: pl.DataFrame) -> Chart:
         .mark_bar()
         .encode(
             tall,
-            alt.X("n:Q", title="calls"),
+            alt.X("n:Q", title="calls", axis=whole(tools["n_tool_calls"])),
             alt.Color("ended:N", title=None).scale(domain=list(_OUTCOMES), range=colours),
             alt.Order("rank:Q"),
         )
@@ -152,7 +153,7 @@ def calls_over_time(periods: pl.DataFrame, *, every: Every = "week") -> Chart:
             alt.Y2(datum=0),
             alt.Description("words:N"),
             alt.Tooltip("words:N", title=None),
-            alt.Y("n:Q", title=None, stack=None).axis(tickCount=3),
+            alt.Y("n:Q", title=None, stack=None, axis=whole(long["n"], 3)),
             alt.Color("what:N", title=None).scale(
                 domain=list(names.values()), range=[SKY, VERMILLION]
             ),
