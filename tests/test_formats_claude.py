@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import polars as pl
 import pytest
 from agent_records import record, scanned
 
@@ -139,3 +142,42 @@ def test_another_program_in_the_same_frame(tmp_path):
     ]
     with pytest.raises(UnknownFormatError):
         scanned(tmp_path, "s.jsonl", [{**line, "session_id": "s"} for line in lines])
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=["session first", "stream first"])
+@pytest.mark.parametrize("has_uuids", [True, False])
+def test_a_session_beside_what_its_run_printed(tmp_path, names, has_uuids):
+    """
+    The session and the output of one run are one conversation, with the session's times.
+    """
+    call = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}
+    done = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "a"}
+    bodies = [
+        {"role": "user", "content": "List"},
+        {"id": "m1", "role": "assistant", "content": [call], "usage": {"output_tokens": 9}},
+        {"role": "user", "content": [done]},
+        {"id": "m2", "role": "assistant", "content": "One", "usage": {"output_tokens": 5}},
+    ]
+    session = [record(body["role"], place, body) for place, body in enumerate(bodies)]
+    printed = [
+        {"type": "system", "subtype": "init", "session_id": "S"},
+        *(
+            {"type": body["role"], "message": body, "session_id": "S", "parent_tool_use_id": None}
+            | ({"uuid": f"S.{place}"} if has_uuids else {})
+            for place, body in enumerate(bodies)
+            if place
+        ),
+        {"type": "result", "subtype": "success", "session_id": "S", "result": "One"},
+    ]
+    for name, records in zip(names, (session, printed), strict=True):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+
+    chats = cd.scan(tmp_path).check()
+    messages = chats.messages.filter(pl.col("kind") != "event").sort("position").collect()
+    call = chats.tool_calls.collect()
+
+    assert 1 == chats.conversations.collect().height
+    assert ["user", "assistant", "tool", "assistant"] == messages["role"].to_list()
+    assert [0, 1, 2, 3] == messages["created_at"].dt.second().to_list()
+    assert 14 == messages["output_tokens"].sum()
+    assert [("ok", "S.2")] == call.select("status", "result_message_id").rows()

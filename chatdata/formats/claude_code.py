@@ -52,6 +52,7 @@ _MARKERS = frozenset(
 )
 _BODY = {"user": "message", "assistant": "message", "attachment": "attachment"}
 _MESSAGES = frozenset({"user", "assistant"})
+_UNIQUE = "toolu_"
 _NO_RECORD = "not a claude-code record"
 _Sessions: TypeAlias = "dict[tuple[str | None, str | None], Session]"
 
@@ -207,15 +208,21 @@ def _event(session: Session, source: dict[str, Any]) -> Message:
 
 
 def _twin(source: dict[str, Any], content: str | None, results: list[dict[str, Any]]) -> str | None:
-    """Name what a copy keeps even when a fork gives it a new uuid: its time and content."""
+    """Name what a copy keeps even when it has another uuid or none.
+
+    A fork keeps time and content; what the program prints while it runs has no times, and its
+    results are those of calls whose ids are unique in the world.
+    """
+    answered = [str(block.get("tool_use_id")) for block in results]
+    print_ = crc32("\0".join([content or "", *answered]).encode("utf-8", "replace"))
+    what = f"{len(content or '')}:{print_}"
+    if answered and all(id_.startswith(_UNIQUE) for id_ in answered):
+        return f"{answered[0]}:{what}"
     moment = source.get("timestamp")
     if not moment or not source.get("uuid"):
         return None
-    answered = [str(block.get("tool_use_id")) for block in results]
-    print_ = crc32("\0".join([content or "", *answered]).encode("utf-8", "replace"))
     # Sub-agents that were started together are asked the same in the same instant.
-    agent = text(source.get("agentId")) or ""
-    return f"{moment}:{agent}:{len(content or '')}:{print_}"
+    return f"{moment}:{text(source.get('agentId')) or ''}:{what}"
 
 
 def _title(source: dict[str, Any], current: str | None) -> Conversation:

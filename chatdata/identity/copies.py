@@ -12,9 +12,10 @@ _NUMBERED = r"~\d+$"
 def owned(messages: pl.LazyFrame, rows: pl.DataFrame, conversations: pl.LazyFrame) -> pl.DataFrame:
     """Mark for each row whether it is the one that counts, and whose it is.
 
-    Of copies the fullest counts (most output tokens, most records, most text): a file may end in
-    the middle of an answer that another has whole. It counts where the owner has it; of two exports
-    of one conversation, where the newer one has it, which also knows what a reader saw last.
+    Of copies the fullest counts (most output tokens, most records, most text, a time): a file may
+    end in the middle of an answer that another has whole. It counts where the owner has it; of two
+    exports of one conversation, where the newer one has it, which also knows what a reader saw
+    last, and of two logs of one run, where the one with times has it.
 
     Adds `_old_id`, `_key` (the id of the message), `_owner` (the conversation that has it), `_at`
     (its place in reading order) and `_counts`; renames different messages that would share a key
@@ -61,11 +62,18 @@ def _decided(rows: pl.DataFrame, alone: pl.DataFrame, conversations: pl.LazyFram
         .agg(_own_start=pl.col("created_at").min())
     )
     first = {"_owner": "conversation_id", "_key": "message_id", "_at": "_row"}
-    fullest = (pl.col("output_tokens").fill_null(-1), "_n_parts", pl.col("n_chars").fill_null(0))
+    is_timed = pl.col("created_at").is_not_null()
+    fullest = (
+        pl.col("output_tokens").fill_null(-1),
+        "_n_parts",
+        pl.col("n_chars").fill_null(0),
+        is_timed,
+    )
+    places = ("_stamped", "_own_start", "conversation_id", "_version", ~is_timed, "_row")
     return (
         rows.join(own, on="conversation_id", how="left", maintain_order="left")
         .with_columns(_version=-pl.col("_version").cast(pl.Int64).fill_null(0))
-        .sort("_stamped", "_own_start", "conversation_id", "_version", "_row", nulls_last=False)
+        .sort(*places, nulls_last=False)
         .with_columns(pl.col(column).first().over("_copy").alias(n) for n, column in first.items())
         .sort(*fullest, pl.col("_row") == pl.col("_at"), descending=True, maintain_order=True)
         .with_columns(_counts=pl.int_range(pl.len()).over("_copy") == 0)
