@@ -181,3 +181,41 @@ def test_a_session_beside_what_its_run_printed(tmp_path, names, has_uuids):
     assert [0, 1, 2, 3] == messages["created_at"].dt.second().to_list()
     assert 14 == messages["output_tokens"].sum()
     assert [("ok", "S.2")] == call.select("status", "result_message_id").rows()
+
+
+def test_a_subagent_beside_what_its_run_printed(tmp_path):
+    """
+    The output names a sub-agent after its call, its own file by its id: it is one conversation.
+    """
+    call = {"type": "tool_use", "id": "toolu_1", "name": "Task", "input": {}}
+    done = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Seen"}
+    looked = {"id": "m2", "role": "assistant", "content": "Seen", "usage": {"output_tokens": 5}}
+    task = {"role": "user", "content": "Look"}
+    session = [
+        record("user", 0, {"role": "user", "content": "Explore"}),
+        record("assistant", 1, {"id": "m1", "role": "assistant", "content": [call]}),
+        record("user", 2, {"role": "user", "content": [done]}, toolUseResult={"agentId": "x"}),
+    ]
+    agent = [
+        {**record("user", 5, task), "agentId": "x", "isSidechain": True},
+        {**record("assistant", 6, looked), "agentId": "x", "isSidechain": True},
+    ]
+    printed = [
+        {
+            "session_id": "S",
+            "parent_tool_use_id": starts,
+            **{key: each[key] for key in ("type", "message", "uuid")},
+        }
+        for starts, records in ((None, session[1:]), ("toolu_1", agent))
+        for each in records
+    ]
+    for name, records in (("agent-x", agent), ("printed", printed), ("session", session)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+
+    chats = cd.scan(tmp_path).check()
+    talks = chats.conversations.select("conversation_id", "parent_tool_call_id").collect()
+
+    assert [("S", None), ("S/x", "toolu_1")] == sorted(talks.rows())
+    assert [("S", 3), ("S/x", 2)] == sorted(
+        chats.messages.group_by("conversation_id").len().collect().rows()
+    )

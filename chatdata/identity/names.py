@@ -1,8 +1,10 @@
-"""Names of conversations: different ones that share an id get different ids.
+"""Names of conversations: different ones that share an id get different ids, and one gets one.
 
-The first of them in source order keeps the id, the next is called `<id>~2`, and so on; whatever is
-named after its conversation goes along. Rows that say so (`_joins`) are parts of the first one; and
-of a request and its outcome (`_part`) the first two belong together, the second two, and so on.
+A sub-agent that one log names after the call that started it (`session/call`) and another by a
+name of its own has that. Of different conversations that share an id the first in source order
+keeps it, the next is called `<id>~2`, and so on; whatever is named after its conversation goes
+along. Rows that say so (`_joins`) are parts of the first one; and of a request and its outcome
+(`_part`) the first two belong together, the second two, and so on.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _RENAMED = {"_bundle": pl.UInt64(), "_old": pl.String(), "_new": pl.String()}
 
 
 def told_apart(raw: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
-    """Rename the conversations whose id an earlier, different one has."""
+    """Rename the sub-agents that have a name, and conversations whose id an earlier one has."""
+    raw = _applied(raw, _named_after_calls(raw["conversations"]))
     own = (
         raw["conversations"]
         .filter(~pl.col("_hint"))
@@ -31,10 +34,22 @@ def told_apart(raw: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
         .collect()
         .sort("_row")
     )
-    renamed = _renamed(own)
-    if renamed.is_empty():
-        return dict(raw)
-    return {name: _apply(frame, name, renamed.lazy()) for name, frame in raw.items()}
+    return _applied(raw, _renamed(own))
+
+
+def _named_after_calls(conversations: pl.LazyFrame) -> pl.DataFrame:
+    """List the bundles of sub-agents that go by their call, where another log has their name."""
+    session = pl.col("conversation_id").str.replace("/[^/]*$", "")
+    by_call = pl.concat_str(session, pl.lit("/"), "parent_tool_call_id")
+    called = (
+        conversations.filter(pl.col("parent_tool_call_id").is_not_null())
+        .select("_bundle", "_hint", "conversation_id", _old=by_call)
+        .collect()
+    )
+    goes_by_call = pl.col("conversation_id") == pl.col("_old")
+    names = called.filter(~goes_by_call).select("_old", _new="conversation_id").unique("_old")
+    nameless = called.filter(goes_by_call & ~pl.col("_hint"))
+    return nameless.join(names, on="_old").select(list(_RENAMED))
 
 
 def _renamed(own: pl.DataFrame) -> pl.DataFrame:
@@ -61,6 +76,12 @@ def _renamed(own: pl.DataFrame) -> pl.DataFrame:
             .otherwise("_new")
         )
     return named
+
+
+def _applied(raw: Mapping[str, pl.LazyFrame], renamed: pl.DataFrame) -> dict[str, pl.LazyFrame]:
+    if renamed.is_empty():
+        return dict(raw)
+    return {name: _apply(frame, name, renamed.lazy()) for name, frame in raw.items()}
 
 
 def _apply(frame: pl.LazyFrame, name: str, renamed: pl.LazyFrame) -> pl.LazyFrame:
