@@ -40,6 +40,8 @@ def roles(chats):
         pytest.param("author TEXT, is_bot BOOLEAN", (("Ann", 0), ("Helper", 1)), id="names"),
         pytest.param("sender TEXT, is_user BOOLEAN", (("Ann", 1), ("Bot", 0)), id="some names"),
         pytest.param("sender TEXT, author TEXT", ((None, "human"), (None, "ai")), id="nulls"),
+        pytest.param("is_user TEXT", (("Y",), ("N",)), id="letters"),
+        pytest.param("from_bot TEXT", (("no",), ("yes",)), id="yes and no"),
         pytest.param("role TEXT, is_user BOOLEAN", (("user", 0), ("bot", 0)), id="the first"),
     ],
 )
@@ -128,6 +130,20 @@ def test_messages_that_refer_to_conversations_go_first(scanned):
     support = table("support_messages", CHAT.columns, (1, 1, "user", "no", T.format(1)))
 
     assert BOTH == roles(scanned(TALKS, linked, support))
+
+
+@pytest.mark.parametrize("beside", ["message_versions", "llm_logs", "support_messages"])
+def test_plain_messages_go_before_others_that_refer_to_conversations(scanned, beside):
+    """
+    A table called messages holds them, even where only what lies beside it has a foreign key.
+    """
+    columns = f"role TEXT, content TEXT, {END}"
+    said = [(1, 1, "user", "a", T.format(1)), (2, 1, "assistant", "b", T.format(2))]
+    other = table(beside, f"{KEYED}, {columns}", *said, (3, 1, "assistant", "c", T.format(3)))
+
+    chats = scanned(TALKS, table("messages", f"{HEAD}, {columns}", *said), other)
+
+    assert ["a", "b"] == column(chats.messages.sort("position"), "content")
 
 
 def test_a_text_without_a_speaker_is_no_message(tmp_path):

@@ -11,7 +11,16 @@ from stored_calls import call, calls, read, wrong
 from chatdata.tool_calls import NOT_A_CALL, NOT_DECODABLE, NOTHING
 
 ADD = {"tool": "add_task", "parameters": {"title": "Buy milk"}}
-NAMES = ["tool_name", "name", "tool", "function_name", "tool_used", "toolName", "function"]
+NAMES = [
+    "tool_name",
+    "name",
+    "tool",
+    "function_name",
+    "tool_used",
+    "toolName",
+    "function",
+    "operation",
+]
 ARGUMENTS = [
     "arguments", "parameters", "params", "args", "input",
     "tool_input", "input_json", "args_json", "tool_parameters", "parameters_json",
@@ -19,6 +28,7 @@ ARGUMENTS = [
 RESULTS = [
     "result", "output", "outputs", "tool_output", "output_json",
     "result_json", "execution_result", "tool_result", "response",
+    "tool_response", "toolResponse", "function_response", "return_value", "returned", "observation",
 ]  # fmt: skip
 IDS = ["id", "call_id", "tool_call_id", "toolCallId"]
 SERVERS = ["server", "mcp_server", "server_name", "server_label"]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chatdata.database.extract import Raw, Source
     from chatdata.database.order import Order
 
+_SLICE_ROWS = 50_000
 _ORDERED = {"position", "parent_message_id", "is_main_path", "generation_id"}
 _NEEDED = tuple(
     dict.fromkeys(
@@ -122,13 +123,7 @@ def _computed(
     """Compute all but the messages, part by part; their rows are still there."""
     stream = (one for raw in source.messages for one in _taken(known, raw, source, scope))
     parts = parted(stream, _held_bytes(source, scope), source.n_bytes)
-    listed = None
-    if source.conversations is not None:
-        listed = tables.conversations(source.conversations, scope)
-        odd = {what: int(listed[f"_odd_{what}"].sum()) for what in tables.MOMENTS}
-        known.findings.extend(report.of_unread_times(source.name, source.conversations, odd))
-        known.counts.insert(0, report.of_conversations(listed))
-    conversations = _of_parts(listed, len(parts))
+    conversations = _of_parts(_listed(known, source, scope), len(parts))
     called = _table_of_calls(source, parts, scope)
     has_calls = any(known.called) or any(
         sample["outcome"].eq("call").any() for sample in known.samples
@@ -148,6 +143,17 @@ def _computed(
         done.conversations.add(detached(frame))
         _compute_calls(done, part, order, linked, source, has_calls=has_calls)
         yield part, order
+
+
+def _listed(known: _Known, source: Source, scope: Scope) -> pl.DataFrame | None:
+    """Read the table of conversations, if there is one."""
+    if source.conversations is None:
+        return None
+    listed = tables.conversations(source.conversations, scope)
+    odd = {what: int(listed[f"_odd_{what}"].sum()) for what in tables.MOMENTS}
+    known.findings.extend(report.of_unread_times(source.name, source.conversations, odd))
+    known.counts.insert(0, report.of_conversations(listed))
+    return listed
 
 
 def _compute_calls(  # noqa: PLR0913 - one part, and all that it is computed with
@@ -298,8 +304,12 @@ def _of_parts(listed: pl.DataFrame | None, n_parts: int) -> Iterator[pl.DataFram
         yield from (listed for _ in range(n_parts))
         return
     part = part_of(listed["conversation_id"], n_parts)
-    for pile in sorted_out([listed], part, n_parts):
-        yield listed.clear() if (found := pile.whole()) is None else found
+    piles = sorted_out(listed.iter_slices(_SLICE_ROWS), part, n_parts)
+    none = listed.clear()
+    # They wait on disk from here on.
+    del listed
+    for pile in piles:
+        yield none if (found := pile.whole()) is None else found
 
 
 def _table_of_calls(

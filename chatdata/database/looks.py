@@ -171,12 +171,12 @@ def _snake(table: Table) -> str:
 
 
 def message_rank(table: Table) -> tuple[bool, bool, bool, str]:
-    """Order the tables that look like messages: what refers to conversations, then plain names."""
+    """Order the tables that look like messages: plain names, then what refers to conversations."""
     plain = table.name.lower()
     key = conversation_key(table)
     is_linked = key is not None and refers(table, key)
     is_plain = names.PLAIN_MESSAGE_TABLE.fullmatch(plain) is not None
-    return not is_linked, not is_plain, not is_named_for_messages(table), plain
+    return not is_plain, not is_linked, not is_named_for_messages(table), plain
 
 
 def refers(table: Table, column: Column) -> bool:

@@ -43,21 +43,21 @@ class Pile:
         self._held.append(rows)
         self._n_bytes += int(rows.estimated_size())
         if self._n_bytes >= self._least:
-            self._put_down()
+            self.put_down()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        self._put_down()
+        self.put_down()
         return iter(self._spool)
 
     def drain(self) -> Iterator[pl.DataFrame]:
         """Give the rows for the last time, and let go of them, on disk too."""
-        self._put_down()
+        self.put_down()
         while len(self._spool):
             yield self._spool.pop()
 
     def columns(self, *names: str) -> Iterator[pl.DataFrame]:
         """Give some columns of all rows."""
-        self._put_down()
+        self.put_down()
         return self._spool.columns(*names)
 
     def whole(self) -> pl.DataFrame | None:
@@ -65,7 +65,8 @@ class Pile:
         found = list(self)
         return pl.concat(found, how="vertical_relaxed") if found else None
 
-    def _put_down(self) -> None:
+    def put_down(self) -> None:
+        """Let go of the frames that were added: what waits of them goes to where the others are."""
         if self._held:
             self._spool.add(pl.concat(self._held, how="vertical_relaxed"))
             self._held, self._n_bytes = [], 0
@@ -129,6 +130,8 @@ def sorted_out(frames: Iterable[pl.DataFrame], part: pl.Series, n_parts: int) ->
         for number, mine in _by_part(rows, part.slice(start, rows.height)).items():
             piles[number].add(mine)
         start += rows.height
+    for pile in piles:
+        pile.put_down()
     return piles
 
 

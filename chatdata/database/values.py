@@ -24,7 +24,9 @@ _ROLES = {
 _ROLE_OF = {word: role for role, words in _ROLES.items() for word in words.split()}
 TOOL_WORDS = tuple(word for word, role in _ROLE_OF.items() if role == "tool")
 _KIND_OF = {"tool": "tool_result", "system": "injected"}
-_TRUE = {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}
+_TRUE = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
+    ("0", "false", "f", "no", "n", "off"), False
+)
 
 _WHOLE = 2**53
 _HEX = r"^[0-9a-fA-F]{32}$"

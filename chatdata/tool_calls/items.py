@@ -12,7 +12,16 @@ from chatdata.tool_calls.outcome import FLAGS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMES = ("tool_name", "name", "tool", "function_name", "tool_used", "toolName", "function")
+NAMES = (
+    "tool_name",
+    "name",
+    "tool",
+    "function_name",
+    "tool_used",
+    "toolName",
+    "function",
+    "operation",
+)
 ARGUMENTS = (
     "arguments",
     "parameters",
@@ -49,6 +58,12 @@ RESULTS = (
     "toolOutput",
     "toolResult",
     "output_result",
+    "tool_response",
+    "toolResponse",
+    "function_response",
+    "return_value",
+    "returned",
+    "observation",
 )
 IDS = ("id", "call_id", "tool_call_id", "toolCallId", "toolUseId")
 SERVERS = ("server", "mcp_server", "server_name", "server_label")
