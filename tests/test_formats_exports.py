@@ -156,3 +156,37 @@ def test_chunks_of_several_candidates(tmp_path):
     assert [("Yes!", 4, True), ("No", None, False)] == (
         told.select("content", "output_tokens", "is_main_path").rows()
     )
+
+
+def test_a_batch_of_responses(tmp_path):
+    """
+    Requests and outcomes of a batch are joined by `custom_id`; what failed keeps its question.
+    """
+    asked = [
+        {"custom_id": id_, "method": "POST", "url": "/v1/responses", "body": body}
+        for id_, body in (
+            ("a", {"model": "gpt-5", "input": "One?"}),
+            ("b", {"model": "gpt-5", "input": [{"role": "user", "content": "Two?"}]}),
+        )
+    ]
+    said = {"type": "message", "id": "m", "role": "assistant", "content": "1"}
+    answered = {"id": "r", "object": "response", "output": [said], "usage": {"output_tokens": 7}}
+    failed = {"error": {"message": "no", "code": "x"}}
+    told = [
+        {"custom_id": "a", "response": {"status_code": 200, "body": answered}, "error": None},
+        {"custom_id": "b", "response": {"status_code": 400, "body": failed}, "error": None},
+    ]
+    for name, lines in (("asked", asked), ("told", told)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    chats = cd.scan(tmp_path).check()
+    messages = chats.messages.sort("conversation_id", "position")
+
+    assert ["a", "b"] == chats.conversations.sort("conversation_id").collect()[
+        "conversation_id"
+    ].to_list()
+    assert [("a", "One?", None), ("a", "1", 7), ("b", "Two?", None)] == messages.select(
+        "conversation_id", "content", "output_tokens"
+    ).collect().rows()
+    assert "a:1" == messages.collect()["parent_message_id"][1]
+    assert 2 == cd.scan(tmp_path / "asked.jsonl").messages.collect().height

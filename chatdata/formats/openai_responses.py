@@ -1,13 +1,14 @@
 """OpenAI Responses API: response bodies `{id, object: "response", output: […], usage}`.
 
 One body is one conversation, or a turn of one: `conversation` names it, else the first response
-that `previous_response_id` leads to within the document. Every message item is a row; reasoning
-items before it go with it. A call belongs to the answer before it, else to the first one of its
-response, or to none; one whose approval was refused is `denied`. Tokens and the reason for stopping
-stand once, on the last message; a response without one keeps them in `extra.usage_unattached`, and
-`scan` says how many do. `instructions` and the settings are in the conversation's `extra`, those of
-later turns under the id of their response. The body of an error is no conversation. Of the events
-of a stream the last one holds the response; a stream without it is a reject.
+that `previous_response_id` leads to within the document, or a batch's `custom_id`, which joins its
+requests and outcomes. Every message item is a row; reasoning items before it go with it. A call
+belongs to the answer before it, else to the first one of its response, or to none; one whose
+approval was refused is `denied`. Tokens and the reason for stopping stand once, on the last
+message; a response without one keeps them in `extra.usage_unattached`, and `scan` says how many do.
+`instructions` and the settings are in the conversation's `extra`, those of later turns under the id
+of their response. The body of an error is no conversation. Of the events of a stream the last one
+holds the response; a stream without it is a reject.
 
 Gives: times, models, tokens, calls with results and outcomes where the item holds them.
 """
@@ -101,6 +102,7 @@ def _conversations(record: Record, waiting: _Open) -> list[Conversation]:
     source = _body(record.value)
     if isinstance(source.get("error"), dict) and "output" not in source:
         return []
+    part = _part(record.value)
     if not isinstance(source["output"], list):
         raise TypeError("no list of output items")
     native = text(source.get("id"))
@@ -116,7 +118,8 @@ def _conversations(record: Record, waiting: _Open) -> list[Conversation]:
     )
     if native and conversation.id:
         waiting.roots[native] = conversation.id
-    conversation.joins = conversation.id != native or conversation.id is None
+    conversation.part = part if conversation.id == source.get("custom_id") else None
+    conversation.joins = conversation.part is None and conversation.id != native
     turn = Turn(conversation, waiting.calls.setdefault(conversation.id or "", {}))
     asked = source.get("input")
     if isinstance(asked, str):
@@ -130,7 +133,9 @@ def _conversations(record: Record, waiting: _Open) -> list[Conversation]:
     turn.end()
     turn.leave_open()
     _complete(conversation, conversation.messages[n_asked:], source)
-    if native and conversation.id != native:
+    if conversation.part:
+        conversation.extra = {conversation.part: conversation.extra}
+    elif native and conversation.id != native:
         conversation.extra = {native: conversation.extra}
     return [conversation]
 
@@ -141,6 +146,11 @@ def _body(value: dict[str, Any]) -> dict[str, Any]:
     A list of items, as the API gives a response's input or a conversation, is an output alone.
     """
     inner = value.get("response")
+    if _part(value) == "request":
+        return {"asked": rest(value, frozenset({"body", "custom_id"})), **value["body"]} | {
+            "custom_id": value["custom_id"],
+            "output": [],
+        }
     if value.get("object") == "list" and isinstance(value.get("data"), list):
         return {**rest(value, frozenset({"data"})), "output": _oldest_first(value["data"])}
     if not isinstance(inner, dict):
@@ -155,6 +165,15 @@ def _body(value: dict[str, Any]) -> dict[str, Any]:
     return {"logged": rest(value, frozenset({"response"})), **asked, **inner}
 
 
+def _part(value: dict[str, Any]) -> str | None:
+    """Say which part of a batch a line is, if it is one."""
+    if "custom_id" not in value:
+        return None
+    if isinstance(value.get("body"), dict) and str(value.get("url")).endswith("/responses"):
+        return "request"
+    return "outcome"
+
+
 def _oldest_first(listed: list[Any]) -> list[Any]:
     """Turn a list round that begins with an answer: unless asked, the newest comes first."""
     first = next((i for i in listed if isinstance(i, dict) and i.get("type") == "message"), None)
@@ -162,12 +181,12 @@ def _oldest_first(listed: list[Any]) -> list[Any]:
 
 
 def _named(source: dict[str, Any], roots: dict[str, str]) -> str | None:
-    """Name the conversation: as it says, else by the response that it began with."""
+    """Name the conversation: as it says, else by the response or request that it began with."""
     named = source.get("conversation")
     named = named.get("id") if isinstance(named, dict) else named
     previous = text(source.get("previous_response_id"))
     begun = roots.get(previous, previous) if previous else None
-    return text(named) or begun or text(source.get("id"))
+    return text(named) or begun or text(source.get("custom_id")) or text(source.get("id"))
 
 
 class Turn:
@@ -289,16 +308,17 @@ def _sniff(evidence: Evidence) -> float:
         return 0.0
     if _is_step(value):
         return LIKELY if value.keys() & {"response", "item_id", "item", "sequence_number"} else 0.0
+    is_asked = _part(value) == "request"
     value = _body(value)
     output = value.get("output")
     error = value.get("error")
     if (
-        value.keys() == {"error"}
+        value.keys() - {"custom_id"} == {"error"}
         and isinstance(error, dict)
         and {"message", "code"} <= error.keys()
     ):
         return POSSIBLE
-    if value.get("object") == "response":
+    if value.get("object") == "response" or is_asked:
         return SURE
     if not isinstance(output, list) or not output:
         return 0.0

@@ -74,10 +74,24 @@ def placed(
         return frame.with_columns(_source="source", _month=_MONTH)
     if table not in PARTITIONED:
         return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in PLACE)
-    frame = _told(frame, frames, known, schema.CONVERSATIONS, _source=pl.col("source"))
+    if (source := _only_source(frames, known)) is not None:
+        frame = frame.with_columns(_source=pl.lit(source))
+    else:
+        frame = _told(frame, frames, known, schema.CONVERSATIONS, _source=pl.col("source"))
     if table is schema.MESSAGES:
         return frame.with_columns(_month=_MONTH)
     return _told(frame, frames, known, schema.MESSAGES, _month=_MONTH)
+
+
+def _only_source(
+    frames: Mapping[str, pl.LazyFrame], known: Mapping[str, pl.LazyFrame] | None
+) -> str | None:
+    """Give the source of all conversations, where there is but one: none has to be looked up."""
+    own = frames["conversations"].select("source").unique().collect()["source"]
+    if len(own) != 1:
+        return None
+    others = known["conversations"].select("source").unique().collect()["source"] if known else own
+    return own[0] if set(others) <= set(own) else None
 
 
 def _told(
