@@ -32,6 +32,8 @@ LOG = "id INTEGER PRIMARY KEY, tool_name TEXT, arguments TEXT"
         ("developer", "system", "injected"),
         ("tool", "tool", "tool_result"),
         ("function", "tool", "tool_result"),
+        ("tool_result", "tool", "tool_result"),
+        ("FUNCTION_RESPONSE", "tool", "tool_result"),
         ("moderator", "system", "event"),
         (None, "system", "event"),
     ],

@@ -18,7 +18,8 @@ _ROLES = {
     "user": "user human prompter end_user enduser customer client visitor inbound incoming",
     "assistant": "assistant gpt chatgpt bing bard ai ai_agent aimessagechunk gemini model agent bot"
     " chatbot machine api llm copilot claude outbound outgoing",
-    "tool": "tool function observation tool_response ipython",
+    "tool": "tool function observation ipython tool_response tool_result tool_output"
+    " function_response function_result function_call_output",
     "system": "system developer info error warning",
 }
 _ROLE_OF = {word: role for role, words in _ROLES.items() for word in words.split()}
