@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 from chat_tables import build, column, conversations, execute, rows, table
 
@@ -359,3 +360,22 @@ def test_a_program_s_own_log(scanned, tmp_path):
     assert ["a", "b"] == [text for (text,) in rows(scanned(TALKS, CHAT, log).messages, "content")]
     with pytest.raises(LayoutError):
         read(build(tmp_path / "log.db", log))
+
+
+@pytest.mark.parametrize("name", ["bot_responses", "Bot_Responses"])
+def test_a_key_names_its_table_in_any_letters(scanned, name):
+    """
+    A call belongs to the answer that its key refers to, however the key writes the table.
+    """
+    asked = table("questions", f"{HEAD}, text TEXT, {END}", (1, 1, "a", T.format(1)))
+    said = table("bot_responses", f"{HEAD}, text TEXT, {END}", (1, 1, "b", T.format(2)))
+    calls = table(
+        "tool_calls",
+        f"id INTEGER PRIMARY KEY, message_id INTEGER REFERENCES {name}(id), tool_name TEXT,"
+        " arguments TEXT",
+        (1, 1, "add", "{}"),
+    )
+    chats = scanned(TALKS, asked, said, calls)
+    answer = chats.messages.filter(pl.col("role") == "assistant")
+
+    assert column(answer, "message_id") == column(chats.tool_calls, "message_id")

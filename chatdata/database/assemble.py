@@ -11,6 +11,7 @@ from chatdata import schema
 from chatdata.chats import Chats, Finding, from_frames
 from chatdata.database import answers, report, tables
 from chatdata.database.calls import find_sources, read_each, together
+from chatdata.database.columns import same
 from chatdata.database.conversations import conversations_of
 from chatdata.database.copies import filled_in
 from chatdata.database.echoes import once, two_eras, without_names
@@ -328,7 +329,7 @@ def _table_of_calls(
         messages.binding.label
         for key in raw.binding.table.foreign_keys
         for messages in reversed(source.messages)
-        if link is not None and key.column == link.name and key.table == messages.binding.table.name
+        if link and same([link], key.column) and same([messages.binding.table], key.table)
     ]
     prefix = f"{targets[0]}:" if len(source.messages) > 1 and targets else ""
     pile = Pile(on_disk=len(parts) > 1)
